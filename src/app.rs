@@ -1,0 +1,1 @@
+//! The composition root: binds, spawns and drains.

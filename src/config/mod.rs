@@ -1,0 +1,1 @@
+//! The document: what the user wrote, parsed, with every error at once.

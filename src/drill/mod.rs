@@ -1,0 +1,1 @@
+//! One run of a profile: phases, acts, gates, checks and the journal.

@@ -1,0 +1,2 @@
+//! The `chaosproxy` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Traffic: accepts, sends on, answers.

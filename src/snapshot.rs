@@ -1,0 +1,1 @@
+//! What traffic may know: the document and the active leases, compiled, immutable.

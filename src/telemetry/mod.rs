@@ -1,0 +1,1 @@
+//! What happened: counters, events and logs.

@@ -1,0 +1,1 @@
+//! Clusters, backends and the choice between them; no sockets.

@@ -1,0 +1,246 @@
+//! What a proxy does to a head on its way through: pure edits of a header map.
+
+use std::net::IpAddr;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{self, Entry},
+};
+
+use crate::config::{Forwarded, ForwardedHeaders};
+
+/// `Keep-Alive` and `Proxy-Connection` have no constant in the `http` crate; `X-Forwarded-*` neither.
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Follows one request through every service's log.
+pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Removes what belongs to one connection only (RFC 9110 section 7.6.1). `TE: trailers` stays, because the next hop
+/// may send trailers only if it is told that they will arrive. Returns the protocol of an upgrade, if one is asked for.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let mut found = false;
+    let mut connection = false;
+    for name in headers.keys() {
+        if *name == header::CONNECTION {
+            connection = true;
+        }
+        found |= is_hop_by_hop(name);
+    }
+    if !found {
+        return None;
+    }
+    let upgrade = if connection { strip_connection(headers) } else { None };
+    let trailers = headers.get_all(header::TE).iter().any(|v| lists(v, "trailers"));
+    for name in [&header::TRANSFER_ENCODING, &header::UPGRADE, &KEEP_ALIVE, &PROXY_CONNECTION, &header::TE] {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    upgrade
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    *name == header::CONNECTION
+        || *name == header::TRANSFER_ENCODING
+        || *name == header::TE
+        || *name == header::UPGRADE
+        || *name == KEEP_ALIVE
+        || *name == PROXY_CONNECTION
+}
+
+/// Removes `Connection` and every header that it names.
+fn strip_connection(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let upgrades = headers.get_all(header::CONNECTION).iter().any(|v| lists(v, "upgrade"));
+    let upgrade = if upgrades { headers.get(header::UPGRADE).cloned() } else { None };
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // Dropping these at a client's word would let it blind the next hop (RFC 9110 section 7.6.1, last paragraph).
+        .filter(|name| *name != header::TE && *name != header::HOST && *name != header::CONTENT_LENGTH)
+        .collect();
+    headers.remove(header::CONNECTION);
+    for name in named {
+        headers.remove(name);
+    }
+    upgrade
+}
+
+/// Whether a comma-separated value lists a token, in any case.
+fn lists(value: &HeaderValue, token: &str) -> bool {
+    value.to_str().is_ok_and(|text| {
+        text.split(',').any(|item| item.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(token)))
+    })
+}
+
+/// What the next hop is told about the client.
+pub struct Client<'a> {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The same as the text of a header, made once per connection.
+    pub text: &'a HeaderValue,
+    /// Whether the client came over TLS.
+    pub tls: bool,
+    /// The host that the client asked for.
+    pub host: Option<&'a HeaderValue>,
+}
+
+/// Writes `X-Forwarded-*` or `Forwarded` (RFC 7239) as the policy says.
+pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedHeaders, client: &Client<'_>) {
+    if policy == Forwarded::Pass {
+        return;
+    }
+    let (classic, standard) = match kind {
+        ForwardedHeaders::XForwarded => (true, false),
+        ForwardedHeaders::Forwarded => (false, true),
+        ForwardedHeaders::Both => (true, true),
+    };
+    if policy != Forwarded::Append {
+        for name in [&X_FORWARDED_FOR, &X_FORWARDED_PROTO, &X_FORWARDED_HOST, &header::FORWARDED] {
+            headers.remove(name);
+        }
+    }
+    if policy == Forwarded::Drop {
+        return;
+    }
+    if classic {
+        append(headers, &X_FORWARDED_FOR, client.text.clone());
+        if let Entry::Vacant(free) = headers.entry(&X_FORWARDED_PROTO) {
+            free.insert(HeaderValue::from_static(if client.tls { "https" } else { "http" }));
+        }
+    }
+    if standard {
+        append(headers, &header::FORWARDED, forwarded_element(client));
+    }
+}
+
+/// Joins to the list in the first line, as recipients that read only one line expect.
+fn append(headers: &mut HeaderMap, name: &'static HeaderName, value: HeaderValue) {
+    match headers.entry(name) {
+        Entry::Vacant(free) => {
+            free.insert(value);
+        }
+        Entry::Occupied(mut taken) => {
+            let mut joined = Vec::new();
+            for old in taken.iter() {
+                joined.extend_from_slice(old.as_bytes());
+                joined.extend_from_slice(b", ");
+            }
+            joined.extend_from_slice(value.as_bytes());
+            if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+                taken.insert(joined);
+            }
+        }
+    }
+}
+
+/// One element of `Forwarded` (RFC 7239 section 4): an IPv6 address stands in brackets and quotes.
+fn forwarded_element(client: &Client<'_>) -> HeaderValue {
+    let mut text = match client.address {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    };
+    if let Some(host) = client.host.and_then(|h| h.to_str().ok()).filter(|h| !h.contains(['"', '\\'])) {
+        text.push_str(";host=\"");
+        text.push_str(host);
+        text.push('"');
+    }
+    text.push_str(if client.tls { ";proto=https" } else { ";proto=http" });
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
+}
+
+/// Whether a request may be repeated without changing what it means (RFC 9110 section 9.2.2).
+pub fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+}
+
+/// Whether an answer has no body whatever its headers say (RFC 9112 section 6.3, rules 1 and 2).
+pub fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    *method == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn what_belongs_to_one_connection_is_removed_and_the_rest_stays() {
+        let check = |lines: &[(&str, &str)], left: &[&str]| {
+            let mut headers = map(lines);
+            strip_hop_by_hop(&mut headers);
+            assert_eq!(names(&headers), left, "{lines:?}");
+        };
+        check(&[("host", "a"), ("accept", "*/*")], &["host", "accept"]);
+        check(&[("host", "a"), ("connection", "close, x-secret"), ("x-secret", "1")], &["host"]);
+        check(&[("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("a", "1")], &["a"]);
+        check(&[("transfer-encoding", "chunked"), ("trailer", "x-sum")], &["trailer"]);
+        check(&[("connection", "host, content-length"), ("host", "a")], &["host"]);
+    }
+
+    #[test]
+    fn te_keeps_only_trailers() {
+        let mut headers = map(&[("te", "gzip;q=0.5, trailers"), ("connection", "te")]);
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers["te"], "trailers");
+        let mut headers = map(&[("te", "gzip")]);
+        strip_hop_by_hop(&mut headers);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn an_upgrade_is_seen_only_when_the_connection_names_it() {
+        let mut asked = map(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(strip_hop_by_hop(&mut asked).unwrap(), "websocket");
+        assert!(asked.is_empty());
+        assert!(strip_hop_by_hop(&mut map(&[("upgrade", "h2c")])).is_none());
+    }
+
+    #[test]
+    fn the_client_is_told_as_the_policy_says() {
+        let text = HeaderValue::from_static("10.0.0.9");
+        let host = HeaderValue::from_static("shop");
+        let client = Client { address: "10.0.0.9".parse().unwrap(), text: &text, tls: true, host: Some(&host) };
+        let check = |policy, kind, expected: &[(&str, &str)]| {
+            let mut headers = map(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]);
+            forward(&mut headers, policy, kind, &client);
+            assert_eq!(headers, map(expected), "{policy:?} {kind:?}");
+        };
+        use {Forwarded as P, ForwardedHeaders as K};
+        let element = "for=10.0.0.9;host=\"shop\";proto=https";
+        check(P::Pass, K::Both, &[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]);
+        check(P::Drop, K::Both, &[]);
+        check(P::Replace, K::XForwarded, &[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-proto", "https")]);
+        check(P::Replace, K::Forwarded, &[("forwarded", element)]);
+        check(
+            P::Append,
+            K::Both,
+            &[
+                ("x-forwarded-for", "1.1.1.1, 10.0.0.9"),
+                ("x-forwarded-proto", "https"),
+                ("forwarded", &format!("for=1.1.1.1, {element}")),
+            ],
+        );
+    }
+}

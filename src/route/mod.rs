@@ -1,1 +1,3 @@
 //! Which cluster a request goes to.
+
+pub mod matcher;

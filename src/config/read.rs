@@ -300,7 +300,7 @@ cast:
     fn an_alias_is_refused() {
         let expected = [
             "1:8 an anchor (`&name`) is not read",
-            "2:8 an alias (`*name`) is not read",
+            "2:9 an alias (`*name`) is not read",
         ];
         assert_eq!(problems("title: &a b\nscenes: *a"), expected);
     }

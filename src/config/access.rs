@@ -34,7 +34,7 @@ const AMBIGUOUS: [&str; 11] = [
 ];
 
 /// Whether another reader takes a plain key for something else than text.
-fn is_ambiguous(text: &str) -> bool {
+pub(super) fn is_ambiguous(text: &str) -> bool {
     let number =
         text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) && text.parse::<f64>().is_ok();
     number || AMBIGUOUS.contains(&text.to_ascii_lowercase().as_str())

@@ -1,6 +1,8 @@
 //! The document: what the user wrote, parsed, with every error at once.
 
 mod access;
+mod emit;
+mod named;
 mod node;
 mod path;
 mod problem;
@@ -10,6 +12,8 @@ mod syntax;
 mod tree;
 mod yaml;
 
+pub use emit::to_yaml;
+pub use named::Named;
 pub use path::{Path, Step};
 pub use problem::{Place, Problem, Problems};
 pub use read::{MOST, read, read_tree, salvage};

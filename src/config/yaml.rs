@@ -324,7 +324,7 @@ fn place(span: &Span) -> Place {
 }
 
 /// The number that a YAML 1.1 reader takes `19:14` for (1154, in base 60).
-fn clock_time(text: &str) -> Option<u64> {
+pub(super) fn clock_time(text: &str) -> Option<u64> {
     let (first, rest) = text.split_once(':')?;
     let digits = |part: &str, most: usize| {
         let fits = (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! A small database that speaks PostgreSQL's protocol: one table, `orders`, in memory, for `psql` and the demo's application.
 //!
 //! Read `messages` and `replies` (bytes), `tokens`, `reader` and `sql` (text to statements), `query` (what they do),
-//! `session` (who may say what when). This file is the shell around them: sockets, limits, time.
+//! `prepared` and `session` (who may say what when). This file is the shell around them: sockets, limits, time.
 
 use std::{io, ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -25,6 +25,7 @@ use super::tasks::Tasks;
 
 mod messages;
 mod orders;
+mod prepared;
 mod query;
 mod reader;
 mod refusal;

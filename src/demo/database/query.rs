@@ -23,9 +23,9 @@ const MAX_PENDING: usize = 1000;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) rows: Vec<Vec<Cell>>,
-    /// `SELECT`, `INSERT 0`, ...: what the count of rows is put behind.
+    /// What was done: `SELECT`, `INSERT 0`, ...
     pub(super) tag: &'static str,
-    /// The count where it is not that of `rows`; none where the tag has none.
+    /// How many orders were given or written; none where the tag says no number.
     pub(super) count: Option<usize>,
 }
 
@@ -35,6 +35,16 @@ pub(super) struct Work<'a> {
     pub(super) pending: &'a mut Vec<Order>,
     pub(super) read_only: bool,
     pub(super) now: Timestamp,
+}
+
+impl Outcome {
+    /// What was done, as `CommandComplete` says it: `SELECT 3`, `BEGIN`.
+    pub(super) fn command(&self) -> String {
+        match self.count {
+            Some(count) => format!("{} {count}", self.tag),
+            None => self.tag.to_owned(),
+        }
+    }
 }
 
 impl Statement {

@@ -1,21 +1,22 @@
 //! One client's session: which messages lead to which answers. Knows no socket and no clock.
 
-use std::{collections::HashMap, sync::Arc, vec};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
-    messages::{Bind, Message, Target},
+    messages::{Message, Target},
     orders::{Order, Orders},
+    prepared::{Portal, Prepared, Shelf, format_of},
     query::{Outcome, Work},
     refusal::Refusal,
     replies::{Replies, Status},
     sql::{Statement, parse},
-    values::{Cell, Column, Format, Kind, Value},
+    values::{Column, Format},
 };
 
-/// How many prepared statements, and how many portals, one session may keep.
-const MAX_PREPARED: usize = 256;
+/// After so many bytes, the next statement of a simple query is refused: its answer is kept whole before it is sent.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// A session.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub(super) struct Session {
     orders: Arc<Orders>,
     read_only: bool,
     transaction: Transaction,
-    statements: HashMap<String, Arc<Prepared>>,
-    portals: HashMap<String, Portal>,
+    statements: Shelf<Prepared>,
+    portals: Shelf<Portal>,
     /// After an error in an extended query, everything up to the next `Sync` is skipped.
     skipping: bool,
 }
@@ -36,27 +37,6 @@ enum Transaction {
     /// What was written and is not yet in the table.
     Open(Vec<Order>),
     Failed,
-}
-
-#[derive(Debug)]
-struct Prepared {
-    statement: Statement,
-    types: Vec<u32>,
-}
-
-/// A statement with its parameters, and the rows that it still has to give.
-#[derive(Debug)]
-struct Portal {
-    statement: Statement,
-    formats: Vec<Format>,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    rows: vec::IntoIter<Vec<Cell>>,
-    tag: &'static str,
-    count: Option<usize>,
 }
 
 /// Whether the session goes on.
@@ -73,8 +53,8 @@ impl Session {
             orders,
             read_only,
             transaction: Transaction::None,
-            statements: HashMap::new(),
-            portals: HashMap::new(),
+            statements: Shelf::of_statements(),
+            portals: Shelf::of_portals(),
             skipping: false,
         }
     }
@@ -131,12 +111,15 @@ impl Session {
             out.empty_query();
         }
         for statement in statements {
+            if out.0.len() > MAX_ANSWER {
+                return Err(Refusal::new("54000", "the answers to this text are too long"));
+            }
             let outcome = self.run(&statement, now)?;
             if let Some(columns) = statement.columns() {
                 out.columns(&columns, |_| Format::Text);
             }
             outcome.rows.iter().for_each(|row| out.row(row, |_| Format::Text));
-            out.complete(&tag(outcome.tag, outcome.count));
+            out.complete(&outcome.command());
         }
         Ok(())
     }
@@ -192,13 +175,12 @@ impl Session {
     fn extended(&mut self, message: Message, now: Timestamp, out: &mut Replies) -> Result<(), Refusal> {
         match message {
             Message::Parse { name, sql, types } => {
-                let prepared = Arc::new(Prepared::new(&sql, &types)?);
-                keep(&mut self.statements, name, prepared)?;
+                self.statements.put(name, Prepared::new(&sql, &types)?)?;
                 out.parse_complete();
             }
             Message::Bind(bind) => {
-                let portal = self.bind(&bind)?;
-                keep(&mut self.portals, bind.portal, portal)?;
+                let portal = self.statements.find(&bind.statement)?.bind(&bind)?;
+                self.portals.put(bind.portal, portal)?;
                 out.bind_complete();
             }
             Message::Describe(target) => self.describe(&target, out)?,
@@ -216,44 +198,15 @@ impl Session {
         Ok(())
     }
 
-    fn bind(&self, bind: &Bind) -> Result<Portal, Refusal> {
-        let prepared = find(&self.statements, &bind.statement, "26000", "prepared statement")?;
-        if bind.parameters.len() != prepared.types.len() {
-            return Err(Refusal::new(
-                "08P01",
-                format!(
-                    "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
-                    bind.parameters.len(),
-                    bind.statement,
-                    prepared.types.len()
-                ),
-            ));
-        }
-        let values = bind
-            .parameters
-            .iter()
-            .zip(&prepared.types)
-            .enumerate()
-            .map(|(at, (bytes, oid))| {
-                Value::read(bytes.as_ref(), *oid, format_of(&bind.parameter_formats, at))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Portal {
-            statement: prepared.statement.clone().bind(&values),
-            formats: bind.result_formats.clone(),
-            running: None,
-        })
-    }
-
     fn describe(&self, target: &Target, out: &mut Replies) -> Result<(), Refusal> {
         let (columns, formats): (Option<Vec<Column>>, &[Format]) = match target {
             Target::Statement(name) => {
-                let prepared = find(&self.statements, name, "26000", "prepared statement")?;
+                let prepared = self.statements.find(name)?;
                 out.parameters(&prepared.types);
                 (prepared.statement.columns(), &[])
             }
             Target::Portal(name) => {
-                let portal = find(&self.portals, name, "34000", "portal")?;
+                let portal = self.portals.find(name)?;
                 (portal.statement.columns(), &portal.formats)
             }
         };
@@ -271,111 +224,142 @@ impl Session {
         now: Timestamp,
         out: &mut Replies,
     ) -> Result<(), Refusal> {
-        // Taken out while it runs, because running needs the session.
+        // Taken out while it runs, because running needs the session; a portal that fails is gone.
         let mut portal = self
             .portals
             .remove(name)
-            .ok_or_else(|| missing("34000", "portal", name))?;
-        let running = match portal.running.take() {
-            Some(running) => running,
-            None => Running::from(self.run(&portal.statement, now)?),
+            .ok_or_else(|| self.portals.no_such(name))?;
+        if !portal.has_run() {
+            portal.take(self.run(&portal.statement, now)?);
+        }
+        portal.give(max_rows, out);
+        self.portals.put(name.to_owned(), portal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::messages::Bind, super::prepared::MAX_PORTALS, *};
+
+    fn session(items: usize) -> Session {
+        let orders = Arc::new(Orders::new());
+        let ordered = (0..items).map(|_| Order {
+            id: orders.next_id(),
+            item: "x".repeat(200),
+            quantity: 1,
+            created: Timestamp::UNIX_EPOCH,
+        });
+        orders.commit(ordered.collect());
+        Session::new(orders, false)
+    }
+
+    /// The letters of the messages that answer.
+    fn answers(session: &mut Session, messages: Vec<Message>) -> String {
+        let mut out = Replies::default();
+        for message in messages {
+            session.handle(message, Timestamp::UNIX_EPOCH, &mut out);
+        }
+        let (mut letters, mut rest) = (String::new(), &out.0[..]);
+        while let [kind, a, b, c, d, ..] = *rest {
+            letters.push(char::from(kind));
+            rest = &rest[1 + u32::from_be_bytes([a, b, c, d]) as usize..];
+        }
+        letters
+    }
+
+    fn parse(name: &str, sql: &str) -> Message {
+        Message::Parse {
+            name: name.into(),
+            sql: sql.into(),
+            types: vec![],
+        }
+    }
+
+    fn bind(portal: &str) -> Message {
+        Message::Bind(Bind {
+            portal: portal.into(),
+            statement: String::new(),
+            parameter_formats: vec![],
+            parameters: vec![],
+            result_formats: vec![],
+        })
+    }
+
+    fn execute(max_rows: usize) -> Message {
+        Message::Execute {
+            portal: String::new(),
+            max_rows,
+        }
+    }
+
+    #[test]
+    fn each_message_has_its_answer() {
+        let mut session = session(3);
+        let check = |session: &mut Session, messages, expected| {
+            assert_eq!(answers(session, messages), expected);
         };
-        let portal = self
-            .portals
-            .entry(name.to_owned())
-            .insert_entry(portal)
-            .into_mut();
-        portal.give(running, max_rows, out);
-        Ok(())
+        let describe = |target: fn(String) -> Target| Message::Describe(target(String::new()));
+        check(
+            &mut session,
+            vec![Message::Query("select 1; begin".into())],
+            "TDCCZ",
+        );
+        check(&mut session, vec![Message::Query(" ; ".into())], "IZ");
+        let ask = parse("", "select id from orders");
+        check(
+            &mut session,
+            vec![ask, describe(Target::Statement), Message::Sync],
+            "1tTZ",
+        );
+        let pieces = vec![
+            bind(""),
+            describe(Target::Portal),
+            execute(2),
+            execute(2),
+            Message::Sync,
+        ];
+        check(&mut session, pieces, "2TDDsDCZ");
+        let nothing = vec![
+            parse("", ""),
+            bind(""),
+            describe(Target::Portal),
+            execute(0),
+            Message::Sync,
+        ];
+        check(&mut session, nothing, "12nIZ");
+        check(
+            &mut session,
+            vec![Message::Close(Target::Statement(String::new()))],
+            "3",
+        );
     }
-}
 
-impl Prepared {
-    /// Reads the one statement; types that the client leaves open follow from the columns.
-    fn new(sql: &str, types: &[u32]) -> Result<Self, Refusal> {
-        let mut statements = parse(sql)?;
-        let statement = statements.pop().unwrap_or(Statement::Empty);
-        if !statements.is_empty() {
-            return Err(Refusal::new(
-                "42601",
-                "cannot insert multiple commands into a prepared statement",
-            ));
-        }
-        let inferred = statement.parameters();
-        let types = (0..types.len().max(inferred.len()))
-            .map(|at| match types.get(at) {
-                None | Some(0) => inferred.get(at).map_or(Kind::Text.oid(), |kind| kind.oid()),
-                Some(oid) => *oid,
-            })
-            .collect();
-        Ok(Self { statement, types })
+    #[test]
+    fn after_an_error_everything_is_skipped_until_the_sync() {
+        let mut session = session(0);
+        let group = vec![parse("", "nonsense"), bind(""), execute(0), Message::Sync];
+        assert_eq!(answers(&mut session, group), "EZ");
+        assert_eq!(
+            answers(&mut session, vec![parse("", "select 1"), Message::Sync]),
+            "1Z"
+        );
     }
-}
 
-impl From<Outcome> for Running {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            rows: outcome.rows.into_iter(),
-            tag: outcome.tag,
-            count: outcome.count,
-        }
+    #[test]
+    fn what_a_session_keeps_has_a_limit() {
+        let mut session = session(0);
+        let mut messages = vec![parse("", "select 1")];
+        messages.extend((0..MAX_PORTALS).map(|n| bind(&n.to_string())));
+        assert!(!answers(&mut session, messages).contains('E'));
+        assert_eq!(answers(&mut session, vec![bind("one more")]), "E");
     }
-}
 
-impl Portal {
-    /// Gives up to `max_rows` rows, 0 for all, and keeps the rest for the next `Execute`.
-    fn give(&mut self, mut running: Running, max_rows: usize, out: &mut Replies) {
-        if self.statement == Statement::Empty {
-            return out.empty_query();
-        }
-        let max_rows = if max_rows == 0 { usize::MAX } else { max_rows };
-        for row in running.rows.by_ref().take(max_rows) {
-            out.row(&row, |at| format_of(&self.formats, at));
-        }
-        if running.rows.len() > 0 {
-            out.suspended();
-        } else {
-            out.complete(&tag(running.tag, running.count));
-        }
-        self.running = Some(running);
+    #[test]
+    fn a_text_that_asks_for_too_much_is_cut_short() {
+        let mut session = session(5000);
+        let greedy = "select * from orders;".repeat(1000);
+        let letters = answers(&mut session, vec![Message::Query(greedy)]);
+        assert!(letters.ends_with("CEZ"));
+        assert!(letters.len() < 100 * 5000);
     }
-}
-
-/// No code means text, one is for all, else each has its own.
-fn format_of(formats: &[Format], at: usize) -> Format {
-    match formats {
-        [all] => *all,
-        each => each.get(at).copied().unwrap_or_default(),
-    }
-}
-
-fn tag(tag: &str, count: Option<usize>) -> String {
-    match count {
-        Some(count) => format!("{tag} {count}"),
-        None => tag.to_owned(),
-    }
-}
-
-fn keep<T>(kept: &mut HashMap<String, T>, name: String, item: T) -> Result<(), Refusal> {
-    if kept.len() >= MAX_PREPARED && !kept.contains_key(&name) {
-        return Err(Refusal::new(
-            "54000",
-            format!("a session of this demo keeps at most {MAX_PREPARED} prepared statements and portals"),
-        ));
-    }
-    kept.insert(name, item);
-    Ok(())
-}
-
-fn find<'a, T>(
-    kept: &'a HashMap<String, T>,
-    name: &str,
-    code: &'static str,
-    what: &str,
-) -> Result<&'a T, Refusal> {
-    kept.get(name).ok_or_else(|| missing(code, what, name))
-}
-
-fn missing(code: &'static str, what: &str, name: &str) -> Refusal {
-    Refusal::new(code, format!("{what} \"{name}\" does not exist"))
 }

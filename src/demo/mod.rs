@@ -69,13 +69,9 @@ impl Demo {
     /// The proxy's two listeners are chosen here and bound by the proxy, which [`document`](Self::document) tells to:
     /// the well-known ports where they are free.
     pub async fn start(seed: u64, stop: CancellationToken) -> io::Result<Self> {
-        Self::start_behind(
-            free_address(SHOP_PORT)?,
-            free_address(ORDERS_DB_PORT)?,
-            seed,
-            stop,
-        )
-        .await
+        // Both are held until the services have found ports of their own.
+        let (shop, orders_db) = (free_port(SHOP_PORT)?, free_port(ORDERS_DB_PORT)?);
+        Self::start_behind(shop.local_addr()?, orders_db.local_addr()?, seed, stop).await
     }
 
     async fn start_behind(
@@ -142,12 +138,11 @@ async fn listen(serve: impl FnOnce(TcpListener)) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// An address that is free now, on the port that is wanted if that is. It is given up again for the proxy to bind; who
-/// takes it in between is told to the user as any port in use is.
-fn free_address(wanted: u16) -> io::Result<SocketAddr> {
+/// Holds a port that was free: the one that is wanted if it was. It is given up again for the proxy to bind; who takes it
+/// in between is told to the user as any port in use is.
+fn free_port(wanted: u16) -> io::Result<std::net::TcpListener> {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, wanted))
-        .or_else(|_| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?
-        .local_addr()
+        .or_else(|_| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
 }
 
 #[cfg(test)]

@@ -275,7 +275,8 @@ async fn visitors_find_nobody_and_say_so() {
 fn a_port_that_is_taken_is_passed_over() {
     let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    assert_ne!(free_address(port).unwrap().port(), port);
+    let passed_over_for = free_port(port).unwrap().local_addr().unwrap().port();
+    assert_ne!(passed_over_for, port);
 }
 
 #[tokio::test]

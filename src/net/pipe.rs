@@ -252,3 +252,6 @@ impl DerefMut for Buffer {
         &mut self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,12 @@ thread_local! {
     static SPARE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Whether a direction of this thread has been spliced.
+#[cfg(test)]
+pub(super) fn has_worked_here() -> bool {
+    SPARE.with_borrow(|spare| !spare.is_empty())
+}
+
 /// A pipe and the number of bytes in it.
 struct Pipe {
     out: OwnedFd,

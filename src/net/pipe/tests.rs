@@ -160,6 +160,38 @@ async fn a_direction_that_is_taken_over_again_and_again_loses_no_byte() {
     survives_takeovers(client, near, far, server, BULK).await;
 }
 
+/// Resolves once bytes have moved and then stood still for a while: everybody is waiting for the server to read.
+async fn blocked(far: &crate::net::Handle) {
+    let (mut seen, mut still) = (0, 0);
+    while seen == 0 || still < 30 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        still = if far.sent() == seen { still + 1 } else { 0 };
+        seen = far.sent();
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_the_kernels_pipe_is_handed_back_at_a_takeover() {
+    let (client, near, far, mut server) = chain().await;
+    let handle = far.handle();
+    let ((mut reader, _keep), (_also, mut writer)) = (near.into_split(), far.into_split());
+    let sending = tokio::spawn(send(client, Dice::new(3).stream(1, 0), BULK));
+
+    let end = pump(&mut reader, &mut writer, blocked(&handle)).await;
+    assert!(matches!(end.how, Ended::Interrupted));
+    assert_eq!(end.bytes, handle.sent());
+    assert!(
+        reader.bare().is_none(),
+        "it holds bytes that were read but not written"
+    );
+
+    let receiving = tokio::spawn(async move { receive(&mut server, Dice::new(3).stream(2, 0)).await });
+    let rest = tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+    writer.shutdown().await.unwrap();
+    assert_eq!(end.bytes + rest, BULK as u64);
+    assert_eq!((sending.await.unwrap(), BULK), receiving.await.unwrap());
+}
+
 #[tokio::test]
 async fn encrypted_bytes_are_copied_and_survive_takeovers_too() {
     let (client, near) = connection().await;

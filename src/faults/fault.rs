@@ -228,3 +228,71 @@ fn needs_no_request(written: &Match) -> bool {
     };
     rest.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::entry;
+
+    fn compiled(text: &str) -> Arc<Fault> {
+        Fault::compile("some", &entry(text), Instant::now())
+    }
+
+    #[test]
+    fn a_fault_covers_what_its_names_say() {
+        let scope = Scope {
+            listener: Some("public"),
+            route: Some("orders"),
+            cluster: Some("app"),
+            backend: Some("app-a"),
+        };
+        let check = |place: &str, covers: bool| {
+            let fault = compiled(&format!("{{where: {place}, do: reset}}"));
+            assert_eq!(fault.covers(&scope), covers, "{place}");
+        };
+        check("{}", true);
+        check(
+            "{listener: public, route: orders, cluster: app, backend: app-a}",
+            true,
+        );
+        check("{backend: app/app-a}", true);
+        check("{listener: other}", false);
+        check("{cluster: app, backend: app-b}", false);
+        check("{backend: db/app-a}", false);
+    }
+
+    #[test]
+    fn a_fault_stands_where_its_names_or_its_kind_point() {
+        let check = |text: &str, leg: Leg| assert_eq!(compiled(text).leg(), leg, "{text}");
+        check("{do: reset}", Leg::Client);
+        check("{where: {listener: public}, do: reset}", Leg::Client);
+        check("{where: {cluster: app}, do: reset}", Leg::Upstream);
+        check("{where: {role: http.source}, do: reset}", Leg::Upstream);
+        check("{where: {cluster: app, leg: client}, do: reset}", Leg::Client);
+        check("{do: {misroute: {to: \"a:1\"}}}", Leg::Upstream);
+        check("{do: {health: pass}}", Leg::Upstream);
+        check("{where: {leg: upstream}, do: reset}", Leg::Upstream);
+    }
+
+    #[test]
+    fn before_each_backend_a_fault_has_state_of_its_own_but_one_lease() {
+        let fault = compiled("{do: {capacity: {carries: 1/s}}}");
+        let (a, b) = (fault.at("app/app-a"), fault.at("app/app-b"));
+        assert!(Arc::ptr_eq(&a, &fault.at("app/app-a")) && !Arc::ptr_eq(&a, &b));
+        a.touch();
+        assert_eq!((fault.hits(), b.hits()), (1, 1));
+        fault.lift();
+        assert!(a.is_lifted() && b.is_lifted());
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_the_lifting_are_woken() {
+        let fault = compiled("{do: hang}");
+        let there = fault.at("app/app-a");
+        let waiting = tokio::spawn(async move { there.lifted().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        fault.lift();
+        waiting.await.unwrap();
+    }
+}

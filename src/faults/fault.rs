@@ -4,12 +4,11 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     doc::Doc,
@@ -50,10 +49,32 @@ struct Core {
     entry: Entry,
     matcher: Matcher,
     key: u64,
-    at_connection: bool,
-    lifted: CancellationToken,
+    stands: Stands,
+    lifted: AtomicBool,
+    lifting: Notify,
     seen: AtomicU64,
     hits: AtomicU64,
+}
+
+/// Which exchanges need to ask it at all; known once, for the hot path.
+#[derive(Debug)]
+struct Stands {
+    at_connection: bool,
+    in_traffic: bool,
+    in_bytes: bool,
+}
+
+impl Stands {
+    fn of(entry: &Entry, doc: &Doc) -> Self {
+        Self {
+            at_connection: at_connection(entry, doc),
+            in_traffic: doc
+                .acts_at
+                .iter()
+                .any(|hook| !matches!(hook, Hook::Probe | Hook::Control)),
+            in_bytes: doc.acts_at.contains(&Hook::Flow),
+        }
+    }
 }
 
 impl Fault {
@@ -65,8 +86,9 @@ impl Fault {
             entry: entry.clone(),
             matcher: entry.r#where.r#match.compile(),
             key: stable_hash(name.as_bytes()),
-            at_connection: at_connection(entry, acts.doc()),
-            lifted: CancellationToken::new(),
+            stands: Stands::of(entry, acts.doc()),
+            lifted: AtomicBool::new(false),
+            lifting: Notify::new(),
             seen: AtomicU64::new(0),
             hits: AtomicU64::new(0),
         };
@@ -122,17 +144,22 @@ impl Fault {
 
     /// Lifts it, for good: nothing new is hit, and what it holds is released.
     pub fn lift(&self) {
-        self.core.lifted.cancel();
+        self.core.lifted.store(true, Ordering::Release);
+        self.core.lifting.notify_waiters();
     }
 
     /// Whether it has been lifted.
     pub fn is_lifted(&self) -> bool {
-        self.core.lifted.is_cancelled()
+        self.core.lifted.load(Ordering::Acquire)
     }
 
-    /// Waits until it is lifted; cancel-safe.
+    /// Waits until it is lifted; those who wait are woken in the order in which they came. Cancel-safe.
     pub async fn lifted(&self) {
-        self.core.lifted.cancelled().await;
+        // Made before the look, so that a lifting between the two is not missed.
+        let lifting = self.core.lifting.notified();
+        if !self.is_lifted() {
+            lifting.await;
+        }
     }
 
     /// How many exchanges it has touched.
@@ -160,7 +187,15 @@ impl Fault {
 
     /// Whether it acts on the connection of an HTTP client, before there is a request (`Plan::of_connection`).
     pub fn at_connection(&self) -> bool {
-        self.core.at_connection
+        self.core.stands.at_connection
+    }
+
+    pub(super) fn in_traffic(&self) -> bool {
+        self.core.stands.in_traffic
+    }
+
+    pub(super) fn in_bytes(&self) -> bool {
+        self.core.stands.in_bytes
     }
 
     /// The backend was restarted: threads that hang are free again, capacities and lives begin anew.

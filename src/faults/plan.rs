@@ -41,10 +41,11 @@ impl Plan {
     }
 
     /// Rolls for an exchange: a request, or a TCP connection. The faults are tried in the order given, on what is left: one
-    /// that ends the exchange takes its share, one that delays or shapes leaves it to the next.
+    /// that ends the exchange takes its share, one that delays or shapes leaves it to the next. The number of the exchange
+    /// decides, so on the upstream leg each attempt needs one of its own, or a retry would share the fate of the first.
     pub fn roll(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
         let is_request = facts.head.is_some();
-        let may = |fault: &Fault| has_traffic_hook(fault) && !(is_request && fault.at_connection());
+        let may = |fault: &Fault| fault.in_traffic() && !(is_request && fault.at_connection());
         Self::of(candidates, dice, exchange, facts, may, |fault| {
             fault.acts().ends()
         })
@@ -60,8 +61,7 @@ impl Plan {
     /// Rolls for an exchange that stands when faults are added: only those that touch bytes. Ask it for its flows and extend
     /// the standing chains by them; a fault that cuts what stands does so through its flow, at once.
     pub fn of_standing(added: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
-        let shapes = |fault: &Fault| fault.doc().acts_at.contains(&Hook::Flow);
-        Self::of(added, dice, exchange, facts, shapes, |_| false)
+        Self::of(added, dice, exchange, facts, Fault::in_bytes, |_| false)
     }
 
     fn of(
@@ -78,7 +78,7 @@ impl Plan {
             dice,
         };
         for fault in candidates {
-            if fault.is_lifted() || !may(fault) || !strikes(fault, dice, exchange, facts) {
+            if !may(fault) || !strikes(fault, dice, exchange, facts) {
                 continue;
             }
             plan.hits.push(Hit {
@@ -238,13 +238,6 @@ pub fn told(candidates: &[Arc<Fault>], dice: Dice, probe: u64) -> Option<(Told, 
                 (told, Arc::clone(fault))
             })
         })
-}
-
-fn has_traffic_hook(fault: &Fault) -> bool {
-    let hooks = fault.doc().acts_at;
-    hooks
-        .iter()
-        .any(|hook| !matches!(hook, Hook::Probe | Hook::Control))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `abort`: an answer in the backend's place.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{StatusCode, request};
@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::{Answer, Fields, Grpc, GrpcCode, Status, grpc_message},
+    answer::{Answer, Grpc, GrpcCode, Status, grpc_message},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Hook, Verdict},
 };
+use crate::route::name::{FieldName, FieldValue};
 
 /// Answers in the backend's place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +23,8 @@ pub struct Abort {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// Its header fields.
-    #[serde(default, skip_serializing_if = "Fields::is_empty")]
-    pub headers: Fields,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<FieldName, FieldValue>,
     /// Its body. Default: none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
@@ -71,13 +72,13 @@ impl Abort {
             code: code.into(),
             message: self.grpc_message.as_deref().map(grpc_message),
         });
-        Compiled(Arc::new(Answer {
-            status: self.status.map_or(StatusCode::SERVICE_UNAVAILABLE, Status::code),
-            headers: self.headers.map().clone(),
+        let answer = Answer {
             body: Bytes::copy_from_slice(self.body.as_bytes()),
             grpc,
             after: self.after,
-        }))
+            ..Answer::new(self.status.map_or(StatusCode::SERVICE_UNAVAILABLE, Status::code))
+        };
+        Compiled(Arc::new(answer.with_headers(&self.headers)))
     }
 }
 

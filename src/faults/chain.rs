@@ -56,12 +56,17 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub(super) fn add(&mut self, fault: Arc<Fault>, shaper: Box<dyn Shape>) {
-        self.stages.push(Stage {
+    /// A chain of one.
+    pub(super) fn of(fault: Arc<Fault>, shaper: Box<dyn Shape>) -> Self {
+        let stage = Stage {
             fault,
             shaper,
             line: Line::default(),
-        });
+        };
+        Self {
+            stages: vec![stage],
+            over: false,
+        }
     }
 
     /// Takes a piece that has been read, and puts what may be written now on `out`.

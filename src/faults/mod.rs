@@ -58,7 +58,7 @@ use tokio::time::Instant;
 use self::hook::Acts;
 pub use self::{
     abort::Abort,
-    answer::{Answer, Fields, Grpc, GrpcCode, Status},
+    answer::{Answer, Grpc, GrpcCode, Status},
     bad_reload::BadReload,
     body::Body,
     capacity::{Beyond, Capacity},
@@ -81,7 +81,7 @@ pub use self::{
     rate_limit::RateLimit,
     refuse::{Refuse, Standing},
     reset::Reset,
-    rewrite::{NewPath, ReplyHead, RequestHead, Rewrite},
+    rewrite::{ReplyHead, RequestHead, Rewrite},
     slice::Slice,
     slow_close::SlowClose,
     stall::Stall,

@@ -1,6 +1,6 @@
 //! What one exchange on one leg will suffer: rolled once, then asked hook by hook.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use http::{request, response};
 use tokio::time::Instant;
@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::{
     chain::Chain,
     fault::Fault,
-    hook::{Acts, Ask, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
+    hook::{Acts, Ask, Cut, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
+    line::Piece,
     strike::strikes,
 };
 use crate::{route::matcher::Facts, units::Dice};
@@ -136,20 +137,39 @@ impl Plan {
 
     /// What shapes the bytes in one direction; `None` when nothing does.
     pub fn flow(&mut self, direction: Flow, now: Instant) -> Option<Chain> {
-        let mut chain = Chain::default();
+        let shaped = (0..self.hits.len()).filter_map(|i| self.flow_of(i, direction, now));
+        shaped.reduce(|mut chain, more| {
+            chain.extend(more);
+            chain
+        })
+    }
+
+    fn flow_of(&mut self, i: usize, direction: Flow, now: Instant) -> Option<Chain> {
+        let shaper = self.ask(
+            i,
+            now,
+            Hook::Flow,
+            |acts, ask| acts.flow(ask, direction),
+            Option::is_some,
+        );
+        shaper
+            .flatten()
+            .map(|shaper| Chain::of(Arc::clone(&self.hits[i].fault), shaper))
+    }
+
+    /// How a connection that stands without a flow ends at once, and the fault that says so; `None`: it stands on.
+    pub fn cut_at_once(&mut self, now: Instant) -> Option<(Cut, Arc<Fault>)> {
         for i in 0..self.hits.len() {
-            let shaper = self.ask(
-                i,
-                now,
-                Hook::Flow,
-                |acts, ask| acts.flow(ask, direction),
-                Option::is_some,
-            );
-            if let Some(shaper) = shaper.flatten() {
-                chain.add(Arc::clone(&self.hits[i].fault), shaper);
+            for direction in [Flow::Request, Flow::Reply] {
+                let mut out = VecDeque::new();
+                let mut chain = self.flow_of(i, direction, now).unwrap_or_default();
+                chain.advance(now, &mut out);
+                if let Some(Piece::Cut(cut)) = out.pop_front() {
+                    return Some((cut, Arc::clone(self.fault(i))));
+                }
             }
         }
-        (!chain.is_empty()).then_some(chain)
+        None
     }
 
     /// Where to dial, and the fault that says so.
@@ -337,6 +357,30 @@ mod tests {
         faults[2].lift();
         assert_eq!(told_now(), None);
         assert!(plan(&[fault("{health: pass}", now)], 1).is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_stands_idle_is_cut_if_a_fault_says_so() {
+        let now = Instant::now();
+        let check = |kind: &str, cut: Option<Cut>| {
+            let faults = [
+                fault("abort", now),
+                fault("{throttle: {rate: 1KiB/s}}", now),
+                fault(kind, now),
+            ];
+            let mut plan = Plan::of_standing(&faults, Dice::new(1), 1, &facts(None));
+            let told = plan.cut_at_once(now).map(|(cut, by)| {
+                assert!(Arc::ptr_eq(&by, &faults[2]));
+                cut
+            });
+            assert_eq!(told, cut, "{kind}");
+        };
+        check("reset", Some(Cut::Reset));
+        check("{close: {flow: request}}", Some(Cut::Close));
+        check("{refuse: {standing: reset}}", Some(Cut::Reset));
+        check("refuse", None);
+        check("{reset: {after: 1s}}", None);
+        check("{reset: {after_bytes: 1B}}", None);
     }
 
     #[test]

@@ -145,10 +145,7 @@ fn what_is_no_fault_is_refused_with_a_reason() {
     check("{do: {latency: {ad: 1s}}}", "unknown field `ad`");
     check("{do: {latency: {add: 300}}}", "expected a");
     check("{do: {abort: {status: 99}}}", "between 200 and 599");
-    check(
-        "{do: {abort: {headers: {\"a b\": c}}}}",
-        "no name of a header field",
-    );
+    check("{do: {abort: {headers: {\"a b\": c}}}}", "no header name");
     check("{do: {slice: {size: 0B}}}", "at least 1B");
     check("{do: {corrupt: {every: 0B}}}", "at least 1B");
     check("{do: {crash_loop: {up: 0s, down: 1s}}}", "longer than 0s");
@@ -159,9 +156,8 @@ fn what_is_no_fault_is_refused_with_a_reason() {
     );
     check("{do: {capacity: {carries: []}}}", "at least one point");
     check("{do: {misroute: {to: auth}}}", "host:port");
-    check("{do: {rewrite: {request: {path: orders}}}}", "`/v2/orders`");
+    check("{do: {rewrite: {request: {path: orders}}}}", "no path");
     check("{odds: 120%, do: reset}", "between 0% and 100%");
-    check("{every: 0, do: reset}", "nonzero");
     check("{do: {reset: {}, close: {}}}", "");
 }
 

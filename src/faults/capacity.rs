@@ -130,6 +130,10 @@ impl Acts for Compiled {
         &DOC
     }
 
+    fn is_per_backend(&self) -> bool {
+        true
+    }
+
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
         match (self.server.arrive(ask.now, &mut ask.dice), &self.answer) {
             (Arrival::Carried, _) => Verdict::Pass,

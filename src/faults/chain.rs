@@ -70,7 +70,12 @@ impl Chain {
     }
 
     /// Takes a piece that has been read, and puts what may be written now on `out`.
+    ///
+    /// Once the end has come out, whatever is pushed is dropped.
     pub fn push(&mut self, now: Instant, piece: Piece, out: &mut VecDeque<Piece>) {
+        if self.over {
+            return;
+        }
         self.feed(0, now, piece, out);
         self.advance(now, out);
     }
@@ -85,15 +90,14 @@ impl Chain {
 
     /// When to call `advance` next, if nothing is read before; `None`: nothing will be due by itself.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        self.stages.iter().filter_map(Stage::wakeup).min()
+        let stages = self.stages.iter().filter(|_| !self.over);
+        stages.filter_map(Stage::wakeup).min()
     }
 
     /// How many bytes the chain holds; the performer stops reading at `MOST_HELD`.
     pub fn held(&self) -> usize {
-        self.stages
-            .iter()
-            .map(|stage| stage.line.bytes() + stage.shaper.kept())
-            .sum()
+        let stages = self.stages.iter().filter(|_| !self.over);
+        stages.map(|stage| stage.line.bytes() + stage.shaper.kept()).sum()
     }
 
     /// Takes out the faults that are lifted; what they held goes on at once, in order. Call `advance` or `push` as before

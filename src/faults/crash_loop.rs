@@ -82,6 +82,10 @@ impl Acts for Compiled {
         &DOC
     }
 
+    fn is_per_backend(&self) -> bool {
+        true
+    }
+
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
         match self.0.arrive(ask.now, &mut ask.dice) {
             Arrival::Carried => Verdict::Pass,

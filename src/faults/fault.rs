@@ -101,8 +101,12 @@ impl Fault {
     }
 
     /// The same fault as it stands before one backend (`cluster/backend`): one lease, one count of hits, but threads,
-    /// capacity and life of its own. Asked again for the same place it gives the same.
-    pub fn at(&self, place: &str) -> Arc<Self> {
+    /// capacity and life of its own. Asked again for the same place it gives the same; a kind that keeps no such state gives
+    /// itself.
+    pub fn at(self: &Arc<Self>, place: &str) -> Arc<Self> {
+        if !self.acts.is_per_backend() {
+            return Arc::clone(self);
+        }
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = places.get(place) {
             return Arc::clone(there);
@@ -318,6 +322,8 @@ mod tests {
         assert_eq!((fault.hits(), b.hits()), (1, 1));
         fault.lift();
         assert!(a.is_lifted() && b.is_lifted());
+        let limit = compiled("{do: {rate_limit: {rate: 1/s}}}");
+        assert!(Arc::ptr_eq(&limit, &limit.at("app/app-a")));
     }
 
     #[tokio::test]

@@ -184,6 +184,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it keeps state that each backend has for itself.
+    fn is_per_backend(&self) -> bool {
+        false
+    }
+
     /// Before anything is sent; HTTP gives the head, which may be rewritten.
     fn open(&self, _ask: &mut Ask, _head: Option<&mut request::Parts>) -> Verdict {
         Verdict::Pass

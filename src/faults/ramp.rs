@@ -50,9 +50,9 @@ impl Ramp {
 
     fn curve(points: Vec<(Span, Probability)>) -> Result<Self, &'static str> {
         if points.is_empty() {
-            Err("a curve needs at least one point, as in `[[0m, 20%], [46m, 100%]]`")
+            Err("a curve without points is none: write it as `[[0m, 20%], [46m, 100%]]`")
         } else if points.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
-            Err("the times of a curve must rise from point to point")
+            Err("the times of the curve are out of order: they must rise from point to point")
         } else {
             Ok(Self(points))
         }

@@ -62,7 +62,7 @@ pub(super) fn add_short_form(schema: &mut Schema) {
 /// Reads a size that must not be 0.
 pub(super) fn some_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
     match ByteSize::deserialize(deserializer)? {
-        ByteSize(0) => Err(de::Error::custom("it must be at least 1B")),
+        ByteSize(0) => Err(de::Error::custom("`0B` is too little: write at least `1B`")),
         size => Ok(size),
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn maybe_some_bytes<'de, D: Deserializer<'de>>(
 /// Reads a time that must not be 0.
 pub(super) fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     match Span::deserialize(deserializer)? {
-        Span::ZERO => Err(de::Error::custom("it must be longer than 0s")),
+        Span::ZERO => Err(de::Error::custom("`0s` is too short: write it as `30s`")),
         span => Ok(span),
     }
 }

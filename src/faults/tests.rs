@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::{option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use super::{
@@ -146,15 +147,15 @@ fn what_is_no_fault_is_refused_with_a_reason() {
     check("{do: {latency: {add: 300}}}", "expected a");
     check("{do: {abort: {status: 99}}}", "between 200 and 599");
     check("{do: {abort: {headers: {\"a b\": c}}}}", "no header name");
-    check("{do: {slice: {size: 0B}}}", "at least 1B");
-    check("{do: {corrupt: {every: 0B}}}", "at least 1B");
-    check("{do: {crash_loop: {up: 0s, down: 1s}}}", "longer than 0s");
+    check("{do: {slice: {size: 0B}}}", "at least `1B`");
+    check("{do: {corrupt: {every: 0B}}}", "at least `1B`");
+    check("{do: {crash_loop: {up: 0s, down: 1s}}}", "too short");
     check("{do: {abort: {grpc_status: 17}}}", "0 to 16");
     check(
         "{do: {capacity: {carries: [[1m, 20%], [0m, 100%]]}}}",
         "must rise",
     );
-    check("{do: {capacity: {carries: []}}}", "at least one point");
+    check("{do: {capacity: {carries: []}}}", "without points");
     check("{do: {misroute: {to: auth}}}", "host:port");
     check("{do: {rewrite: {request: {path: orders}}}}", "no path");
     check("{odds: 120%, do: reset}", "between 0% and 100%");
@@ -198,4 +199,165 @@ fn a_compressed_story_is_shorter_but_clients_wait_as_long() {
         "{threads: {size: 4, edge_timeout: 30s}}",
         "{threads: {size: 4, edge_timeout: 30s}}",
     );
+}
+
+/// Settings of one kind, each there or left out.
+fn settings(kind: &'static str, keys: &[(&'static str, BoxedStrategy<Value>)]) -> BoxedStrategy<Value> {
+    let keys = keys.iter().map(|(key, value)| {
+        let key = *key;
+        option::weighted(0.8, value.clone()).prop_map(move |value| (key, value))
+    });
+    let settings = keys.collect::<Vec<_>>().prop_map(|settings| {
+        let present = settings
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        Value::Object(present.collect())
+    });
+    settings.prop_map(move |settings| json!({kind: settings})).boxed()
+}
+
+fn one_of(words: &'static [&'static str]) -> BoxedStrategy<Value> {
+    select(words).prop_map(Value::from).boxed()
+}
+
+fn spans() -> BoxedStrategy<Value> {
+    (0_u64..10_000_000)
+        .prop_map(|us| json!(format!("{us}us")))
+        .boxed()
+}
+
+fn sizes() -> BoxedStrategy<Value> {
+    (1_u64..1 << 40)
+        .prop_map(|bytes| json!(format!("{bytes}B")))
+        .boxed()
+}
+
+fn shares() -> BoxedStrategy<Value> {
+    (0_u32..=1000)
+        .prop_map(|share| json!(format!("{}%", f64::from(share) / 10.0)))
+        .boxed()
+}
+
+fn curves() -> BoxedStrategy<Value> {
+    let times = prop::collection::btree_map(0_u64..5000, 0.0..=1.0_f64, 1..5);
+    times
+        .prop_map(|points| {
+            points
+                .into_iter()
+                .map(|(time, share)| json!([format!("{time}s"), share]))
+                .collect()
+        })
+        .boxed()
+}
+
+fn kinds() -> BoxedStrategy<Value> {
+    let (flow, text) = (
+        || one_of(&["request", "reply"]),
+        || ".*".prop_map(Value::from).boxed(),
+    );
+    let status = || (200_u16..600).prop_map(Value::from).boxed();
+    let yes_or_no = || any::<bool>().prop_map(Value::from).boxed();
+    let distribution = one_of(&["constant", "uniform", "normal", "pareto"]);
+    let load = prop_oneof![
+        shares(),
+        curves(),
+        (1_u32..99).prop_map(|n| json!(format!("{n}/m")))
+    ]
+    .boxed();
+    prop_oneof![
+        settings(
+            "latency",
+            &[
+                ("add", spans()),
+                ("jitter", spans()),
+                ("distribution", distribution),
+                ("at", one_of(&["open", "reply", "chunk"])),
+                ("flow", flow())
+            ]
+        ),
+        settings(
+            "abort",
+            &[
+                ("status", status()),
+                ("body", text()),
+                ("after", yes_or_no()),
+                ("grpc_status", (0_u8..=16).prop_map(Value::from).boxed()),
+                ("grpc_message", text())
+            ]
+        ),
+        settings(
+            "hang",
+            &[
+                ("at", one_of(&["open", "reply"])),
+                ("on_lift", one_of(&["go_on", "unavailable"]))
+            ]
+        ),
+        settings("refuse", &[("standing", one_of(&["keep", "reset", "close"]))]),
+        settings(
+            "reset",
+            &[("after_bytes", sizes()), ("after", spans()), ("flow", flow())]
+        ),
+        settings(
+            "slice",
+            &[
+                ("size", sizes()),
+                ("vary", sizes()),
+                ("pause", spans()),
+                ("flow", flow())
+            ]
+        ),
+        settings(
+            "corrupt",
+            &[("odds", shares()), ("every", sizes()), ("flow", flow())]
+        ),
+        settings(
+            "body",
+            &[
+                ("replace", text()),
+                ("find", text()),
+                ("at_most", (0_u64..9).prop_map(Value::from).boxed())
+            ]
+        ),
+        settings(
+            "threads",
+            &[
+                ("size", (0_usize..99).prop_map(Value::from).boxed()),
+                ("hang", curves()),
+                ("status", status())
+            ]
+        ),
+        settings(
+            "capacity",
+            &[
+                ("carries", load),
+                ("die_after", spans()),
+                ("beyond", one_of(&["answer", "refuse"]))
+            ]
+        ),
+        settings(
+            "misroute",
+            &[("to", one_of(&["a:1", "[::1]:80"])), ("hang", yes_or_no())]
+        ),
+        one_of(&["expired", "hang"]).prop_map(|shown| json!({"tls": shown})),
+    ]
+    .boxed()
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_written_so_that_it_reads_the_same(
+        kind in kinds(), odds in shares(), every in option::of(1_u64..9), probes in any::<bool>(),
+        place in option::of(one_of(&["app", "db"])), sticky in option::of(one_of(&["client"])),
+    ) {
+        let written = json!({
+            "where": {"cluster": place}, "odds": odds, "every": every, "probes": probes, "sticky": sticky, "do": kind,
+        });
+        match serde_json::from_value::<Entry>(written) {
+            Ok(entry) => {
+                let again = serde_json::to_value(&entry).unwrap();
+                prop_assert_eq!(serde_json::from_value::<Entry>(again.clone()).unwrap(), entry, "{}", again);
+            }
+            Err(error) => prop_assert!(error.to_string().starts_with("missing field"), "{}", error),
+        }
+    }
 }

@@ -143,6 +143,10 @@ impl Acts for Compiled {
         &DOC
     }
 
+    fn is_per_backend(&self) -> bool {
+        true
+    }
+
     fn marks(&self, facts: &Facts<'_>) -> bool {
         self.hang_always
             .as_ref()

@@ -4,7 +4,7 @@
 //! was due and not when somebody looked, so that late looking adds up to nothing. The performer (`proxy/flow.rs`) reads,
 //! pushes, writes what comes out, and looks again at `next_wakeup`.
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll};
 
 use tokio::time::Instant;
 
@@ -69,9 +69,8 @@ impl Chain {
         }
     }
 
-    /// Takes a piece that has been read, and puts what may be written now on `out`.
-    ///
-    /// Once the end has come out, whatever is pushed is dropped.
+    /// Takes a piece that has been read, and puts what may be written now on `out`. Once the end has come out, whatever is
+    /// pushed is dropped.
     pub fn push(&mut self, now: Instant, piece: Piece, out: &mut VecDeque<Piece>) {
         if self.over {
             return;
@@ -116,23 +115,21 @@ impl Chain {
         self.advance(now, out);
     }
 
-    /// Waits until one of the faults is lifted; cancel-safe.
-    pub async fn lifted(&self) {
-        let mut waits: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
-        for stage in self.stages.iter().filter(|stage| !stage.shaper.stays()) {
-            waits.push(Box::pin(stage.fault.lifted()));
+    /// Comes when `lift` should be called: at once if a fault in the chain is lifted already, never if none is left that
+    /// can be. Ask anew after `lift` and `extend`.
+    pub fn lifting(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let stages = self.stages.iter().filter(|stage| !stage.shaper.stays());
+        let faults: Vec<_> = stages.map(|stage| Arc::clone(&stage.fault)).collect();
+        async move {
+            let mut waits: Vec<_> = faults.iter().map(|fault| Box::pin(fault.lifted())).collect();
+            poll_fn(|context| {
+                let lifted = waits
+                    .iter_mut()
+                    .any(|wait| wait.as_mut().poll(context).is_ready());
+                if lifted { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
         }
-        std::future::poll_fn(|context| {
-            let lifted = waits
-                .iter_mut()
-                .any(|wait| wait.as_mut().poll(context).is_ready());
-            if lifted {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
-        })
-        .await;
     }
 
     /// Appends the shapers of faults that were added while the flow stands.
@@ -264,12 +261,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_performer_is_woken_by_the_first_lifting() {
-        let (faults, chain) = chain(&["stall", "{throttle: {rate: 1B/s}}"], Instant::now());
-        let watching = tokio::spawn(async move { chain.lifted().await });
+        let (faults, mut chain) = chain(&["stall", "{throttle: {rate: 1B/s}}"], Instant::now());
+        let watching = tokio::spawn(chain.lifting());
         tokio::task::yield_now().await;
         assert!(!watching.is_finished());
         faults[1].lift();
         watching.await.unwrap();
+        lift(&mut chain, Instant::now());
+        // A lifting that came before anybody waited is not missed.
+        faults[0].lift();
+        chain.lifting().await;
     }
 
     proptest! {

@@ -190,7 +190,7 @@ impl Queue {
     /// Waits for a thread, in order of arrival; keep the guard until the exchange is over. An error: the backend was
     /// restarted, and the connection ends so. Does not come back once the thread hangs, so wait beside it for the limit and
     /// for the lifting of the fault: dropped then, a hung thread stays taken, and a mere place in the queue is given up.
-    pub async fn place(&self) -> Result<Guard, Cut> {
+    pub async fn thread(self) -> Result<Guard, Cut> {
         let pool = &self.place.0;
         let served = async {
             match Arc::clone(&pool.threads).acquire_owned().await {
@@ -252,12 +252,12 @@ mod tests {
             "{threads: {size: 1, edge_timeout: 30s, status: 500}}",
             Instant::now(),
         );
-        let first = queue(&fault, 1).place().await.unwrap();
+        let first = queue(&fault, 1).thread().await.unwrap();
         let waiting = queue(&fault, 2);
         let (limit, answer) = waiting.limit.clone().unwrap();
         assert_eq!((limit.as_secs(), answer.status.as_u16()), (30, 500));
-        let waiting = tokio::spawn(async move { waiting.place().await });
-        assert!(timeout(ms(1000), queue(&fault, 3).place()).await.is_err());
+        let waiting = tokio::spawn(waiting.thread());
+        assert!(timeout(ms(1000), queue(&fault, 3).thread()).await.is_err());
         assert!(!waiting.is_finished());
         drop(first);
         assert!(waiting.await.unwrap().is_ok());
@@ -267,7 +267,7 @@ mod tests {
     async fn a_hung_exchange_keeps_its_thread_though_the_client_is_gone() {
         let fault = fault("{threads: {size: 2, hang: 100%}}", Instant::now());
         for exchange in 0..2 {
-            assert!(timeout(ms(1000), queue(&fault, exchange).place()).await.is_err());
+            assert!(timeout(ms(1000), queue(&fault, exchange).thread()).await.is_err());
         }
         let Verdict::Queue(third) = open(&fault, 3, Instant::now()) else {
             panic!("it passed")
@@ -278,8 +278,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_restart_frees_the_threads_and_ends_what_hung() {
         let fault = fault("{threads: {size: 1, hang: 100%}}", Instant::now());
-        let hung = queue(&fault, 1);
-        let hung = tokio::spawn(async move { hung.place().await });
+        let hung = tokio::spawn(queue(&fault, 1).thread());
         tokio::task::yield_now().await;
         fault.restart(Instant::now());
         assert!(matches!(hung.await.unwrap(), Err(Cut::Reset)));

@@ -16,6 +16,7 @@ mod path;
 mod problem;
 mod read;
 mod refusal;
+mod required;
 mod schema;
 mod syntax;
 mod tree;

@@ -29,7 +29,11 @@ pub(super) enum Kind {
         known: &'static [&'static str],
     },
     /// A key that the mapping must have.
-    MissingKey { name: &'static str },
+    MissingKey {
+        name: &'static str,
+        /// The type of the mapping, where it is known.
+        of: Option<&'static str>,
+    },
     /// Something else than expected.
     Type {
         expected: String,
@@ -53,6 +57,14 @@ impl Refusal {
             mend: mend.into(),
         }
         .into()
+    }
+
+    /// The same refusal, with the type of the mapping that misses a key.
+    pub(super) fn of(mut self, name: &'static str) -> Self {
+        if let (Kind::MissingKey { of, .. }, None) = (&mut self.kind, self.at) {
+            *of = Some(name);
+        }
+        self
     }
 
     /// The same refusal, caused by this node unless a node inside it caused it.
@@ -81,7 +93,7 @@ impl Kind {
                 format!("unknown word `{name}`"),
                 instead(nearest(name, known.iter().copied()), known),
             ),
-            Self::MissingKey { name } => (format!("`{name}` is missing"), format!("add `{name}: ...` here")),
+            Self::MissingKey { name, .. } => missing(&[name]),
             Self::Type {
                 expected,
                 found,
@@ -97,6 +109,17 @@ impl Kind {
             Self::Custom(text) => split(text),
         }
     }
+}
+
+/// The words for keys that are missing from one mapping.
+pub(super) fn missing(names: &[&str]) -> (String, String) {
+    let list = |form: fn(&&str) -> String| names.iter().map(form).collect::<Vec<_>>().join(" and ");
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let what = format!("{} {are} missing", list(|name| format!("`{name}`")));
+    (
+        what,
+        format!("add {} here", list(|name| format!("`{name}: ...`"))),
+    )
 }
 
 /// Splits a message into what is wrong and how to mend it, at the first `: ` or `; ` that is not quoted.
@@ -199,7 +222,7 @@ impl de::Error for Refusal {
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Kind::MissingKey { name }.into()
+        Kind::MissingKey { name, of: None }.into()
     }
 
     fn duplicate_field(name: &'static str) -> Self {

@@ -187,12 +187,13 @@ impl de::Error for Refusal {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let expected = match expected.to_string() {
-            nonzero if nonzero.starts_with("a nonzero ") => "a whole number of at least 1".to_owned(),
-            kind if kind == "enum" => "one key that says which kind".to_owned(),
-            other => other,
+        let (expected, mend) = match expected.to_string() {
+            text if text == "a string" => ("text".to_owned(), "put it in quotes"),
+            kind if kind == "enum" => ("one key that says which kind".to_owned(), ""),
+            nonzero if nonzero.starts_with("a nonzero ") => ("a whole number of at least 1".to_owned(), ""),
+            other => (other, ""),
         };
-        Self::wrong(expected, describe(found), "")
+        Self::wrong(expected, describe(found), mend)
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {

@@ -11,7 +11,7 @@ pub use faults::{check_fault, check_fault_by_hand};
 use super::{
     document::{Document, Target},
     path::Path,
-    problem::Problems,
+    problem::{MOST, Problems},
     refusal::nearest,
     tree::Tree,
 };
@@ -86,7 +86,7 @@ pub(super) fn locate(tree: &Tree, findings: Vec<Finding>, problems: &mut Problem
     {
         let shown = path.to_string();
         let follows = known.iter().any(|known| is_within(known, &shown));
-        if !follows && !missing.is_some_and(|missing| tree.has(&missing)) {
+        if problems.len() < MOST && !follows && !missing.is_some_and(|missing| tree.has(&missing)) {
             problems.push(tree.problem(&path, what, mend));
         }
     }

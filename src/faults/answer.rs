@@ -127,6 +127,28 @@ impl From<StatusCode> for Status {
     }
 }
 
+/// The code of a gRPC status, 0 to 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct GrpcCode(#[schemars(range(max = 16))] u8);
+
+impl TryFrom<u8> for GrpcCode {
+    type Error = String;
+
+    fn try_from(code: u8) -> Result<Self, String> {
+        match code {
+            0..=16 => Ok(Self(code)),
+            _ => Err(format!("{code} is no gRPC status: it must lie in 0 to 16")),
+        }
+    }
+}
+
+impl From<GrpcCode> for u8 {
+    fn from(code: GrpcCode) -> Self {
+        code.0
+    }
+}
+
 /// Header fields, each a name and a value that HTTP allows.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]

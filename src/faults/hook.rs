@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{answer::Answer, chain::Shape, doc::Doc, threads::Queue};
+use super::{answer::Answer, doc::Doc, line::Shape, threads::Queue};
 use crate::{route::matcher::Facts, units::Stream};
 
 /// A side of the proxy.

@@ -165,3 +165,44 @@ fn change(headers: &mut HeaderMap, set: &Fields, remove: &[FieldName]) {
         headers.insert(name.clone(), value.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::faults::trial::{fault, plan, reply, request};
+
+    #[test]
+    fn a_path_is_replaced_and_the_rest_of_the_target_kept() {
+        let check = |path: &str, target: &str, expected: &str| {
+            let now = Instant::now();
+            let kind = format!("{{rewrite: {{request: {{path: '{path}'}}}}}}");
+            let mut head = request(target);
+            let verdict = plan(&[fault(&kind, now)], 1).open(0, now, Some(&mut head));
+            assert!(matches!(verdict, Verdict::Pass));
+            assert_eq!(head.uri.to_string(), expected);
+        };
+        check("/v1", "/v2/orders?id=3", "/v1?id=3");
+        check("/v1?id=4", "/v2/orders?id=3", "/v1?id=4");
+        check("/v1", "http://shop.example.com/v2", "http://shop.example.com/v1");
+    }
+
+    #[test]
+    fn fields_are_set_and_removed_on_their_side_only() {
+        let now = Instant::now();
+        let kind = "{rewrite: {reply: {status: 404, set: {etag: w}, remove: [x-old]}}}";
+        let faults = [fault(kind, now)];
+        let mut plan = plan(&faults, 1);
+        let (mut asked, mut answered) = (request("/"), reply(200));
+        answered
+            .headers
+            .insert("x-old", http::HeaderValue::from_static("1"));
+        plan.open(0, now, Some(&mut asked));
+        assert!(asked.headers.is_empty() && plan.touched().count() == 0);
+        plan.reply(0, now, &mut answered);
+        assert_eq!((answered.status.as_u16(), answered.headers.len()), (404, 1));
+        assert_eq!(answered.headers["etag"], "w");
+        assert_eq!(faults[0].hits(), 1);
+    }
+}

@@ -1,6 +1,6 @@
 //! Faults: what they name must exist, they must be able to match something, and must not reach somebody else's servers.
 
-use super::{Finding, listeners::needs_request, unknown_target};
+use super::{Finding, routes::needs_request, unknown_target};
 use crate::{
     config::{
         allow::is_public,
@@ -42,14 +42,6 @@ pub fn check_fault(document: &Document, path: &Path, entry: &Entry) -> Vec<Findi
             path.key("for"),
             "it ends before it begins",
             "write how long it lives, as in `10m`",
-        ));
-    }
-    let counts = [("first", entry.first), ("nth", entry.nth), ("every", entry.every)];
-    for (name, _) in counts.into_iter().filter(|(_, count)| *count == Some(0)) {
-        found.push(Finding::new(
-            path.key(name),
-            "exchanges are counted from 1",
-            "write at least 1, or leave it out",
         ));
     }
     found.extend(led_astray(document, path, entry));

@@ -5,6 +5,7 @@ mod clusters;
 mod faults;
 mod listeners;
 mod names;
+mod routes;
 
 pub use faults::{check_fault, check_fault_by_hand};
 
@@ -12,7 +13,7 @@ use super::{
     document::{Document, Target},
     path::Path,
     problem::{MOST, Problems},
-    refusal::nearest,
+    refusal::{list, nearest},
     tree::Tree,
 };
 use crate::upstream::settings::BackendSettings;
@@ -53,7 +54,7 @@ impl Finding {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, []) => format!("there is no {what} yet; add it under `{home}`"),
             (None, [one]) => format!("use `{one}`, or add it under `{home}`"),
-            (None, known) => format!("use one of `{}`, or add it under `{home}`", known.join("`, `")),
+            (None, known) => format!("use one of {}, or add it under `{home}`", list(known)),
         };
         let missing = Some(home.key(name));
         Self {

@@ -300,6 +300,6 @@ clusters:
         fs::write(folder.path().join("latin1.yaml"), b"listeners:\n  a: caf\xe9\n").unwrap();
         check("latin1.yaml", "line 2 is no UTF-8 text");
         fs::write(folder.path().join("large.yaml"), "#".repeat(LARGEST + 9)).unwrap();
-        check("large.yaml", "more than the 1048576 allowed");
+        check("large.yaml", "more than the 1048576 bytes allowed");
     }
 }

@@ -14,14 +14,11 @@ use serde::de::DeserializeOwned;
 
 use super::{
     node::Reader,
-    problem::Problems,
+    problem::{MOST, Problems},
     refusal::{Kind, Refusal, missing},
     required::Required,
     tree::{Id, Node, Tree, Value},
 };
-
-/// So many problems are reported at most: nobody reads more, and each costs another pass over the tree.
-pub const MOST: usize = 100;
 
 /// Reads a text (YAML or JSON) as a `T`, or says everything that is wrong with it.
 pub fn read<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, Problems> {
@@ -346,7 +343,7 @@ cast:
         );
         let large = tale(&"#".repeat(super::super::LARGEST + 1)).unwrap_err();
         assert!(
-            large.to_string().contains("more than the 1048576 allowed"),
+            large.to_string().contains("more than the 1048576 bytes allowed"),
             "{large}"
         );
     }

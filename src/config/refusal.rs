@@ -137,16 +137,18 @@ fn split(text: &str) -> (String, String) {
 /// How many names a message lists.
 const LISTED: usize = 40;
 
+/// Names for a message.
+pub(super) fn list(known: &[&str]) -> String {
+    let names: Vec<_> = known
+        .iter()
+        .take(LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if known.len() > LISTED { ", ..." } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
 fn instead(near: Option<&str>, known: &[&str]) -> String {
-    let list = |known: &[&str]| {
-        let names: Vec<_> = known
-            .iter()
-            .take(LISTED)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let more = if known.len() > LISTED { ", ..." } else { "" };
-        format!("{}{more}", names.join(", "))
-    };
     match (near, known) {
         (_, []) => "nothing can be written here".to_owned(),
         (None, [one]) => format!("the only one is `{one}`"),
@@ -155,13 +157,23 @@ fn instead(near: Option<&str>, known: &[&str]) -> String {
     }
 }
 
+/// Names are compared with so many others at most, and only where they are short: each comparison takes the product of
+/// their lengths.
+const COMPARED: usize = 1000;
+
+/// See [`COMPARED`].
+const LONGEST: usize = 100;
+
 /// The name that was probably meant: at most one slip in three characters away.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let name = plain(name);
     let slips = |other: &str| strsim::damerau_levenshtein(&name, &plain(other));
-    let (slips, near) = known
+    let short = known
         .into_iter()
+        .take(COMPARED)
+        .filter(|other| other.len() <= LONGEST && name.len() <= LONGEST);
+    let (slips, near) = short
         .map(|other| (slips(other), other))
         .min_by_key(|(slips, _)| *slips)?;
     let longest = name.chars().count().max(near.chars().count());
@@ -187,12 +199,13 @@ impl de::Error for Refusal {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let expected = match expected.to_string() {
-            nonzero if nonzero.starts_with("a nonzero ") => "a whole number of at least 1".to_owned(),
-            kind if kind == "enum" => "one key that says which kind".to_owned(),
-            other => other,
+        let (expected, mend) = match expected.to_string() {
+            text if text == "a string" => ("text".to_owned(), "put it in quotes"),
+            kind if kind == "enum" => ("one key that says which kind".to_owned(), ""),
+            nonzero if nonzero.starts_with("a nonzero ") => ("a whole number of at least 1".to_owned(), ""),
+            other => (other, ""),
         };
-        Self::wrong(expected, describe(found), "")
+        Self::wrong(expected, describe(found), mend)
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {

@@ -9,7 +9,7 @@ use crate::drill::{
     event::{Ending, Started},
     judge::{CheckKind, CheckResult, Verdict},
     script::Form,
-    watch::{clock, ending},
+    watch::{clock, ending, percent},
 };
 
 /// The report as Markdown.
@@ -51,6 +51,27 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
         writeln!(out, "> {}\n", profile.headline())?;
     }
     writeln!(out, "{}\n", verdict_line(report))?;
+    if let Some(worst) = report.worst() {
+        let classes = report.classes();
+        let beside = classes.iter().filter_map(|class| {
+            let beside = worst.ok.get(*class)?;
+            let original = beside
+                .original
+                .map(|share| format!(" (original: {})", percent(Some(share))));
+            Some(format!(
+                "{class} {}{}",
+                percent(beside.run),
+                original.unwrap_or_default()
+            ))
+        });
+        let beside: Vec<_> = beside.collect();
+        writeln!(
+            out,
+            "At its worst, in phase **{}**, of each class succeeded: {}.\n",
+            worst.phase,
+            beside.join(", ")
+        )?;
+    }
     if let Some(started) = &report.started {
         writeln!(out, "{}\n", circumstances(report, started))?;
     }

@@ -44,7 +44,11 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
         Verdict::Failed => "failed",
         Verdict::Stopped => "stopped by a rule",
         Verdict::Panicked => "panic",
-        Verdict::Incomplete => "not everything was evaluated",
+        Verdict::Incomplete => match report.ended.as_ref().map(|ended| &ended.how) {
+            Some(Ending::Interrupted(_)) => "interrupted",
+            None => "crashed",
+            Some(_) => "not everything was evaluated",
+        },
     };
     writeln!(out, "# {name}: {verdict}\n")?;
     if let Some(profile) = report.profile() {
@@ -92,7 +96,13 @@ fn verdict_line(report: &Report) -> String {
         match (asked, count(kind, Some(CheckResult::Held))) {
             (0, _) => String::new(),
             (asked, n) if n == asked => format!(" {held} ({n} of {asked} checks held)."),
-            (asked, n) => format!(" {n} of {asked} {} checks held.", kind_name(kind)),
+            (asked, n) => {
+                let open = match count(kind, Some(CheckResult::NotEvaluated)) {
+                    0 => String::new(),
+                    open => format!(", {open} could not be evaluated"),
+                };
+                format!(" {n} of {asked} {} checks held{open}.", kind_name(kind))
+            }
         }
     };
     let how = match &report.ended {

@@ -158,10 +158,13 @@ impl Report {
         if named.is_empty() { vec![ALL] } else { named }
     }
 
-    /// The phase in which the fewest requests succeeded.
+    /// The phase in which the fewest requests succeeded; none where all of them always did.
     fn worst(&self) -> Option<&PhaseFigures> {
         let share = |phase: &&PhaseFigures| phase.sample.traffic.of(None).ok_share();
-        let known = self.phases.iter().filter(|phase| share(phase).is_some());
+        let known = self
+            .phases
+            .iter()
+            .filter(|phase| share(phase).is_some_and(|share| share < 1.0));
         known.min_by(|a, b| {
             share(a)
                 .partial_cmp(&share(b))

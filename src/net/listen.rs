@@ -276,3 +276,6 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
         [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&Errno::from_raw_os_error(code))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -413,3 +413,6 @@ impl AsyncWrite for Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,8 @@ pub struct TlsFacts {
     pub alpn: Option<Alpn>,
     /// The subject of the client's certificate, as in `CN=alice,O=Example`, when it gave one.
     pub client_subject: Option<String>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
 }
 
 /// The protocols that we agree on within TLS.
@@ -96,3 +98,6 @@ async fn within<T>(limit: Duration, handshake: impl Future<Output = io::Result<T
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! faults: what another task may do to a standing connection it does through a [`Handle`].
 
 pub mod dial;
+mod half;
 pub mod listen;
 pub mod pipe;
 pub mod proxy_protocol;
@@ -18,6 +19,7 @@ mod testing;
 pub mod tls;
 
 pub use dial::{DialError, Dialer};
+pub use half::{Reader, Writer};
 pub use listen::{Acceptor, Permit, Permits};
 pub use socket::Handle;
-pub use stream::{Reader, Stream, Writer};
+pub use stream::Stream;

@@ -2,7 +2,10 @@
 
 use std::{cell::Cell, net::TcpStream as StdStream, rc::Rc};
 
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::*;
 
@@ -106,6 +109,52 @@ async fn beyond_the_limit_a_connection_waits_and_is_served_when_one_ends() {
         0,
         "the second was served, not dropped"
     );
+}
+
+#[tokio::test]
+async fn a_connection_in_hand_survives_a_cancelled_accept() {
+    let (mut acceptor, address, _) = acceptor(1);
+    let _clients = [
+        TcpStream::connect(address).await.unwrap(),
+        TcpStream::connect(address).await.unwrap(),
+    ];
+    let (_first, permit) = acceptor.accept().await;
+    for _ in 0..3 {
+        assert!(
+            time::timeout(Duration::from_millis(10), acceptor.accept())
+                .await
+                .is_err()
+        );
+    }
+    drop(permit);
+    acceptor.accept().await;
+}
+
+#[tokio::test]
+async fn closing_hands_over_whoever_has_connected_already() {
+    let (mut acceptor, address, _) = acceptor(1);
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let (_served, _permit) = acceptor.accept().await;
+    assert!(
+        time::timeout(Duration::from_millis(10), acceptor.accept())
+            .await
+            .is_err()
+    );
+    let permits = acceptor.permits.clone();
+    let last = acceptor.close();
+    assert_eq!(
+        (last.len(), permits.taken()),
+        (3, 4),
+        "one in hand, two in the queue"
+    );
+    assert!(TcpStream::connect(address).await.is_err());
+    for ((mut stream, _permit), client) in last.into_iter().zip(&mut clients[1..]) {
+        stream.write_u8(7).await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), 7);
+    }
 }
 
 #[tokio::test]

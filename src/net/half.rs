@@ -68,10 +68,10 @@ impl Reader {
     }
 
     /// Whether something can be read, so that nobody holds a buffer while waiting; a TLS half is always worth a try.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.bare() {
-            Some(socket) => socket.tcp.poll_read_ready(cx),
-            None => Poll::Ready(Ok(())),
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.0 {
+            ReadSide::Plain(plain) => plain.poll_readable(cx),
+            ReadSide::Tls(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -19,7 +19,6 @@ mod testing;
 pub mod tls;
 
 pub use dial::{DialError, Dialer};
-pub use half::{Reader, Writer};
 pub use listen::{Acceptor, Permit, Permits};
 pub use socket::Handle;
-pub use stream::Stream;
+pub use stream::{Reader, Stream, Writer};

@@ -1,7 +1,7 @@
 //! Moving bytes one way between two connections, for as little as they allow.
 //!
 //! A direction begins by copying through a buffer that it holds only while bytes move. One that proves bulky goes on in
-//! the kernel ([`splice`](super::splice)): half the cost for bulk, a fifth more for small messages, so it comes back when
+//! the kernel (`splice.rs`): half the cost for bulk, a fifth more for small messages, so it comes back when
 //! the pieces get small again.
 
 use std::{

@@ -226,6 +226,15 @@ impl Plain {
         }
     }
 
+    /// Bytes that were read too early count as readable.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            self.socket.tcp.poll_read_ready(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     fn poll_socket(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = &self.socket.tcp;
         loop {

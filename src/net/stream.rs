@@ -1,7 +1,9 @@
 //! A connection, plain or TLS: what traffic reads and writes, with its addresses and what its handshake told.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -16,8 +18,9 @@ use tokio::{
 };
 use tokio_rustls::TlsStream;
 
+pub use super::half::{Reader, Writer};
 use super::{
-    half::{self, Reader, Writer},
+    half,
     socket::{Handle, Plain, Secured, put_back},
     tls::TlsFacts,
 };
@@ -82,6 +85,15 @@ impl Stream {
         put_back(early, bytes);
     }
 
+    /// Whether something can be read, so that nobody needs a buffer while waiting. Of a TLS connection that cannot be told
+    /// without reading: it is always worth a try.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.io {
+            Io::Plain(plain) => plain.poll_readable(cx),
+            Io::Tls(_) => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Whether the client begins with HTTP/2's preface. Reads no further than needed to tell, and loses no byte.
     ///
     /// It waits for the first byte without holding memory, so an idle connection costs nothing yet.
@@ -95,11 +107,7 @@ impl Stream {
             if n == PREFACE.len() {
                 break Ok(true);
             }
-            if let Err(error) = self.readable().await {
-                break Err(error);
-            }
-            seen.reserve(SNIFF_ROOM);
-            match self.read_buf(&mut seen).await {
+            match self.read_more(&mut seen).await {
                 Ok(0) => break Ok(false),
                 Ok(_) => {}
                 Err(error) => break Err(error),
@@ -150,12 +158,10 @@ impl Stream {
         }
     }
 
-    /// Waits for bytes, where that can be told without reading them.
-    async fn readable(&self) -> io::Result<()> {
-        match &self.io {
-            Io::Plain(plain) => plain.socket.tcp.readable().await,
-            Io::Tls(_) => Ok(()),
-        }
+    async fn read_more(&mut self, seen: &mut BytesMut) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_readable(cx)).await?;
+        seen.reserve(SNIFF_ROOM);
+        self.read_buf(seen).await
     }
 
     fn plain(&self) -> &Plain {

@@ -1,5 +1,5 @@
-//! TLS with rustls and aws-lc-rs: who we are ([`server`]), whom we trust ([`client`]), and, for a fault, who we pretend
-//! to be ([`impostor`]).
+//! TLS with rustls and aws-lc-rs: who we are ([`ServerTls`]), whom we trust ([`ClientTls`]), and, for a fault, who we
+//! pretend to be ([`Impostor`]).
 //!
 //! Settings are files read once into an immutable configuration; a reload reads them again into a new one, and standing
 //! connections go on with theirs.

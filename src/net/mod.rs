@@ -5,6 +5,7 @@
 //! faults: what another task may do to a standing connection it does through a [`Handle`].
 
 pub mod dial;
+mod half;
 pub mod listen;
 pub mod pipe;
 pub mod proxy_protocol;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    ServerConfig,
+    HandshakeKind, ServerConfig,
     crypto::aws_lc_rs::Ticketer,
     server::{
         ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConnection, WebPkiClientVerifier,
@@ -113,6 +113,7 @@ fn facts(connection: &ServerConnection) -> TlsFacts {
             .peer_certificates()
             .and_then(|chain| chain.first())
             .and_then(subject),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
     }
 }
 

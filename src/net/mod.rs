@@ -8,9 +8,11 @@ pub mod dial;
 mod half;
 pub mod listen;
 pub mod pipe;
+pub mod pool;
 pub mod proxy_protocol;
 pub mod resolve;
 mod socket;
+mod sockets;
 #[cfg(target_os = "linux")]
 mod splice;
 pub mod stream;
@@ -20,5 +22,8 @@ pub mod tls;
 
 pub use dial::{DialError, Dialer};
 pub use listen::{Acceptor, Permit, Permits};
+pub use resolve::{Addresses, Directory};
 pub use socket::Handle;
+pub use sockets::Sockets;
 pub use stream::{Reader, Stream, Writer};
+pub use tls::{Alpn, BadCertificate, ClientTls, Impostor, ServerTls, TlsFacts};

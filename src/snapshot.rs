@@ -374,7 +374,7 @@ impl Compiler {
         clusters: &[Arc<Target>],
         faults: &[Arc<Fault>],
     ) -> Route {
-        let name = config::route_name(listener, place, settings);
+        let name = settings.name.clone().unwrap_or_else(|| format!("{listener}/{place}"));
         let cluster = clusters.iter().position(|target| *target.name == *settings.cluster);
         let known = before.and_then(|b| b.routes.get(place)).filter(|b| b.settings.retry == settings.retry);
         let retry = match (known, &settings.retry) {

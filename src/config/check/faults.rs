@@ -150,7 +150,7 @@ struct Way<'d> {
 
 impl<'d> Reach<'d> {
     fn of(document: &'d Document, place: &Where) -> Self {
-        let target = place.role.as_deref().and_then(|role| document.roles.get(role));
+        let bound = place.role.as_deref().and_then(|role| document.roles.get(role));
         let wanted = |want: &Option<String>, is: &str| want.as_deref().is_none_or(|want| want == is);
         let mut ways = Vec::new();
         for (name, listener) in document
@@ -159,9 +159,10 @@ impl<'d> Reach<'d> {
             .filter(|(name, _)| wanted(&place.listener, name))
         {
             for (route, cluster) in listener.ways(name) {
+                let target = bound.and_then(|bound| bound.iter().find(|target| target.cluster == cluster));
                 let here = wanted(&place.route, &route)
                     && wanted(&place.cluster, cluster)
-                    && target.is_none_or(|target| target.cluster == cluster);
+                    && (bound.is_none() || target.is_some());
                 let meant = |backend: &&BackendSettings| is_meant(place, target, cluster, &backend.name());
                 match document.clusters.get(cluster) {
                     _ if !here => {}

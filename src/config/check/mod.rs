@@ -102,7 +102,9 @@ fn is_within(path: &str, outer: &str) -> bool {
 /// Roles must stand for something.
 fn roles(document: &Document, found: &mut Vec<Finding>) {
     for (role, target) in document.roles.iter() {
-        found.extend(unknown_target(document, target, &Path::of(["roles", role])));
+        for target in target.iter() {
+            found.extend(unknown_target(document, target, &Path::of(["roles", role])));
+        }
     }
 }
 

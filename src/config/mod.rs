@@ -30,7 +30,7 @@ pub use files::{check_files, folder, load, read_text};
 pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
 pub use limit::Limit;
 pub use listener::{Bind, ClientCertificate, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion};
-pub use load::{Loaded, read_document};
+pub use load::{Loaded, read_document, read_fault, read_unchecked};
 pub use named::Named;
 pub use path::{Path, Step};
 pub use problem::{MOST, Place, Problem, Problems};

@@ -25,11 +25,8 @@ pub fn check_fault_by_hand(document: &Document, entry: &Entry) -> Vec<Finding> {
     let mut found = check_fault(document, &Path::default(), entry);
     if entry.r#for.is_none() {
         let what = "a fault set by hand needs an end";
-        found.push(Finding::new(
-            Path::default(),
-            what,
-            "add `for: 10m`, or put the fault into the document",
-        ));
+        let mend = "add `for: 10m`, or put the fault into the document";
+        found.push(Finding::new(Path::of(["for"]), what, mend));
     }
     found
 }

@@ -7,19 +7,38 @@
 //! Reading is strict where two parsers could disagree (RFC 9112 sections 2.2, 5, 6.3 and 7.1): every line ends with CRLF, no folded
 //! lines, one `Content-Length` at most, never together with `Transfer-Encoding`, whose only value is `chunked`, one `Host`.
 
+mod chunked;
 mod client;
+mod encode;
+mod facts;
+mod farewell;
+mod fields;
 mod flaw;
+mod fuzz;
 mod handle;
+mod inbox;
 mod incoming;
+mod line;
+mod link;
+mod outbox;
+mod pool;
+mod pump;
+mod reader;
+mod request;
+mod response;
+mod seat;
+mod sending;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Answer, Asking, Connection, GiveBack, SendError, Stage};
 pub use flaw::{Error, Flaw};
+pub use fuzz::fuzz;
 pub use handle::{Handle, Phase};
 pub use incoming::Incoming;
+pub use pool::recycle;
 pub use server::{End, Interim, Reply, Served, Serving, serve};
-
-use http::HeaderMap;
 
 /// How much a peer may send before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +62,4 @@ impl Default for Limits {
             body: u64::MAX,
         }
     }
-}
-
-/// Takes a spent header map, so that the next message needs no new one.
-pub fn recycle(headers: HeaderMap) {
-    drop(headers);
 }

@@ -15,8 +15,8 @@ const WORTH: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     buffer: BytesMut,
-    /// Whether the last reads filled their buffer.
-    bulky: bool,
+    /// Which size of read the last ones called for.
+    level: usize,
 }
 
 impl Inbox {
@@ -50,11 +50,16 @@ impl Inbox {
 
     /// Makes room for a read of a message of which `left` bytes are to come, as far as is known.
     pub(super) fn make_room(&mut self, left: u64) -> &mut BytesMut {
-        let large = self.bulky || left > pool::SMALL as u64;
-        let size = if large { pool::LARGE } else { pool::SMALL };
+        let known = pool::SIZES
+            .iter()
+            .take(2)
+            .filter(|&&size| left > size as u64)
+            .count();
+        let level = known.max(self.level);
+        let size = pool::SIZES[level];
         if self.buffer.is_empty() {
             if !self.buffer.try_reclaim(size) {
-                pool::keep_read(mem::replace(&mut self.buffer, pool::lend_read(large)));
+                pool::keep_read(mem::replace(&mut self.buffer, pool::lend_read(level)));
             }
         } else if self.buffer.capacity() - self.buffer.len() < WORTH {
             self.buffer.reserve(size);
@@ -65,9 +70,9 @@ impl Inbox {
     /// Learns from a read of `n` bytes how large the next should be.
     pub(super) fn learn(&mut self, n: usize) {
         if self.buffer.len() == self.buffer.capacity() {
-            self.bulky = true;
-        } else if n < pool::SMALL / 2 {
-            self.bulky = false;
+            self.level = pool::SIZES.len().min(self.level + 2) - 1;
+        } else if self.level > 0 && n < pool::SIZES[self.level - 1] / 2 {
+            self.level -= 1;
         }
     }
 
@@ -89,7 +94,7 @@ impl From<&[u8]> for Inbox {
     fn from(bytes: &[u8]) -> Self {
         Self {
             buffer: BytesMut::from(bytes),
-            bulky: false,
+            level: 0,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::pool;
 /// Pieces up to this size are copied behind the head: one buffer is cheaper to write than two.
 const COPIED: usize = 2048;
 /// Bytes that may wait before more are asked for.
-const FULL: usize = pool::LARGE;
+const FULL: usize = 64 * 1024;
 /// Buffers of one write.
 const SLICES: usize = 16;
 

@@ -98,3 +98,69 @@ impl From<&[u8]> for Inbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads so many bytes into the room that the inbox makes.
+    fn fill(inbox: &mut Inbox, n: usize) {
+        let room = inbox.make_room(0);
+        let n = n.min(room.capacity() - room.len());
+        room.extend_from_slice(&vec![b'x'; n]);
+        inbox.learn(n);
+    }
+
+    #[test]
+    fn an_empty_inbox_holds_no_memory() {
+        let mut inbox = Inbox::default();
+        inbox.make_room(0);
+        inbox.rest();
+        assert_eq!(inbox.buffer.capacity(), 0, "after a read in vain");
+        fill(&mut inbox, 500);
+        let head = inbox.take(500);
+        assert_eq!(
+            (inbox.buffer.capacity(), head.len()),
+            (0, 500),
+            "after a small message"
+        );
+        fill(&mut inbox, 10_000);
+        let piece = inbox.take(10_000);
+        inbox.rest();
+        assert_eq!(
+            (inbox.buffer.capacity(), piece.len()),
+            (0, 10_000),
+            "after a large piece"
+        );
+    }
+
+    #[test]
+    fn reads_grow_with_bulk_and_shrink_without() {
+        let mut inbox = Inbox::default();
+        let check = |inbox: &mut Inbox, n: usize, level: usize| {
+            fill(inbox, n);
+            inbox.take(inbox.len());
+            assert_eq!(inbox.level, level);
+        };
+        for (n, level) in [
+            (100, 0),
+            (usize::MAX, 1),
+            (usize::MAX, 2),
+            (100_000, 2),
+            (20_000, 1),
+            (100, 0),
+        ] {
+            check(&mut inbox, n, level);
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_once_its_pieces_are_gone() {
+        let mut inbox = Inbox::default();
+        fill(&mut inbox, 10_000);
+        let at = inbox.bytes().as_ptr();
+        drop(inbox.take(10_000));
+        fill(&mut inbox, 10_000);
+        assert_eq!(inbox.bytes().as_ptr(), at);
+    }
+}

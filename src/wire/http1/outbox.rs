@@ -121,3 +121,36 @@ impl Outbox {
         pool::keep_write(mem::take(&mut self.flat));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_leave_in_order_however_few_at_a_time(
+            pieces in prop::collection::vec((any::<u8>(), 0..6000_usize), 0..40),
+            steps in prop::collection::vec(1..9000_usize, 1..50),
+        ) {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for (byte, size) in pieces {
+                expected.extend(vec![byte; size]);
+                outbox.push(Bytes::from(vec![byte; size]));
+            }
+            let (mut got, mut steps) = (Vec::new(), steps.into_iter().cycle());
+            while !outbox.is_empty() {
+                let mut slices = Outbox::room();
+                let count = outbox.slices(&mut slices);
+                let here: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+                let n = here.len().min(steps.next().unwrap_or(1));
+                got.extend_from_slice(&here[..n]);
+                outbox.advance(n);
+            }
+            prop_assert_eq!(got, expected);
+            prop_assert_eq!(outbox.flat.capacity(), 0);
+        }
+    }
+}

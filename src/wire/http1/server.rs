@@ -124,9 +124,14 @@ impl fmt::Debug for Interim {
 
 /// Serves one client connection until it ends; dropping the future is always safe.
 ///
-/// While an answer is awaited, a client that goes away ends the exchange: the service's future is dropped. That future lives inside
-/// this one: box it if it is large, so that an idle connection does not hold its room.
-pub async fn serve<IO, S, F, B, T>(io: IO, how: &Serving, handle: Rc<Handle>, service: S) -> Served<IO, T>
+/// While an answer is awaited, a client that goes away ends the exchange: the service's future is dropped. An exchange, the
+/// service's future with it, is boxed for as long as it lasts, so that an idle connection is small.
+pub fn serve<IO, S, F, B, T>(
+    io: IO,
+    how: &Serving,
+    handle: Rc<Handle>,
+    service: S,
+) -> impl Future<Output = Served<IO, T>> + use<IO, S, F, B, T>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     S: Fn(Request<Incoming>, Interim) -> F,
@@ -134,18 +139,19 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let seat = Seat::new(io, how, handle);
-    let end = loop {
-        let head = match next_head(&seat).await {
-            Ok(head) => head,
-            Err(end) => break end,
+    async move {
+        let end = loop {
+            let mut scan = Scan::default();
+            let head = poll_fn(|cx| poll_head(&seat, &mut scan, cx));
+            // In a box for as long as it lasts: an idle connection holds no room for it.
+            if let Err(end) = Box::pin(turn(&seat, head.await, &service)).await {
+                break end;
+            }
+            seat.end();
         };
-        if let Err(end) = exchange(&seat, head, &service).await {
-            break end;
-        }
         seat.end();
-    };
-    seat.end();
-    leave(&seat, end)
+        leave(&seat, end)
+    }
 }
 
 /// Gives the stream back, with what the client sent ahead where the owner goes on with it.
@@ -162,23 +168,30 @@ fn leave<IO, T>(seat: &Seat<IO>, end: End<T>) -> Served<IO, T> {
     Served { io, end }
 }
 
-/// Waits for a request, answers flawed ones.
-async fn next_head<IO, T>(seat: &Seat<IO>) -> Result<RequestHead, End<T>>
+/// Answers what came, or the lack of it. `Err` when the connection ends with it.
+async fn turn<IO, S, F, B, T>(
+    seat: &Rc<Seat<IO>>,
+    head: Result<RequestHead, End<T>>,
+    service: &S,
+) -> Result<(), End<T>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Fn(Request<Incoming>, Interim) -> F,
+    F: Future<Output = Reply<B, T>>,
+    B: Body<Data = Bytes> + Unpin,
 {
-    let mut scan = Scan::default();
-    match poll_fn(|cx| poll_head(seat, &mut scan, cx)).await {
+    match head {
         Ok(head) if head.parts.method == Method::CONNECT && !seat.how.connect => {
             Err(refuse(seat, Flaw::Connect).await)
         }
-        Ok(head) => Ok(head),
+        Ok(head) => exchange(seat, head, service).await,
         Err(End::Refused(flaw)) => Err(refuse(seat, flaw).await),
         Err(End::Expired(Phase::Head)) => Err(expire(seat).await),
         Err(end) => Err(end),
     }
 }
 
+/// Waits for a request.
 fn poll_head<IO, T>(
     seat: &Seat<IO>,
     scan: &mut Scan,

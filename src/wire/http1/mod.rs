@@ -6,6 +6,27 @@
 //!
 //! Reading is strict where two parsers could disagree (RFC 9112 sections 2.2, 5, 6.3 and 7.1): every line ends with CRLF, no folded
 //! lines, one `Content-Length` at most, never together with `Transfer-Encoding`, whose only value is `chunked`, one `Host`.
+//!
+//! ```
+//! use std::rc::Rc;
+//!
+//! use chaosproxy::wire::http1::{Handle, Incoming, Interim, Reply, Serving, serve};
+//! use http::{Request, Response};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (near, mut far) = tokio::io::duplex(1024);
+//! far.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
+//! let echo = async |request: Request<Incoming>, _: Interim| Reply::<_, ()>::Response(Response::new(request.into_body()));
+//! let served = serve(near, &Serving::default(), Rc::new(Handle::new()), echo).await;
+//! drop(served.io);
+//! let mut answer = String::new();
+//! far.read_to_string(&mut answer).await?;
+//! assert_eq!(answer, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+//! # Ok(())
+//! # }
+//! ```
 
 mod chunked;
 mod client;

@@ -194,6 +194,38 @@ async fn an_early_answer_does_not_stop_the_request() {
     assert_eq!((answer.as_str(), home.borrow().len()), ("ok", 1));
 }
 
+#[tokio::test]
+async fn a_backend_that_answers_and_stops_reading_is_heard() {
+    let (connection, mut far, home) = upstream();
+    far.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        .await
+        .unwrap();
+    drop(far);
+    let large = "x".repeat(100_000);
+    let body = BodyExt::map_err(Frames::of(&[&large]), std::io::Error::other);
+    let answer = response(
+        connection
+            .send(&head(Method::POST, "/"), body, |_, _| ())
+            .await
+            .unwrap(),
+    );
+    assert_eq!(answer.status(), 413);
+    assert_eq!(text(answer.into_body()).await.unwrap(), "no");
+    assert!(home.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_dropped_before_its_end_closes_the_connection() {
+    let (connection, mut far, home) = upstream();
+    far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        .await
+        .unwrap();
+    drop(response(get(connection).await.unwrap()));
+    read_until(&mut far, "\r\n\r\n").await;
+    assert!(far.read_u8().await.is_err());
+    assert!(home.borrow().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_waits_for_the_word_of_the_backend() {
     let expecting = || {

@@ -329,3 +329,60 @@ async fn trailers_go_to_those_who_want_them() {
     let (got, _) = talk(patient(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", service).await;
     assert_eq!(got, format!("{head}\r\n"));
 }
+
+#[tokio::test]
+async fn what_is_pipelined_during_an_exchange_waits_its_turn() {
+    let (near, mut far) = tokio::io::duplex(1024);
+    let how = Serving::default();
+    let service = async |request: Request<Incoming>, _: Interim| {
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        Reply::<_, ()>::Response(Response::new(Full::<Bytes>::from(request.uri().to_string())))
+    };
+    let server = serve(near, &how, Rc::new(Handle::new()), service);
+    let client = async {
+        for target in ["/1", "/2", "/3"] {
+            far.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            read_until(&mut far, "/3").await,
+            answer("/1") + &answer("/2") + &answer("/3")
+        );
+        drop(far);
+    };
+    let (served, ()) = tokio::join!(server, client);
+    assert!(matches!(served.end, End::Closed), "{:?}", served.end);
+}
+
+#[tokio::test]
+async fn a_body_kept_beyond_its_exchange_is_dead() {
+    let kept = RefCell::new(None);
+    let sent = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let service = async |request: Request<Incoming>, interim: Interim| {
+        let (parts, body) = request.into_parts();
+        let mut status = 200;
+        match kept.take() {
+            None => *kept.borrow_mut() = Some((body, interim)),
+            Some((body, interim)) => {
+                assert!(matches!(BodyExt::collect(body).await, Err(Error::Over)));
+                assert!(!interim.send(StatusCode::EARLY_HINTS, &parts.headers));
+                status = 201;
+            }
+        }
+        Reply::<_, ()>::Response(
+            Response::builder()
+                .status(status)
+                .body(Full::<Bytes>::default())
+                .unwrap(),
+        )
+    };
+    let (got, _) = talk(patient(), sent.as_bytes(), service).await;
+    assert!(
+        got.starts_with(OK) && got.contains("HTTP/1.1 201 Created"),
+        "{got}"
+    );
+}

@@ -154,7 +154,7 @@ impl Hops {
     ) -> Result<Answered, Refused> {
         let limits = way.target.pool;
         let idle = if !fresh && way.is_shareable() && plan.is_empty() {
-            self.h1.take(&way.id(), Instant::now(), &limits, Connection::is_alive)
+            self.h1.take(&way.id(), Instant::now(), &limits, |idle| idle.is_alive())
         } else {
             None
         };
@@ -306,7 +306,11 @@ impl Hops {
     pub fn cut(&self, backend: BackendId, cut: Cut) {
         for connection in self.h1.drain(&backend) {
             match cut {
-                Cut::Reset | Cut::Refuse => connection.io().handle().reset(),
+                Cut::Reset | Cut::Refuse => {
+                    if let Some(stream) = connection.into_io() {
+                        stream.reset();
+                    }
+                }
                 Cut::Close => drop(connection),
             }
         }
@@ -325,7 +329,7 @@ impl Hops {
         let limits = |id: &BackendId| {
             view.clusters.iter().find(|target| target.has_backend(*id)).map(|target| target.pool)
         };
-        self.h1.sweep(now, limits, Connection::is_alive);
+        self.h1.sweep(now, limits, |idle| idle.is_alive());
         self.h2.borrow_mut().retain(|id, all| {
             let Some(limits) = limits(id) else { return false };
             all.retain(|one| {

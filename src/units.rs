@@ -3,10 +3,7 @@
 //! Each type reads from text with its unit (`300ms`, `20%`, `1MiB/s`), refuses a bare number with a message
 //! that says how to mend it, and writes itself back in a form that reads to the same value.
 
-use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// A length of time with its unit in the text: `250us`, `300ms`, `1.5s`, `10m`, `1h30m`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -337,35 +334,37 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
-/// Serialises a unit as its text and reads it from text, so that the document and the API share one form.
+/// Serialises a type as its text (`Display`) and reads it from text (`FromStr`), so that the document and the API share one
+/// form; the pattern is what the JSON Schema says about it.
 macro_rules! as_text {
-    ($($unit:ty, $name:literal, $pattern:literal;)*) => {$(
-        impl Serialize for $unit {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    ($($type:ty, $name:literal, $pattern:literal;)*) => {$(
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $unit {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
 
-        impl JsonSchema for $unit {
+        impl schemars::JsonSchema for $type {
             fn inline_schema() -> bool {
                 true
             }
-            fn schema_name() -> Cow<'static, str> {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "pattern": $pattern})
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "pattern": $pattern})
             }
         }
     )*};
 }
+pub(crate) use as_text;
 
 as_text! {
     Span, "Span", r"^([0-9.]+(d|h|m|s|ms|us|ns))+$";

@@ -1,0 +1,253 @@
+//! Why a value could not be read: the error of the deserializer, and its words.
+
+use std::fmt;
+
+use serde::de;
+
+use super::tree::Id;
+
+/// A refusal and the key or value that caused it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// `None` until the deserializer of the node that caused it has seen it.
+    pub(super) at: Option<Id>,
+    pub(super) kind: Kind,
+}
+
+/// What is wrong.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A key that the mapping does not know.
+    UnknownKey {
+        name: String,
+        near: Option<&'static str>,
+        known: &'static [&'static str],
+    },
+    /// A word (or the one key of a mapping) that is none of those it may be.
+    UnknownName {
+        name: String,
+        known: &'static [&'static str],
+    },
+    /// A key that the mapping must have.
+    MissingKey { name: &'static str },
+    /// Something else than expected.
+    Type {
+        expected: String,
+        found: String,
+        mend: String,
+    },
+    /// A message of the type itself.
+    Custom(String),
+}
+
+impl Refusal {
+    /// Something else than expected was found.
+    pub(super) fn wrong(
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Kind::Type {
+            expected: expected.into(),
+            found: found.into(),
+            mend: mend.into(),
+        }
+        .into()
+    }
+
+    /// The same refusal, caused by this node unless a node inside it caused it.
+    pub(super) fn at(self, id: Id) -> Self {
+        Self {
+            at: self.at.or(Some(id)),
+            ..self
+        }
+    }
+}
+
+impl From<Kind> for Refusal {
+    fn from(kind: Kind) -> Self {
+        Self { at: None, kind }
+    }
+}
+
+impl Kind {
+    /// What is wrong and how to mend it.
+    pub(super) fn words(&self) -> (String, String) {
+        match self {
+            Self::UnknownKey { name, near, known } => {
+                (format!("unknown key `{name}`"), instead(*near, known))
+            }
+            Self::UnknownName { name, known } => (
+                format!("unknown word `{name}`"),
+                instead(nearest(name, known.iter().copied()), known),
+            ),
+            Self::MissingKey { name } => (format!("`{name}` is missing"), format!("add `{name}: ...` here")),
+            Self::Type {
+                expected,
+                found,
+                mend,
+            } => (format!("expected {expected}, found {found}"), mend.clone()),
+            Self::Custom(text) => split(text),
+        }
+    }
+}
+
+/// Splits a message into what is wrong and how to mend it, at the first `: ` or `; ` that is not quoted.
+fn split(text: &str) -> (String, String) {
+    let mut quoted = false;
+    for (i, c) in text.char_indices() {
+        quoted ^= c == '`';
+        if !quoted && (text[i..].starts_with(": ") || text[i..].starts_with("; ")) {
+            return (text[..i].to_owned(), text[i + 2..].to_owned());
+        }
+    }
+    (text.to_owned(), String::new())
+}
+
+/// How many names a message lists.
+const LISTED: usize = 40;
+
+fn instead(near: Option<&str>, known: &[&str]) -> String {
+    let list = |known: &[&str]| {
+        let names: Vec<_> = known
+            .iter()
+            .take(LISTED)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let more = if known.len() > LISTED { ", ..." } else { "" };
+        format!("{}{more}", names.join(", "))
+    };
+    match (near, known) {
+        (_, []) => "nothing can be written here".to_owned(),
+        (None, [one]) => format!("the only one is `{one}`"),
+        (None, known) => format!("use one of {}", list(known)),
+        (Some(near), known) => format!("did you mean `{near}`? There are {}", list(known)),
+    }
+}
+
+/// The name that was probably meant: at most one slip in three characters away.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    let name = plain(name);
+    let slips = |other: &str| strsim::damerau_levenshtein(&name, &plain(other));
+    let (slips, near) = known
+        .into_iter()
+        .map(|other| (slips(other), other))
+        .min_by_key(|(slips, _)| *slips)?;
+    let longest = name.chars().count().max(near.chars().count());
+    (slips * 3 <= longest).then_some(near)
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, mend) = self.kind.words();
+        if mend.is_empty() {
+            f.write_str(&what)
+        } else {
+            write!(f, "{what}: {mend}")
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl de::Error for Refusal {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Kind::Custom(text.to_string()).into()
+    }
+
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::wrong(expected.to_string(), describe(found), "")
+    }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
+        Self::wrong(expected.to_string(), format!("{length} items"), "")
+    }
+
+    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
+        Kind::UnknownName {
+            name: name.to_owned(),
+            known,
+        }
+        .into()
+    }
+
+    fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
+        let near = nearest(name, known.iter().copied());
+        Kind::UnknownKey {
+            name: name.to_owned(),
+            near,
+            known,
+        }
+        .into()
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Kind::MissingKey { name }.into()
+    }
+
+    fn duplicate_field(name: &'static str) -> Self {
+        Kind::Custom(format!(
+            "`{name}` is written twice, perhaps under two names: keep one of them"
+        ))
+        .into()
+    }
+}
+
+/// What was found, in the words of the document.
+fn describe(found: de::Unexpected<'_>) -> String {
+    use de::Unexpected as U;
+    match found {
+        U::Bool(b) => format!("`{b}`"),
+        U::Unsigned(n) => format!("`{n}`"),
+        U::Signed(n) => format!("`{n}`"),
+        U::Float(n) => format!("`{n}`"),
+        U::Char(c) => format!("`{c}`"),
+        U::Str(text) => format!("`{text}`"),
+        U::Unit | U::Option => "`null`".to_owned(),
+        U::Seq => "a list".to_owned(),
+        U::Map | U::StructVariant | U::NewtypeStruct => "a mapping".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_split_outside_of_quotes() {
+        let check = |text: &str, what: &str, mend: &str| {
+            assert_eq!(split(text), (what.to_owned(), mend.to_owned()));
+        };
+        check(
+            "`300` is no duration: it needs a unit",
+            "`300` is no duration",
+            "it needs a unit",
+        );
+        check(
+            "`a: b` is no name; use letters",
+            "`a: b` is no name",
+            "use letters",
+        );
+        check("address 10:53 is taken", "address 10:53 is taken", "");
+    }
+
+    #[test]
+    fn the_nearest_name_is_a_slip_away_or_none() {
+        let check = |name: &str, expected: Option<&str>| {
+            let known = ["least_request", "round_robin", "timeout", "bind", "on"];
+            assert_eq!(nearest(name, known), expected, "{name}");
+        };
+        check("least_requests", Some("least_request"));
+        check("roundRobin", Some("round_robin"));
+        check("tiemout", Some("timeout"));
+        check("binf", Some("bind"));
+        check("cluster", None);
+        check("no", None);
+    }
+}

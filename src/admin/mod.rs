@@ -1,1 +1,5 @@
 //! The admin API.
+pub mod ask;
+pub mod guard;
+pub mod refusal;
+pub mod tokens;

@@ -1,6 +1,6 @@
 //! chaosproxy: a load-balancing reverse proxy that re-enacts documented incidents.
 //!
-//! Read the rooms in this order: the words ([`units`], [`route`], [`faults`], [`upstream`], [`net`], [`telemetry`]), the
+//! Read the rooms in this order: the words ([`units`], [`route`], [`faults`], [`upstream`], [`wire`], [`net`], [`telemetry`]), the
 //! document ([`config`]), the truth ([`snapshot`], [`control`]), the traffic ([`proxy`]), the people ([`drill`], [`admin`],
 //! [`demo`], [`app`], [`cli`]). Every arrow between them points down; `tests/house.rs` holds that.
 
@@ -19,3 +19,4 @@ pub mod snapshot;
 pub mod telemetry;
 pub mod units;
 pub mod upstream;
+pub mod wire;

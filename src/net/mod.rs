@@ -1,1 +1,20 @@
 //! The only room that opens sockets.
+//!
+//! A listener ([`listen`]) accepts a [`Stream`]; a dialler ([`dial`]) connects one to addresses that [`resolve`] keeps
+//! fresh; [`tls`] and [`proxy_protocol`] dress it; [`pipe`] moves its bytes. Nothing here knows routes, clusters or
+//! faults: what another task may do to a standing connection it does through a [`Handle`].
+
+pub mod dial;
+pub mod listen;
+pub mod pipe;
+pub mod proxy_protocol;
+pub mod resolve;
+mod socket;
+mod splice;
+pub mod stream;
+pub mod tls;
+
+pub use dial::{DialError, Dialer};
+pub use listen::{Acceptor, Permit, Permits};
+pub use socket::Handle;
+pub use stream::{Reader, Stream, Writer};

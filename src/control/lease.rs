@@ -1,0 +1,146 @@
+//! What keeps faults alive. A fault lives only while somebody holds its lease: a drill or an API session that renews
+//! it, or an end time. The clock is monotonic, so a step of the wall clock neither ends nor prolongs one.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::faults::Entry;
+
+/// A lease that is renewed lasts this long after each renewal: a holder that was killed is noticed within it.
+pub const RENEWED: Duration = Duration::from_secs(10);
+
+/// More faults than this at once are a slip, and each costs every request a look.
+pub const FAULTS_AT_MOST: usize = 1024;
+
+/// A lease's number, unique while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LeaseId(pub u64);
+
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Owner {
+    /// A drill, by its name.
+    Drill {
+        /// The drill's name.
+        drill: String,
+    },
+    /// Somebody at the admin API.
+    Api {
+        /// Who: the token's name, or the address where there are no tokens.
+        by: String,
+    },
+}
+
+/// Faults that live and end together.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// Who holds it.
+    pub owner: Owner,
+    /// When it ends, unless it is renewed before.
+    pub ends: Instant,
+    /// Its faults, in the order they are tried.
+    pub faults: Vec<(String, Entry)>,
+}
+
+/// The leases that are held, in the order they were taken.
+#[derive(Debug, Default)]
+pub struct Leases {
+    next: u64,
+    held: BTreeMap<LeaseId, Lease>,
+}
+
+impl Leases {
+    /// Takes a new lease.
+    pub fn take(&mut self, lease: Lease) -> LeaseId {
+        let id = LeaseId(self.next);
+        self.next += 1;
+        self.held.insert(id, lease);
+        id
+    }
+
+    /// A lease that is still held.
+    pub fn get_mut(&mut self, id: LeaseId) -> Option<&mut Lease> {
+        self.held.get_mut(&id)
+    }
+
+    /// Ends a lease.
+    pub fn end(&mut self, id: LeaseId) -> Option<Lease> {
+        self.held.remove(&id)
+    }
+
+    /// Ends all of them.
+    pub fn end_all(&mut self) -> Vec<Lease> {
+        std::mem::take(&mut self.held).into_values().collect()
+    }
+
+    /// Ends those whose time is over.
+    pub fn expire(&mut self, now: Instant) -> Vec<Lease> {
+        let over: Vec<LeaseId> = self.held.iter().filter(|(_, l)| l.ends <= now).map(|(id, _)| *id).collect();
+        over.into_iter().filter_map(|id| self.held.remove(&id)).collect()
+    }
+
+    /// When the next one ends.
+    pub fn next_end(&self) -> Option<Instant> {
+        self.held.values().map(|l| l.ends).min()
+    }
+
+    /// All that are held.
+    pub fn iter(&self) -> impl Iterator<Item = (LeaseId, &Lease)> {
+        self.held.iter().map(|(id, lease)| (*id, lease))
+    }
+
+    /// Whether a fault of this name lives in some lease.
+    pub fn has_fault(&self, name: &str) -> bool {
+        self.held.values().any(|l| l.faults.iter().any(|(n, _)| n == name))
+    }
+
+    /// Removes one fault by name; a lease left empty ends.
+    pub fn remove_fault(&mut self, name: &str) -> bool {
+        let mut found = false;
+        self.held.retain(|_, lease| {
+            let before = lease.faults.len();
+            lease.faults.retain(|(n, _)| n != name);
+            found |= lease.faults.len() < before;
+            !lease.faults.is_empty() || before == 0
+        });
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(ends: Instant, names: &[&str]) -> Lease {
+        let entry = || serde_json::from_str::<Entry>(r#"{"do": {"latency": {"add": "1s"}}}"#).unwrap();
+        let faults = names.iter().map(|n| ((*n).to_owned(), entry())).collect();
+        Lease { owner: Owner::Api { by: "test".into() }, ends, faults }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_at_its_time_and_not_before() {
+        let now = Instant::now();
+        let mut leases = Leases::default();
+        leases.take(lease(now + Duration::from_secs(5), &["a"]));
+        let kept = leases.take(lease(now + Duration::from_secs(9), &["b"]));
+        assert_eq!(leases.next_end(), Some(now + Duration::from_secs(5)));
+        assert!(leases.expire(now + Duration::from_millis(4999)).is_empty());
+        assert_eq!(leases.expire(now + Duration::from_secs(5)).len(), 1);
+        leases.get_mut(kept).unwrap().ends = now + Duration::from_secs(20);
+        assert!(leases.expire(now + Duration::from_secs(19)).is_empty(), "renewed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn removing_the_last_fault_of_a_lease_ends_it() {
+        let mut leases = Leases::default();
+        let id = leases.take(lease(Instant::now(), &["a", "b"]));
+        assert!(leases.remove_fault("a") && leases.get_mut(id).is_some());
+        assert!(leases.remove_fault("b") && leases.get_mut(id).is_none());
+        assert!(!leases.remove_fault("b"));
+    }
+}

@@ -1,0 +1,224 @@
+//! A fault compiled: shared by all workers, and carried over between snapshots while its entry is equal.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    doc::Doc,
+    entry::{Entry, Where},
+    hook::{Acts, Hook, Leg},
+};
+use crate::{
+    route::matcher::{Match, Matcher},
+    units::stable_hash,
+};
+
+/// Where an exchange goes, by name; what is not known yet is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The listener that took it.
+    pub listener: Option<&'a str>,
+    /// The route that it took.
+    pub route: Option<&'a str>,
+    /// The cluster that it goes to.
+    pub cluster: Option<&'a str>,
+    /// The backend that it goes to.
+    pub backend: Option<&'a str>,
+}
+
+/// A compiled fault.
+#[derive(Debug)]
+pub struct Fault {
+    core: Arc<Core>,
+    begun: Instant,
+    acts: Box<dyn Acts>,
+    places: Mutex<BTreeMap<String, Arc<Fault>>>,
+}
+
+/// What a fault has in common at all places where it stands.
+#[derive(Debug)]
+struct Core {
+    name: String,
+    entry: Entry,
+    matcher: Matcher,
+    key: u64,
+    at_connection: bool,
+    lifted: CancellationToken,
+    seen: AtomicU64,
+    hits: AtomicU64,
+}
+
+impl Fault {
+    /// Compiles an entry; its time begins now.
+    pub fn compile(name: &str, entry: &Entry, now: Instant) -> Arc<Self> {
+        let acts = entry.r#do.compile(now);
+        let core = Core {
+            name: name.to_owned(),
+            entry: entry.clone(),
+            matcher: entry.r#where.r#match.compile(),
+            key: stable_hash(name.as_bytes()),
+            at_connection: at_connection(entry, acts.doc()),
+            lifted: CancellationToken::new(),
+            seen: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+        };
+        Arc::new(Self {
+            core: Arc::new(core),
+            begun: now,
+            acts,
+            places: Mutex::default(),
+        })
+    }
+
+    /// The same fault as it stands before one backend (`cluster/backend`): one lease, one count of hits, but threads,
+    /// capacity and life of its own. Asked again for the same place it gives the same.
+    pub fn at(&self, place: &str) -> Arc<Self> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = places.get(place) {
+            return Arc::clone(there);
+        }
+        let there = Arc::new(Self {
+            core: Arc::clone(&self.core),
+            begun: self.begun,
+            acts: self.core.entry.r#do.compile(self.begun),
+            places: Mutex::default(),
+        });
+        places.insert(place.to_owned(), Arc::clone(&there));
+        there
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// What was written.
+    pub fn entry(&self) -> &Entry {
+        &self.core.entry
+    }
+
+    /// The page of its kind in the catalogue.
+    pub fn doc(&self) -> &'static Doc {
+        self.acts.doc()
+    }
+
+    /// When its time began.
+    pub const fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// The side of the proxy that it stands on.
+    pub fn leg(&self) -> Leg {
+        leg(&self.core.entry.r#where, self.doc())
+    }
+
+    /// Lifts it, for good: nothing new is hit, and what it holds is released.
+    pub fn lift(&self) {
+        self.core.lifted.cancel();
+    }
+
+    /// Whether it has been lifted.
+    pub fn is_lifted(&self) -> bool {
+        self.core.lifted.is_cancelled()
+    }
+
+    /// Waits until it is lifted; cancel-safe.
+    pub async fn lifted(&self) {
+        self.core.lifted.cancelled().await;
+    }
+
+    /// How many exchanges it has touched.
+    pub fn hits(&self) -> u64 {
+        self.core.hits.load(Ordering::Relaxed)
+    }
+
+    /// Whether it stands in traffic of this scope; roles must have been resolved.
+    pub fn covers(&self, scope: &Scope<'_>) -> bool {
+        let place = &self.core.entry.r#where;
+        let named =
+            |want: &Option<String>, is: Option<&str>| want.as_deref().is_none_or(|want| is == Some(want));
+        named(&place.listener, scope.listener)
+            && named(&place.route, scope.route)
+            && named(&place.cluster, scope.cluster)
+            && match place
+                .backend
+                .as_deref()
+                .and_then(|backend| backend.split_once('/'))
+            {
+                Some((cluster, backend)) => scope.cluster == Some(cluster) && scope.backend == Some(backend),
+                None => named(&place.backend, scope.backend),
+            }
+    }
+
+    /// Whether it acts on the connection of an HTTP client, before there is a request (`Plan::of_connection`).
+    pub fn at_connection(&self) -> bool {
+        self.core.at_connection
+    }
+
+    /// The backend was restarted: threads that hang are free again, curves and cycles begin anew.
+    pub fn restart(&self, now: Instant) {
+        self.acts.restart(now);
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.values().for_each(|there| there.acts.restart(now));
+    }
+
+    /// Tells it what the backend carries when all is well, in exchanges per second; `capacity` as a share needs it.
+    pub fn learn_baseline(&self, per_second: f64) {
+        self.acts.learn_baseline(per_second);
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places
+            .values()
+            .for_each(|there| there.acts.learn_baseline(per_second));
+    }
+
+    pub(super) fn acts(&self) -> &dyn Acts {
+        self.acts.as_ref()
+    }
+
+    pub(super) fn key(&self) -> u64 {
+        self.core.key
+    }
+
+    pub(super) fn matcher(&self) -> &Matcher {
+        &self.core.matcher
+    }
+
+    /// Counts an exchange that matches, and gives its number, from 1.
+    pub(super) fn see(&self) -> u64 {
+        self.core.seen.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn touch(&self) {
+        self.core.hits.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The side of the proxy: as written, or where the kind can only stand, or where the names point.
+pub(super) fn leg(place: &Where, doc: &Doc) -> Leg {
+    let upstream_only = doc.acts_at.contains(&Hook::Dial) || doc.acts_at.contains(&Hook::Probe);
+    let names_backends = place.cluster.is_some() || place.backend.is_some() || place.role.is_some();
+    match place.leg {
+        Some(leg) => leg,
+        None if upstream_only || names_backends => Leg::Upstream,
+        None => Leg::Client,
+    }
+}
+
+/// A client's connection is turned away before there is a request only if no request needs to be known for it.
+fn at_connection(entry: &Entry, doc: &Doc) -> bool {
+    leg(&entry.r#where, doc) == Leg::Client
+        && doc.acts_at.contains(&Hook::Connection)
+        && entry.r#where.route.is_none()
+        && Match {
+            ..entry.r#where.r#match.clone()
+        }
+        .is_empty()
+}

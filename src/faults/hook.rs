@@ -1,0 +1,220 @@
+//! What a fault may decide, and where it is asked: the seam between the kinds, which only decide, and the
+//! performers in `proxy`, which carry out. Nothing here holds a socket, a task or a clock.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{request, response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{answer::Answer, chain::Shape, doc::Doc, threads::Queue};
+use crate::{route::matcher::Facts, units::Stream};
+
+/// A side of the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Leg {
+    /// Between the client and the proxy.
+    Client,
+    /// Between the proxy and the backend.
+    Upstream,
+}
+
+/// Bytes in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// From the client to the backend.
+    Request,
+    /// From the backend to the client.
+    #[default]
+    Reply,
+}
+
+/// What an exchange has to do at `open` and `reply`.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Go on.
+    Pass,
+    /// Wait so long, or until the fault is lifted, then go on.
+    Wait(Duration),
+    /// Wait until the fault is lifted, then do what the hold says.
+    Hold(Hold),
+    /// Wait for a place, then go on and keep the guard (`Plan::keep`) until the exchange is over.
+    Queue(Queue),
+    /// Answer the client with this; with `after` only once the backend has answered.
+    Answer(Arc<Answer>),
+    /// End the connection.
+    Cut(Cut),
+}
+
+/// A wait for the lifting of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// What the held exchange does once the fault is lifted.
+    pub release: Release,
+}
+
+/// What a held exchange does once its fault is lifted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// Goes on as if nothing had been.
+    #[default]
+    GoOn,
+    /// Ends with 503.
+    Unavailable,
+}
+
+/// How a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// As if nobody listened: a dial that is refused, or a client that is turned away with RST before a byte.
+    Refuse,
+    /// RST: what is on its way is lost.
+    Reset,
+    /// FIN after what is on its way.
+    Close,
+}
+
+impl Cut {
+    /// Whether it overtakes the bytes that are on their way.
+    pub const fn is_abrupt(self) -> bool {
+        matches!(self, Self::Refuse | Self::Reset)
+    }
+}
+
+/// Where the upstream leg dials to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Dial {
+    /// To the backend, as configured.
+    #[default]
+    Backend,
+    /// To this `host:port`, really resolved and really dialled.
+    To(Arc<str>),
+    /// Nowhere: its resolution never comes back (until the fault is lifted; then to the backend).
+    Hang,
+}
+
+/// What a health check is told instead of the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// All is well.
+    Pass,
+    /// The backend is ill.
+    Fail,
+    /// Nothing, for ever: the check runs into its own time limit.
+    Hang,
+}
+
+/// What a TLS handshake shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Handshake {
+    /// The real certificate.
+    #[default]
+    Sound,
+    /// A certificate that has run out.
+    Expired,
+    /// A certificate for another name.
+    WrongName,
+    /// A certificate that nobody vouches for.
+    Untrusted,
+    /// Nothing, until the fault is lifted.
+    Hang,
+}
+
+/// Something that must be given back when the exchange is over; dropping it does.
+#[derive(Debug)]
+pub struct Guard(
+    #[expect(dead_code, reason = "held for its drop")] pub(super) tokio::sync::OwnedSemaphorePermit,
+);
+
+/// A hook: a moment at which kinds are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// Before anything is sent on the leg.
+    Open,
+    /// When the head of the answer is there.
+    Reply,
+    /// For each piece of a byte stream.
+    Flow,
+    /// When the backend is dialled.
+    Dial,
+    /// When a health check asks.
+    Probe,
+    /// In the TLS handshake.
+    Connection,
+    /// On the control side, when the fault comes and goes.
+    Control,
+}
+
+/// What a kind may look at when it is asked, and the marks it may leave.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// The time.
+    pub(super) now: Instant,
+    /// How long the fault has stood.
+    pub(super) age: Duration,
+    /// Dice for this fault, this exchange and this hook.
+    pub(super) dice: Stream,
+    /// What `Acts::marks` said of the exchange.
+    pub(super) marked: bool,
+    /// Set by a kind that has changed a head in a way that the body must follow, lifted or not.
+    pub(super) committed: bool,
+}
+
+/// A compiled kind: most act at one hook and pass at the others.
+pub(super) trait Acts: fmt::Debug + Send + Sync {
+    /// Its page in the catalogue.
+    fn doc(&self) -> &'static Doc;
+
+    /// Whether each exchange that it hits ends there, so that the faults after it get only what is left.
+    fn ends(&self) -> bool {
+        false
+    }
+
+    /// Whether the exchange is one that the kind treats in its own way; asked once, when the plan is rolled.
+    fn marks(&self, _facts: &Facts<'_>) -> bool {
+        false
+    }
+
+    /// Before anything is sent; HTTP gives the head, which may be rewritten.
+    fn open(&self, _ask: &mut Ask, _head: Option<&mut request::Parts>) -> Verdict {
+        Verdict::Pass
+    }
+
+    /// When the head of the answer is there; it may be rewritten.
+    fn reply(&self, _ask: &mut Ask, _head: &mut response::Parts) -> Verdict {
+        Verdict::Pass
+    }
+
+    /// What shapes the bytes in one direction, if this kind does.
+    fn flow(&self, _ask: &mut Ask, _direction: Flow) -> Option<Box<dyn Shape>> {
+        None
+    }
+
+    /// Where to dial instead.
+    fn dial(&self) -> Dial {
+        Dial::Backend
+    }
+
+    /// What to tell a health check.
+    fn told(&self) -> Option<Told> {
+        None
+    }
+
+    /// What the TLS handshake shows.
+    fn handshake(&self) -> Handshake {
+        Handshake::Sound
+    }
+
+    /// The backend was restarted: state that a restart would clear is cleared.
+    fn restart(&self, _now: Instant) {}
+
+    /// What the backend carries when all is well, in exchanges per second.
+    fn learn_baseline(&self, _per_second: f64) {}
+}

@@ -1,0 +1,197 @@
+//! Dialling: a connection to whichever of a backend's addresses answers first.
+//!
+//! Several addresses are tried as RFC 8305 (happy eyeballs) says: families in turn, the next attempt after a short
+//! delay or at once when one fails, and the first to connect wins.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{net::TcpSocket, time};
+
+use super::{
+    Stream,
+    listen::{is_shortage, keep_alive},
+    resolve::{Addresses, Unresolved},
+    tls::TlsError,
+};
+
+/// The delay between attempts that RFC 8305 section 5 recommends.
+pub const STAGGER: Duration = Duration::from_millis(250);
+
+/// Why there is no connection, in the words that retries, outlier ejection and the client's answer need.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nobody listens there.
+    #[error("connection to {0} refused")]
+    Refused(SocketAddr),
+    /// No answer in time.
+    #[error("no connection to {to} within {}", crate::units::Span(*limit))]
+    Timeout {
+        /// The address, or the name that has not been resolved yet.
+        to: String,
+        /// The time limit that ran out.
+        limit: Duration,
+    },
+    /// The network has no way there.
+    #[error("{address} is unreachable: {error}")]
+    Unreachable {
+        /// The address that was tried.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The name has no address.
+    #[error(transparent)]
+    Resolve(#[from] Unresolved),
+    /// Connected, but the TLS handshake failed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// This machine is out of descriptors, memory or ports: not the backend's fault.
+    #[error("this machine cannot open another connection: {0}")]
+    Exhausted(io::Error),
+    /// Anything else.
+    #[error("connection to {address} failed: {error}")]
+    Other {
+        /// The address that was tried.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Connects to backends.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialer {
+    /// How long all attempts together may take, the wait for a name's first resolution included.
+    pub limit: Duration,
+}
+
+impl Dialer {
+    /// Connects to one of `to`. `turn` is the caller's own counter: the addresses take turns in being tried first.
+    pub async fn dial(&self, to: &Addresses, turn: usize) -> Result<Stream, DialError> {
+        let dialling = async {
+            let addresses = match to.now() {
+                Some(known) => known?,
+                None => to.first().await?,
+            };
+            race(&addresses, turn).await
+        };
+        match time::timeout(self.limit, dialling).await {
+            Ok(done) => done,
+            Err(_) => Err(DialError::Timeout {
+                to: to.to_string(),
+                limit: self.limit,
+            }),
+        }
+    }
+
+    /// Connects to exactly this address.
+    pub async fn connect(&self, address: SocketAddr) -> Result<Stream, DialError> {
+        match time::timeout(self.limit, connect(address)).await {
+            Ok(done) => done,
+            Err(_) => Err(DialError::Timeout {
+                to: address.to_string(),
+                limit: self.limit,
+            }),
+        }
+    }
+}
+
+async fn race(addresses: &[SocketAddr], turn: usize) -> Result<Stream, DialError> {
+    if let [only] = addresses {
+        return connect(*only).await;
+    }
+    let mut waiting = order(addresses, turn).into_iter();
+    let mut attempts = Vec::new();
+    let mut failure = None;
+    loop {
+        match waiting.next() {
+            Some(address) => attempts.push(Box::pin(connect(address))),
+            None if attempts.is_empty() => {
+                return Err(failure.expect("a name is published only with at least one address"));
+            }
+            None => {}
+        }
+        let outcome = if waiting.len() > 0 {
+            time::timeout(STAGGER, first_of(&mut attempts)).await.ok()
+        } else {
+            Some(first_of(&mut attempts).await)
+        };
+        match outcome {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => failure = Some(error),
+            None => {}
+        }
+    }
+}
+
+/// The next attempt to end; it is taken out of the list.
+async fn first_of<F: Future + Unpin>(attempts: &mut Vec<F>) -> F::Output {
+    poll_fn(|cx| {
+        for i in 0..attempts.len() {
+            if let Poll::Ready(output) = Pin::new(&mut attempts[i]).poll(cx) {
+                drop(attempts.swap_remove(i));
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// The addresses from the `turn`-th on, families alternating as long as there are both.
+fn order(addresses: &[SocketAddr], turn: usize) -> Vec<SocketAddr> {
+    let start = turn % addresses.len().max(1);
+    let rotated = addresses[start..].iter().chain(&addresses[..start]).copied();
+    let first_family = addresses.get(start).is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = rotated.partition(|a| a.is_ipv6() == first_family);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = Vec::with_capacity(addresses.len());
+    while ordered.len() < addresses.len() {
+        ordered.extend(first.next());
+        ordered.extend(second.next());
+    }
+    ordered
+}
+
+async fn connect(address: SocketAddr) -> Result<Stream, DialError> {
+    let connecting = async {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.set_nodelay(true)?;
+        keep_alive(&SockRef::from(&socket))?;
+        socket.connect(address).await
+    };
+    match connecting.await {
+        Ok(tcp) => Ok(Stream::new(tcp, address)),
+        Err(error) => Err(DialError::from_system(address, error)),
+    }
+}
+
+impl DialError {
+    fn from_system(address: SocketAddr, error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            _ if is_shortage(&error) => Self::Exhausted(error),
+            // No port is left to connect from.
+            Kind::AddrNotAvailable => Self::Exhausted(error),
+            // A RST in answer to our SYN comes as either, depending on when it arrives.
+            Kind::ConnectionRefused | Kind::ConnectionReset => Self::Refused(address),
+            Kind::TimedOut => Self::Unreachable { address, error },
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+                Self::Unreachable { address, error }
+            }
+            _ => Self::Other { address, error },
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! PROXY protocol, versions 1 and 2, in and out.

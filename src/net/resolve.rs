@@ -1,0 +1,355 @@
+//! Names: resolved again and again by their time to live, read by traffic without waiting.
+//!
+//! A [`Directory`] lives on the people's side and follows each name in a task of its own; an [`Addresses`] is what
+//! traffic holds. When a lookup fails, the old addresses stay: a resolver that is down takes no backend down.
+
+use std::{
+    fmt,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use hickory_resolver::{
+    Hosts, TokioResolver,
+    config::{LookupIpStrategy, ResolveHosts},
+    net::NetError,
+    proto::{
+        op::Query,
+        rr::{Name, RecordType},
+    },
+};
+use tokio::{runtime, sync::watch, time};
+use tracing::{debug, warn};
+
+use crate::units::BadUnit;
+
+/// A backend's address as written: `10.0.0.9:5432`, `[::1]:80`, `app.internal:9001`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// The machine.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+}
+
+/// The machine part of an [`Address`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// A literal: it never touches DNS.
+    Ip(IpAddr),
+    /// A name to resolve.
+    Name(Arc<str>),
+}
+
+/// A name without addresses, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` cannot be resolved: {why}")]
+pub struct Unresolved {
+    /// The name.
+    pub name: Arc<str>,
+    /// What the resolver said.
+    pub why: Arc<str>,
+}
+
+/// The addresses of a backend as known now.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    address: Address,
+    known: watch::Receiver<Known>,
+}
+
+/// `None` until the first lookup has ended.
+type Known = Option<Result<Arc<[SocketAddr]>, Unresolved>>;
+
+/// Follows names on the runtime it was made on.
+#[derive(Clone)]
+pub struct Directory {
+    lookup: Arc<dyn Lookup>,
+    runtime: runtime::Handle,
+}
+
+/// One lookup: the addresses of a name and how long they hold.
+trait Lookup: Send + Sync {
+    fn lookup(&self, name: Arc<str>) -> Pin<Box<dyn Future<Output = Found> + Send + '_>>;
+}
+
+type Found = Result<(Vec<IpAddr>, Duration), String>;
+
+/// A shorter time to live would make us a burden to the resolver.
+pub const SHORTEST_HOLD: Duration = Duration::from_secs(1);
+
+/// A longer one would keep us at an address long after somebody corrected the zone.
+pub const LONGEST_HOLD: Duration = Duration::from_secs(300);
+
+/// After a failed lookup the next comes after this, doubled each time up to [`LONGEST_RETRY`].
+pub const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// The longest wait between failing lookups.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+impl Directory {
+    /// A directory that asks as the system would: hosts file, search domains and name servers of this machine.
+    ///
+    /// Lookups run on `runtime`, that of the people's side. The system's settings are read when the first name is
+    /// followed, so that a machine without any can still use literal addresses.
+    pub fn system(runtime: runtime::Handle) -> Self {
+        Self {
+            lookup: Arc::new(System),
+            runtime,
+        }
+    }
+
+    /// The addresses of `address`, followed until nobody holds the result any more.
+    pub fn follow(&self, address: &Address) -> Addresses {
+        let known = match &address.host {
+            Host::Ip(ip) => watch::channel(Some(Ok([SocketAddr::new(*ip, address.port)].into()))).1,
+            Host::Name(name) => {
+                let (publish, known) = watch::channel(None);
+                let name = Arc::clone(name);
+                self.runtime
+                    .spawn(follow(Arc::clone(&self.lookup), name, address.port, publish));
+                known
+            }
+        };
+        Addresses {
+            address: address.clone(),
+            known,
+        }
+    }
+}
+
+impl Addresses {
+    /// Exactly these addresses, for ever.
+    pub fn fixed(address: SocketAddr) -> Self {
+        let known = watch::channel(Some(Ok([address].into()))).1;
+        Self {
+            address: Address {
+                host: Host::Ip(address.ip()),
+                port: address.port(),
+            },
+            known,
+        }
+    }
+
+    /// What is known now, without waiting; `None` while the first lookup runs.
+    pub fn now(&self) -> Option<Result<Arc<[SocketAddr]>, Unresolved>> {
+        self.known.borrow().clone()
+    }
+
+    /// Waits for the first lookup to end; its time limit is the caller's.
+    pub async fn first(&self) -> Result<Arc<[SocketAddr]>, Unresolved> {
+        let mut known = self.known.clone();
+        let first = known.wait_for(Option::is_some).await.map(|known| known.clone());
+        first
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| Err(self.unresolved("its lookup was given up")))
+    }
+
+    /// The address as written.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn unresolved(&self, why: &str) -> Unresolved {
+        Unresolved {
+            name: self.address.to_string().into(),
+            why: why.into(),
+        }
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+async fn follow(lookup: Arc<dyn Lookup>, name: Arc<str>, port: u16, publish: watch::Sender<Known>) {
+    let mut failures = 0;
+    loop {
+        let pause = match lookup.lookup(Arc::clone(&name)).await {
+            Ok((found, holds)) => {
+                failures = 0;
+                announce(
+                    &publish,
+                    &name,
+                    found.iter().map(|ip| SocketAddr::new(*ip, port)).collect(),
+                );
+                holds.clamp(SHORTEST_HOLD, LONGEST_HOLD)
+            }
+            Err(why) => {
+                keep(&publish, &name, &why, failures == 0);
+                failures += 1;
+                retry_after(failures)
+            }
+        };
+        tokio::select! {
+            () = time::sleep(pause) => {}
+            () = publish.closed() => return,
+        }
+    }
+}
+
+/// Publishes a set of addresses, unless it is the one already known: an order that changes is no change.
+fn announce(publish: &watch::Sender<Known>, name: &str, mut found: Vec<SocketAddr>) {
+    found.sort_unstable();
+    found.dedup();
+    publish.send_if_modified(|known| {
+        let news = !matches!(known, Some(Ok(old)) if **old == *found);
+        if news {
+            debug!(name, addresses = ?found, "resolved");
+            *known = Some(Ok(found.into()));
+        }
+        news
+    });
+}
+
+/// After a failed lookup the addresses stay as they were; without any the failure is the answer.
+fn keep(publish: &watch::Sender<Known>, name: &Arc<str>, why: &str, first: bool) {
+    publish.send_if_modified(|known| {
+        let kept = matches!(known, Some(Ok(_)));
+        if first {
+            warn!(%name, why, kept, "name not resolved");
+        }
+        if !kept {
+            *known = Some(Err(Unresolved {
+                name: Arc::clone(name),
+                why: why.into(),
+            }));
+        }
+        !kept
+    });
+}
+
+fn retry_after(failures: u32) -> Duration {
+    FIRST_RETRY
+        .saturating_mul(1 << (failures - 1).min(10))
+        .min(LONGEST_RETRY)
+}
+
+/// The system's own way to resolve. Its files are read anew for each lookup: that is rare, and a change in them counts.
+struct System;
+
+impl Lookup for System {
+    fn lookup(&self, name: Arc<str>) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(found) = in_hosts_file(&name) {
+                return Ok((found, HOSTS_HOLD));
+            }
+            ask_name_servers(&name).await
+        })
+    }
+}
+
+/// Lines of the hosts file have no time to live.
+const HOSTS_HOLD: Duration = Duration::from_secs(10);
+
+/// Asked by itself so that a name found there never waits for a name server, not even for its other family.
+fn in_hosts_file(name: &str) -> Option<Vec<IpAddr>> {
+    let hosts = Hosts::from_system().ok()?;
+    let name = Name::from_str(name).ok()?;
+    let found: Vec<IpAddr> = [RecordType::A, RecordType::AAAA]
+        .into_iter()
+        .filter_map(|family| hosts.lookup_static_host(&Query::query(name.clone(), family)))
+        .flat_map(|lookup| {
+            lookup
+                .answers()
+                .iter()
+                .filter_map(|record| record.data.ip_addr())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    (!found.is_empty()).then_some(found)
+}
+
+async fn ask_name_servers(name: &str) -> Found {
+    let resolver = system_resolver().map_err(|error| error.to_string())?;
+    let answer = resolver
+        .lookup_ip(name)
+        .await
+        .map_err(|error| error.to_string())?;
+    let found: Vec<IpAddr> = answer.iter().collect();
+    if found.is_empty() {
+        return Err("it has no addresses".into());
+    }
+    let holds = answer
+        .as_lookup()
+        .answers()
+        .iter()
+        .map(|record| record.ttl)
+        .min()
+        .unwrap_or(0);
+    Ok((found, Duration::from_secs(holds.into())))
+}
+
+fn system_resolver() -> Result<TokioResolver, NetError> {
+    let mut builder = TokioResolver::builder_tokio()?;
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.build()
+}
+
+impl FromStr for Address {
+    type Err = BadUnit;
+
+    fn from_str(text: &str) -> Result<Self, BadUnit> {
+        let bad = |why: &str| BadUnit::new(format!("`{text}` is no address: {why}"));
+        let (host, port) = text
+            .rsplit_once(':')
+            .ok_or_else(|| bad("it needs a port, as in `10.0.0.9:5432`"))?;
+        let port = port.parse().ok().filter(|port| *port > 0);
+        let port = port.ok_or_else(|| bad("its port must be a number from 1 to 65535"))?;
+        let literal = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(inner) => Some(
+                inner
+                    .parse()
+                    .map_err(|_| bad("no IPv6 address stands in the brackets"))?,
+            ),
+            None => host.parse().ok(),
+        };
+        match literal {
+            Some(IpAddr::V6(_)) if !host.starts_with('[') => {
+                Err(bad("write an IPv6 address in brackets, as in `[::1]:80`"))
+            }
+            Some(ip) => Ok(Self {
+                host: Host::Ip(ip),
+                port,
+            }),
+            None if is_name(host) => Ok(Self {
+                host: Host::Name(host.into()),
+                port,
+            }),
+            None => Err(bad("write it as `name:port`, `10.0.0.9:5432` or `[::1]:80`")),
+        }
+    }
+}
+
+/// Letters, digits, hyphens and underscores between dots (RFC 1123, and the underscore that many use), 253 at most.
+fn is_name(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+    };
+    // Only digits and dots would be a mistyped literal, never a name.
+    let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    host.len() <= 253 && !numeric && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}

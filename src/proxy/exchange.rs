@@ -1,0 +1,118 @@
+//! Verdicts carried out: the one performer of what faults decide about an exchange that opens or is answered.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use http::{request, response};
+use tokio::time::{Instant, sleep};
+
+use crate::faults::{Answer, Cut, Fault, Plan, Release, Verdict};
+
+/// What becomes of the exchange once its faults have had their say.
+#[derive(Debug)]
+pub enum Course {
+    /// It goes on.
+    On,
+    /// It is answered in the backend's place.
+    Answer(Arc<Answer>, Arc<Fault>),
+    /// Its connection is ended.
+    Cut(Cut, Arc<Fault>),
+    /// It was held, and its fault was lifted with the order to end what it held.
+    Released(Arc<Fault>),
+}
+
+/// Exchanges that are held at the moment, over all workers.
+#[derive(Debug, Default)]
+pub struct Held(AtomicUsize);
+
+struct Place<'a>(&'a Held);
+
+impl Held {
+    /// How many are held.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) -> Place<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Place(self)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Asks the faults of one leg before anything is sent on it, and carries out what they say.
+pub async fn open(plan: &mut Plan, held: &Held, mut head: Option<&mut request::Parts>) -> Course {
+    for i in 0..plan.len() {
+        let verdict = plan.open(i, Instant::now(), head.as_deref_mut());
+        if let Some(course) = perform(plan, i, verdict, held).await {
+            return course;
+        }
+    }
+    Course::On
+}
+
+/// Asks the faults of one leg when the head of the answer is there.
+pub async fn reply(plan: &mut Plan, held: &Held, head: &mut response::Parts) -> Course {
+    for i in 0..plan.len() {
+        let verdict = plan.reply(i, Instant::now(), head);
+        if let Some(course) = perform(plan, i, verdict, held).await {
+            return course;
+        }
+    }
+    Course::On
+}
+
+/// Carries out one verdict; `None`: the exchange goes on to the next fault.
+async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Held) -> Option<Course> {
+    let fault = match verdict {
+        Verdict::Pass => return None,
+        _ => plan.fault(i).clone(),
+    };
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::Wait(time) => {
+            tokio::select! {
+                () = sleep(time) => {}
+                () = fault.lifted() => {}
+            }
+            None
+        }
+        Verdict::Hold(hold) => {
+            let _place = held.enter();
+            fault.lifted().await;
+            (hold.release == Release::Unavailable).then_some(Course::Released(fault))
+        }
+        Verdict::Queue(queue) => {
+            let _place = held.enter();
+            let patience = async {
+                match &queue.limit {
+                    Some((time, answer)) => {
+                        sleep(*time).await;
+                        answer.clone()
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                place = queue.place() => match place {
+                    Ok(guard) => {
+                        plan.keep(i, guard);
+                        None
+                    }
+                    Err(cut) => Some(Course::Cut(cut, fault)),
+                },
+                answer = patience => Some(Course::Answer(answer, fault.clone())),
+                () = fault.lifted() => None,
+            }
+        }
+        Verdict::Answer(answer) => Some(Course::Answer(answer, fault)),
+        Verdict::Cut(cut) => Some(Course::Cut(cut, fault)),
+    }
+}

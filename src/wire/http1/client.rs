@@ -1,0 +1,125 @@
+//! The side that asks: one upstream connection, one request at a time.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, request};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Error, Incoming, Limits};
+
+/// How a backend is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// How much a backend may send.
+    pub limits: Limits,
+    /// How long the body of a request with `Expect: 100-continue` waits for the backend's word before it is sent all the same.
+    pub patience: Duration,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            patience: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Takes a connection back when its exchange has ended well and it can be used again. Hold the pool weakly in it.
+pub type GiveBack<IO> = Rc<dyn Fn(Connection<IO>)>;
+
+/// An upstream connection between two exchanges.
+pub struct Connection<IO> {
+    io: IO,
+    uses: u64,
+}
+
+impl<IO> fmt::Debug for Connection<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("uses", &self.uses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a backend answered.
+#[derive(Debug)]
+pub enum Answer<IO> {
+    /// A response. Its body gives the connection back when it has been read to the end; dropped before, it closes the connection.
+    Response(Response<Incoming>),
+    /// 101, or 2xx to `CONNECT`: the connection is no longer HTTP, and these bytes came after the head.
+    Tunnel(Response<()>, IO, Bytes),
+}
+
+/// How far a request got that failed: whether it may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Not a byte was written: anything may be sent again.
+    Unsent,
+    /// Something was written, not a byte of an answer came: a reused connection may just have been closed.
+    Unanswered,
+    /// A part of an answer came.
+    Answering,
+}
+
+/// A request that got no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct SendError<B> {
+    /// How far it got.
+    pub stage: Stage,
+    /// Why.
+    #[source]
+    pub cause: Error,
+    /// The body, if none of it was read.
+    pub body: Option<B>,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Connection<IO> {
+    /// A connection that has just been made. `give_back` gets it whenever an exchange has ended and it can be used again.
+    pub fn new(io: IO, _how: &Asking, _give_back: GiveBack<IO>) -> Self {
+        Self { io, uses: 0 }
+    }
+
+    /// How many exchanges it has begun: a failure after the first may be just the backend's idle limit.
+    pub fn uses(&self) -> u64 {
+        self.uses
+    }
+
+    /// The stream below, for instance to reset it.
+    pub fn io(&self) -> &IO {
+        &self.io
+    }
+
+    /// Whether the backend has neither closed it nor sent a byte unasked, as far as is known without waiting. Look when
+    /// taking it out of a pool.
+    pub fn is_alive(&mut self) -> bool {
+        true
+    }
+
+    /// Sends a request and waits for the head of its answer. The head stays the caller's, so that it can be sent again; without
+    /// `Host` its URI's authority is used. Framing is the codec's, as in [`super::Reply::Response`]. `interim` is told every 1xx.
+    ///
+    /// Head and first piece of the body go out together. The answer is awaited while the body is still being sent; if it comes
+    /// first, polling the answer's body sends the rest. Dropping the future closes the connection.
+    pub async fn send<B>(
+        self,
+        _head: &request::Parts,
+        body: B,
+        _interim: impl FnMut(StatusCode, &HeaderMap),
+    ) -> Result<Answer<IO>, SendError<B>>
+    where
+        B: Body<Data = Bytes> + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Err(SendError {
+            stage: Stage::Unsent,
+            cause: Error::Eof,
+            body: Some(body),
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! Wire formats: message boundaries over any byte stream.
+
+pub mod http1;

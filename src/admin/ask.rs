@@ -150,7 +150,7 @@ pub fn body<B: Body>(headers: &HeaderMap, bytes: &Bytes) -> Result<B, Refusal> {
 }
 
 /// Reads the parameters of path and query into one type.
-pub fn parameters<P: DeserializeOwned>(pairs: &[(&str, &str)], query: &str) -> Result<P, Refusal> {
+pub fn parameters<P: DeserializeOwned>(pairs: &[(String, String)], query: &str) -> Result<P, Refusal> {
     let wrong = |error: &dyn std::fmt::Display| {
         Refusal::new(
             Kind::Malformed,
@@ -248,7 +248,7 @@ mod tests {
             name: String,
             revision: Option<u64>,
         }
-        let read = |query| parameters::<At>(&[("name", "a b&c")], query);
+        let read = |query| parameters::<At>(&[("name".to_owned(), "a b&c".to_owned())], query);
         assert_eq!(
             read("revision=3").unwrap(),
             At {

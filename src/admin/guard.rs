@@ -58,7 +58,7 @@ impl Guard {
             return Err(Refusal::new(
                 Kind::Misdirected,
                 format!("`{host}` is no name of this proxy's admin API"),
-                "ask by address or as `localhost`, or add the name to `admin.hosts` in the document",
+                "ask by address or as `localhost`, or add the name to `admin.names` in the document",
             ));
         }
         if request.method.is_safe() || same_origin(&request.headers, host) {

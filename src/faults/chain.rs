@@ -97,7 +97,7 @@ impl Line {
         self.put(Some(at), piece);
     }
 
-    /// Keeps a piece, and what follows it, until the fault is lifted.
+    /// Keeps a piece, and what follows it, until the fault is lifted; also how a shaper gives up pieces when it is.
     pub(super) fn hold(&mut self, piece: Piece) {
         self.put(None, piece);
     }
@@ -107,12 +107,23 @@ impl Line {
             return;
         }
         if matches!(piece, Piece::Cut(cut) if cut.is_abrupt()) {
-            self.queue.clear();
-            self.bytes = 0;
+            self.drop_later_than(at);
         }
         self.over = piece.is_last();
         self.bytes += piece.len();
         self.queue.push_back((at, piece));
+    }
+
+    /// An abrupt end overtakes what is still on its way.
+    fn drop_later_than(&mut self, at: Option<Instant>) {
+        while self
+            .queue
+            .back()
+            .is_some_and(|(due, _)| due.is_none() || *due > at)
+        {
+            let lost = self.queue.pop_back();
+            self.bytes -= lost.map_or(0, |(_, piece)| piece.len());
+        }
     }
 
     fn due(&self) -> Option<Instant> {

@@ -1,4 +1,4 @@
-//! When a connection is cut: what `refuse`, `reset` and `close` have in common.
+//! When a flow is cut: what `refuse`, `reset`, `close`, `truncate` and `limit_data` have in common.
 
 use tokio::time::Instant;
 
@@ -47,29 +47,47 @@ impl Moment {
             self.after
         };
         Some(Box::new(Cutter {
-            cut: self.cut,
+            end: Piece::Cut(self.cut),
             left: self.after_bytes.map(|bytes| bytes.0),
             at: after.map(|after| now + after.0),
         }))
     }
 }
 
+/// Lets bytes pass up to a number or a time; then comes the end.
 #[derive(Debug)]
-struct Cutter {
-    cut: Cut,
+pub(super) struct Cutter {
+    end: Piece,
     left: Option<u64>,
     at: Option<Instant>,
+}
+
+impl Cutter {
+    /// Ends the flow with this piece once exactly so many bytes have passed.
+    pub(super) const fn after_bytes(bytes: ByteSize, end: Piece) -> Self {
+        Self {
+            end,
+            left: Some(bytes.0),
+            at: None,
+        }
+    }
+
+    /// Takes from what is left to pass what a piece of this length needs.
+    pub(super) fn share(left: &mut u64, length: usize) -> usize {
+        let passed = usize::try_from(*left).unwrap_or(usize::MAX).min(length);
+        *left -= passed as u64;
+        passed
+    }
 }
 
 impl Shape for Cutter {
     fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
         match (piece, &mut self.left) {
             (Piece::Data(mut bytes), Some(left)) => {
-                let passed = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                *left -= passed as u64;
+                let passed = Self::share(left, bytes.len());
                 line.pass(at, Piece::Data(bytes.split_to(passed)));
                 if *left == 0 {
-                    line.pass(at, Piece::Cut(self.cut));
+                    line.pass(at, self.end.clone());
                 }
             }
             (piece, _) => line.pass(at, piece),
@@ -82,6 +100,6 @@ impl Shape for Cutter {
 
     fn ring(&mut self, at: Instant, line: &mut Line) {
         self.at = None;
-        line.pass(at, Piece::Cut(self.cut));
+        line.pass(at, self.end.clone());
     }
 }

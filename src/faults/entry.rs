@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Do, hook::Leg};
 use crate::{
-    route::matcher::Match,
+    route::{matcher::Match, pattern::FieldName},
     units::{Probability, Span},
 };
 
@@ -76,7 +76,7 @@ pub struct Where {
 #[serde(rename_all = "snake_case")]
 pub enum Sticky {
     /// Exchanges with the same value of this header field.
-    Header(String),
+    Header(FieldName),
     /// Exchanges with the same value of this cookie.
     Cookie(String),
     /// Exchanges of the same client address.

@@ -163,7 +163,7 @@ impl Fault {
         self.core.at_connection
     }
 
-    /// The backend was restarted: threads that hang are free again, curves and cycles begin anew.
+    /// The backend was restarted: threads that hang are free again, capacities and lives begin anew.
     pub fn restart(&self, now: Instant) {
         self.acts.restart(now);
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,8 +217,14 @@ fn at_connection(entry: &Entry, doc: &Doc) -> bool {
     leg(&entry.r#where, doc) == Leg::Client
         && doc.acts_at.contains(&Hook::Connection)
         && entry.r#where.route.is_none()
-        && Match {
-            ..entry.r#where.r#match.clone()
-        }
-        .is_empty()
+        && needs_no_request(&entry.r#where.r#match)
+}
+
+fn needs_no_request(written: &Match) -> bool {
+    let rest = Match {
+        client: Default::default(),
+        tls_name: Default::default(),
+        ..written.clone()
+    };
+    rest.is_empty()
 }

@@ -163,6 +163,8 @@ pub(super) struct Ask {
     pub(super) dice: Stream,
     /// What `Acts::marks` said of the exchange.
     pub(super) marked: bool,
+    /// Set by a kind that has changed a head.
+    pub(super) touched: bool,
     /// Set by a kind that has changed a head in a way that the body must follow, lifted or not.
     pub(super) committed: bool,
 }

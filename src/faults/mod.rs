@@ -4,21 +4,44 @@
 //! hooks: `open` and `reply` give a [`Verdict`], `flow` a [`Chain`] of shapers. Kinds hold no socket, task or clock.
 //!
 //! To add a kind: write `<kind>.rs` with its settings, its `DOC` and what it `Acts`; then add it to the list of files, to
-//! [`Do`], to [`Do::compile`] and to [`catalogue`].
+//! [`Do`], to `Do::compile` and to [`catalogue`].
 
 mod abort;
 mod answer;
+mod bad_reload;
+mod body;
+mod capacity;
 mod chain;
+mod close;
+mod corrupt;
+mod crash_loop;
 mod cutting;
 mod doc;
 mod entry;
 mod fault;
+mod hang;
+mod health;
 mod hook;
 mod latency;
+mod limit_data;
+mod misroute;
+mod pace;
 mod plan;
+mod ramp;
+mod rate_limit;
 mod reading;
+mod refuse;
 mod reset;
+mod rewrite;
+mod server;
+mod slice;
+mod slow_close;
+mod stall;
 mod threads;
+mod throttle;
+mod timeout;
+mod tls;
+mod truncate;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,15 +51,35 @@ use self::hook::Acts;
 pub use self::{
     abort::Abort,
     answer::{Answer, Fields, Grpc, Status},
+    bad_reload::BadReload,
+    body::Body,
+    capacity::{Beyond, Capacity},
     chain::{Chain, MOST_HELD, Piece},
+    close::Close,
+    corrupt::Corrupt,
+    crash_loop::CrashLoop,
     doc::Doc,
     entry::{Entry, Sticky, Where},
     fault::{Fault, Scope},
+    hang::Hang,
     hook::{Cut, Dial, Flow, Guard, Handshake, Hold, Hook, Leg, Release, Told, Verdict},
-    latency::Latency,
+    latency::{Distribution, Latency},
+    limit_data::LimitData,
+    misroute::{Address, Misroute},
     plan::{Plan, effective_shares, told},
+    ramp::{Load, Ramp},
+    rate_limit::RateLimit,
+    refuse::{Refuse, Standing},
     reset::Reset,
-    threads::Queue,
+    rewrite::{NewPath, ReplyHead, RequestHead, Rewrite},
+    slice::Slice,
+    slow_close::SlowClose,
+    stall::Stall,
+    threads::{MOST_WAITING, Queue, Threads},
+    throttle::Throttle,
+    timeout::Timeout,
+    tls::Tls,
+    truncate::Truncate,
 };
 
 /// What a fault does: one kind with its settings. A kind whose settings may all be left out may be written as its bare
@@ -48,21 +91,121 @@ pub enum Do {
     Latency(Latency),
     /// Answers in the backend's place.
     Abort(Abort),
+    /// Never answers.
+    Hang(Hang),
+    /// Refuses connections.
+    Refuse(Refuse),
     /// Ends connections with RST.
     Reset(Reset),
+    /// Ends connections with FIN.
+    Close(Close),
+    /// Lets bytes pass at a rate.
+    Throttle(Throttle),
+    /// Cuts bytes into small slices.
+    Slice(Slice),
+    /// Lets nothing pass until it is lifted.
+    Stall(Stall),
+    /// Ends a stream too early.
+    Truncate(Truncate),
+    /// Changes single bytes.
+    Corrupt(Corrupt),
+    /// Keeps the end of a stream back.
+    SlowClose(SlowClose),
+    /// Lets no data pass and closes after a time.
+    Timeout(Timeout),
+    /// Closes the connection after so many bytes.
+    LimitData(LimitData),
+    /// Changes heads.
+    Rewrite(Rewrite),
+    /// Changes bodies.
+    Body(Body),
+    /// Refuses exchanges beyond a rate, or delays them.
+    RateLimit(RateLimit),
+    /// Gives each backend so many serving threads.
+    Threads(Threads),
+    /// Limits what each backend carries.
+    Capacity(Capacity),
+    /// Lets each backend start and die in turn.
+    CrashLoop(CrashLoop),
+    /// Sends traffic to a wrong address.
+    Misroute(Misroute),
+    /// Tells health checks what is not so.
+    Health(Told),
+    /// Spoils the TLS handshake.
+    Tls(Tls),
+    /// Puts a broken document live.
+    BadReload(BadReload),
 }
 
 impl Do {
-    fn compile(&self, _now: Instant) -> Box<dyn Acts> {
+    fn compile(&self, now: Instant) -> Box<dyn Acts> {
         match self {
             Self::Latency(latency) => Box::new(latency.clone()),
             Self::Abort(abort) => Box::new(abort.compile()),
+            Self::Hang(hang) => Box::new(hang.clone()),
+            Self::Refuse(refuse) => Box::new(refuse.clone()),
             Self::Reset(reset) => Box::new(reset.clone()),
+            Self::Close(close) => Box::new(close.clone()),
+            Self::Throttle(throttle) => Box::new(throttle.clone()),
+            Self::Slice(slice) => Box::new(slice.clone()),
+            Self::Stall(stall) => Box::new(stall.clone()),
+            Self::Truncate(truncate) => Box::new(truncate.clone()),
+            Self::Corrupt(corrupt) => Box::new(corrupt.clone()),
+            Self::SlowClose(slow_close) => Box::new(slow_close.clone()),
+            Self::Timeout(timeout) => Box::new(timeout.clone()),
+            Self::LimitData(limit_data) => Box::new(limit_data.clone()),
+            Self::Rewrite(rewrite) => Box::new(rewrite.clone()),
+            Self::Body(body) => Box::new(body.clone()),
+            Self::RateLimit(rate_limit) => Box::new(rate_limit.compile(now)),
+            Self::Threads(threads) => Box::new(threads.compile()),
+            Self::Capacity(capacity) => Box::new(capacity.compile(now)),
+            Self::CrashLoop(crash_loop) => Box::new(crash_loop.compile(now)),
+            Self::Misroute(misroute) => Box::new(misroute.clone()),
+            Self::Health(told) => Box::new(*told),
+            Self::Tls(tls) => Box::new(*tls),
+            Self::BadReload(bad_reload) => Box::new(bad_reload.clone()),
+        }
+    }
+
+    /// The same in less time, for a drill that compresses its story: curves, lives and deaths. What a client waits for stays
+    /// as it is, for clients do not compress.
+    #[must_use]
+    pub fn compressed(&self, by: f64) -> Self {
+        match self {
+            Self::Threads(threads) => Self::Threads(threads.compressed(by)),
+            Self::Capacity(capacity) => Self::Capacity(capacity.compressed(by)),
+            Self::CrashLoop(crash_loop) => Self::CrashLoop(crash_loop.compressed(by)),
+            other => other.clone(),
         }
     }
 }
 
-/// The page of every kind.
-pub fn catalogue() -> &'static [&'static Doc] {
-    &[&latency::DOC, &abort::DOC, &reset::DOC]
+/// The page of every kind, in the order of the design's table.
+pub const fn catalogue() -> &'static [&'static Doc] {
+    &[
+        &latency::DOC,
+        &abort::DOC,
+        &hang::DOC,
+        &refuse::DOC,
+        &reset::DOC,
+        &close::DOC,
+        &throttle::DOC,
+        &slice::DOC,
+        &stall::DOC,
+        &truncate::DOC,
+        &corrupt::DOC,
+        &slow_close::DOC,
+        &timeout::DOC,
+        &limit_data::DOC,
+        &rewrite::DOC,
+        &body::DOC,
+        &rate_limit::DOC,
+        &threads::DOC,
+        &capacity::DOC,
+        &crash_loop::DOC,
+        &misroute::DOC,
+        &health::DOC,
+        &tls::DOC,
+        &bad_reload::DOC,
+    ]
 }

@@ -9,7 +9,7 @@ use super::{
     chain::Chain,
     entry::{Entry, Sticky},
     fault::Fault,
-    hook::{Ask, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
+    hook::{Acts, Ask, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
 };
 use crate::{
     route::matcher::Facts,
@@ -108,32 +108,40 @@ impl Plan {
 
     /// Before anything is sent on this leg. HTTP gives the head, which may be rewritten; TCP gives `None`.
     pub fn open(&mut self, i: usize, now: Instant, head: Option<&mut request::Parts>) -> Verdict {
-        self.ask(i, now, Hook::Open, Verdict::Pass, |fault, ask| {
-            let verdict = fault.acts().open(ask, head);
-            let touched = !matches!(verdict, Verdict::Pass);
-            (verdict, touched)
-        })
+        self.ask(
+            i,
+            now,
+            Hook::Open,
+            |acts, ask| acts.open(ask, head),
+            |verdict| !matches!(verdict, Verdict::Pass),
+        )
+        .unwrap_or(Verdict::Pass)
     }
 
     /// When the head of the answer is there; it may be rewritten.
     pub fn reply(&mut self, i: usize, now: Instant, head: &mut response::Parts) -> Verdict {
-        self.ask(i, now, Hook::Reply, Verdict::Pass, |fault, ask| {
-            let verdict = fault.acts().reply(ask, head);
-            let touched = !matches!(verdict, Verdict::Pass);
-            (verdict, touched)
-        })
+        self.ask(
+            i,
+            now,
+            Hook::Reply,
+            |acts, ask| acts.reply(ask, head),
+            |verdict| !matches!(verdict, Verdict::Pass),
+        )
+        .unwrap_or(Verdict::Pass)
     }
 
     /// What shapes the bytes in one direction; `None` when nothing does.
     pub fn flow(&mut self, direction: Flow, now: Instant) -> Option<Chain> {
         let mut chain = Chain::default();
         for i in 0..self.hits.len() {
-            let shaper = self.ask(i, now, Hook::Flow, None, |fault, ask| {
-                let shaper = fault.acts().flow(ask, direction);
-                let touched = shaper.is_some();
-                (shaper, touched)
-            });
-            if let Some(shaper) = shaper {
+            let shaper = self.ask(
+                i,
+                now,
+                Hook::Flow,
+                |acts, ask| acts.flow(ask, direction),
+                Option::is_some,
+            );
+            if let Some(shaper) = shaper.flatten() {
                 chain.add(Arc::clone(&self.hits[i].fault), shaper);
             }
         }
@@ -174,18 +182,18 @@ impl Plan {
         self.hits.iter().filter(|hit| hit.touched).map(|hit| &hit.fault)
     }
 
-    /// Asks one hit; a lifted fault passes, unless the body must follow a head that it has changed.
+    /// Asks one hit; a lifted fault is not asked, unless the body must follow a head that it has changed.
     fn ask<T>(
         &mut self,
         i: usize,
         now: Instant,
         hook: Hook,
-        pass: T,
-        question: impl FnOnce(&Fault, &mut Ask) -> (T, bool),
-    ) -> T {
+        question: impl FnOnce(&dyn Acts, &mut Ask) -> T,
+        acted: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
         let hit = &mut self.hits[i];
         if hit.fault.is_lifted() && !hit.committed {
-            return pass;
+            return None;
         }
         let mut ask = Ask {
             now,
@@ -194,14 +202,15 @@ impl Plan {
                 .dice
                 .stream(hit.fault.key().wrapping_add(1 + hook as u64), self.exchange),
             marked: hit.marked,
+            touched: false,
             committed: hit.committed,
         };
-        let (answer, touched) = question(&hit.fault, &mut ask);
-        if touched || (ask.committed && !hit.committed) {
+        let answer = question(hit.fault.acts(), &mut ask);
+        if ask.touched || acted(&answer) {
             hit.touch();
         }
         hit.committed = ask.committed;
-        answer
+        Some(answer)
     }
 }
 
@@ -286,7 +295,7 @@ fn subject(sticky: Option<&Sticky>, facts: &Facts<'_>) -> Option<u64> {
         Sticky::Header(name) => facts
             .head?
             .headers
-            .get(name)
+            .get(&name.0)
             .map(|value| stable_hash(value.as_bytes())),
         Sticky::Cookie(name) => cookie(&facts.head?.headers, name).map(|value| stable_hash(value.as_bytes())),
         Sticky::Client => Some(match facts.client {

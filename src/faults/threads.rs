@@ -1,32 +1,223 @@
 //! `threads`: the backend has so many serving threads, and each exchange holds one.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use http::{StatusCode, request};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer::Answer,
-    hook::{Cut, Guard},
+    answer::{Answer, Status},
+    doc::Doc,
+    hook::{Acts, Ask, Cut, Guard, Hook, Verdict},
+    ramp::Ramp,
 };
-use std::time::Duration;
+use crate::{
+    route::matcher::{Facts, Match, Matcher},
+    units::{Probability, Span},
+};
+
+/// Gives each backend so many serving threads; an exchange holds one, or waits for one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Threads {
+    /// How many threads there are; with 0 nothing is served.
+    pub size: usize,
+    /// The share of exchanges that hang and keep their thread until the fault is lifted or the backend restarted: `5%`, or a
+    /// curve as `[[0m, 0%], [16m, 100%]]`. Default: 0%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hang: Option<Ramp>,
+    /// Exchanges that hang in any case, such as those of the monitoring. Default: none.
+    #[serde(default, skip_serializing_if = "Match::is_empty")]
+    pub hang_always: Match,
+    /// The edge's patience: after so long a client that waits or hangs gets an answer; the thread stays taken. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_timeout: Option<Span>,
+    /// The status of that answer. Default: 504.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// How many may wait; beyond it that answer comes at once. Default: 10000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_waiting: Option<usize>,
+}
+
+/// A queue that the incident calls endless ends here: each waiting exchange costs a connection and its buffers.
+pub const MOST_WAITING: usize = 10_000;
+
+/// The page of `threads`.
+pub(super) const DOC: Doc = Doc {
+    kind: "threads",
+    does: "Gives each backend so many serving threads: exchanges hold one each, hung ones for ever, the rest queue",
+    acts_at: &[Hook::Open],
+    settings: &[
+        ("size", "how many threads there are"),
+        (
+            "hang",
+            "the share of exchanges that hang and keep their thread, or a curve of shares (0%)",
+        ),
+        (
+            "hang_always",
+            "exchanges that hang in any case, as a match (none)",
+        ),
+        (
+            "edge_timeout",
+            "after how long a client that waits gets an answer (never)",
+        ),
+        ("status", "the status of that answer (504)"),
+        (
+            "most_waiting",
+            "how many may wait; beyond it the answer comes at once (10000)",
+        ),
+    ],
+    examples: &[
+        r#"{where: {cluster: app}, do: {threads: {size: 64, hang: [[0m, 0%], [16m, 100%]], edge_timeout: 30s, status: 500}}}"#,
+        r#"{where: {cluster: app}, do: {threads: {size: 64, hang_always: {user_agent: "*monitor*"}}}}"#,
+        r#"{where: {cluster: app}, do: {threads: {size: 0, edge_timeout: 30s}}}"#,
+    ],
+};
+
+impl Threads {
+    pub(super) fn compile(&self) -> Compiled {
+        let status = self.status.map_or(StatusCode::GATEWAY_TIMEOUT, Status::code);
+        Compiled {
+            size: self.size.min(Semaphore::MAX_PERMITS),
+            hang: self.hang.clone().unwrap_or(Ramp::from(Probability::NEVER)),
+            hang_always: (!self.hang_always.is_empty()).then(|| self.hang_always.compile()),
+            edge_timeout: self.edge_timeout.map(|span| span.0),
+            answer: Arc::new(Answer::new(status)),
+            most_waiting: self.most_waiting.unwrap_or(MOST_WAITING).min(MOST_WAITING),
+            pool: Mutex::new(Pool::new(self.size.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// The same in less time.
+    #[must_use]
+    pub(super) fn compressed(&self, by: f64) -> Self {
+        Self {
+            hang: self.hang.as_ref().map(|ramp| ramp.compressed(by)),
+            ..self.clone()
+        }
+    }
+}
+
+/// The threads of one backend.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    size: usize,
+    hang: Ramp,
+    hang_always: Option<Matcher>,
+    edge_timeout: Option<Duration>,
+    answer: Arc<Answer>,
+    most_waiting: usize,
+    pool: Mutex<Arc<Pool>>,
+}
+
+/// The threads between two restarts.
+#[derive(Debug)]
+struct Pool {
+    threads: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    restarted: CancellationToken,
+}
+
+impl Pool {
+    fn new(size: usize) -> Arc<Self> {
+        Arc::new(Self {
+            threads: Arc::new(Semaphore::new(size)),
+            waiting: AtomicUsize::new(0),
+            restarted: CancellationToken::new(),
+        })
+    }
+}
+
+impl Acts for Compiled {
+    fn doc(&self) -> &'static Doc {
+        &DOC
+    }
+
+    fn marks(&self, facts: &Facts<'_>) -> bool {
+        self.hang_always
+            .as_ref()
+            .is_some_and(|matcher| matcher.holds(facts))
+    }
+
+    fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
+        let pool = Arc::clone(&self.pool.lock().unwrap_or_else(PoisonError::into_inner));
+        if pool.waiting.load(Ordering::Relaxed) >= self.most_waiting {
+            return Verdict::Answer(Arc::clone(&self.answer));
+        }
+        let hangs = ask.marked || ask.dice.unit() < self.hang.at(ask.age);
+        let limit = self.edge_timeout.map(|limit| (limit, Arc::clone(&self.answer)));
+        Verdict::Queue(Queue {
+            place: Place::take(pool),
+            hangs,
+            limit,
+        })
+    }
+
+    fn restart(&self, _: tokio::time::Instant) {
+        let fresh = Pool::new(self.size);
+        let old = std::mem::replace(
+            &mut *self.pool.lock().unwrap_or_else(PoisonError::into_inner),
+            fresh,
+        );
+        old.restarted.cancel();
+    }
+}
 
 /// A wait for a serving thread.
 #[derive(Debug)]
 pub struct Queue {
-    pool: Arc<Semaphore>,
-    /// The edge's patience: after so long the client gets this answer, and the thread may still be held.
+    place: Place,
+    hangs: bool,
+    /// The edge's patience: after so long the client gets this answer.
     pub limit: Option<(Duration, Arc<Answer>)>,
 }
 
 impl Queue {
     /// Waits for a thread, in order of arrival; keep the guard until the exchange is over. An error: the backend was
-    /// restarted, and the connection ends so. Cancel-safe, but a cancelled wait loses its place. Does not come back while
-    /// the thread hangs, so wait for the limit and for the lifting of the fault beside it.
-    pub async fn place(&self) -> Result<Guard, Cut> {
-        Arc::clone(&self.pool)
-            .acquire_owned()
-            .await
-            .map(Guard)
-            .map_err(|_| Cut::Reset)
+    /// restarted, and the connection ends so. Does not come back once the thread hangs, so wait beside it for the limit and
+    /// for the lifting of the fault, and drop it then: a hung thread stays taken, a mere place in the queue is given up.
+    pub async fn thread(self) -> Result<Guard, Cut> {
+        let pool = &self.place.0;
+        let served = async {
+            let thread = Arc::clone(&pool.threads).acquire_owned().await;
+            match thread {
+                Ok(thread) if self.hangs => thread.forget(),
+                Ok(thread) => return Guard(thread),
+                Err(_closed) => {}
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            () = pool.restarted.cancelled() => Err(Cut::Reset),
+            guard = served => Ok(guard),
+        }
+    }
+}
+
+/// A place in the queue, given up when dropped.
+#[derive(Debug)]
+struct Place(Arc<Pool>);
+
+impl Place {
+    fn take(pool: Arc<Pool>) -> Self {
+        pool.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(pool)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

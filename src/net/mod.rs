@@ -10,8 +10,11 @@ pub mod pipe;
 pub mod proxy_protocol;
 pub mod resolve;
 mod socket;
+#[cfg(target_os = "linux")]
 mod splice;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 pub use dial::{DialError, Dialer};

@@ -241,11 +241,11 @@ impl Reader {
         }
     }
 
-    /// Waits until something can be read, without holding a buffer meanwhile; a TLS half is always worth a try.
-    pub(super) async fn readable(&self) -> io::Result<()> {
+    /// Whether something can be read, so that nobody holds a buffer while waiting; a TLS half is always worth a try.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.bare() {
-            Some(socket) => socket.tcp.readable().await,
-            None => Ok(()),
+            Some(socket) => socket.tcp.poll_read_ready(cx),
+            None => Poll::Ready(Ok(())),
         }
     }
 }

@@ -7,7 +7,7 @@ use http::{
     header::{self, Entry},
 };
 
-use crate::config::{Forwarded, ForwardedHeaders};
+use crate::config::{Forwarded, ForwardedAs};
 
 /// `Keep-Alive` and `Proxy-Connection` have no constant in the `http` crate; `X-Forwarded-*` neither.
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -92,14 +92,11 @@ pub struct Client<'a> {
 }
 
 /// Writes `X-Forwarded-*` or `Forwarded` (RFC 7239) as the policy says.
-pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedHeaders, client: &Client<'_>) {
-    if policy == Forwarded::Pass {
-        return;
-    }
+pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedAs, client: &Client<'_>) {
     let (classic, standard) = match kind {
-        ForwardedHeaders::XForwarded => (true, false),
-        ForwardedHeaders::Forwarded => (false, true),
-        ForwardedHeaders::Both => (true, true),
+        ForwardedAs::XForwarded => (true, false),
+        ForwardedAs::Forwarded => (false, true),
+        ForwardedAs::Both => (true, true),
     };
     if policy != Forwarded::Append {
         for name in [&X_FORWARDED_FOR, &X_FORWARDED_PROTO, &X_FORWARDED_HOST, &header::FORWARDED] {
@@ -227,9 +224,8 @@ mod tests {
             forward(&mut headers, policy, kind, &client);
             assert_eq!(headers, map(expected), "{policy:?} {kind:?}");
         };
-        use {Forwarded as P, ForwardedHeaders as K};
+        use {Forwarded as P, ForwardedAs as K};
         let element = "for=10.0.0.9;host=\"shop\";proto=https";
-        check(P::Pass, K::Both, &[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]);
         check(P::Drop, K::Both, &[]);
         check(P::Replace, K::XForwarded, &[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-proto", "https")]);
         check(P::Replace, K::Forwarded, &[("forwarded", element)]);

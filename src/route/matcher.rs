@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     many::OneOrMany,
-    pattern::{FieldName, GrpcPattern, HostPattern, Network, PathPattern, Pattern, Verb},
+    name::{FieldName, Verb},
+    pattern::{GrpcPattern, HostPattern, Network, PathPattern, Pattern},
 };
 
 /// What an exchange must look like, as written: every key that is there must hold, and a list holds when one of its items

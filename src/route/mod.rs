@@ -1,9 +1,15 @@
 //! Which cluster a request goes to.
 
+mod edit;
 mod glob;
 mod many;
 pub mod matcher;
+pub mod name;
 pub mod pattern;
+mod settings;
+mod statuses;
 
 pub use many::OneOrMany;
 pub use matcher::{Facts, Match, Matcher};
+pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};
+pub use statuses::Statuses;

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use http::{HeaderName, Method, Uri};
+use http::Uri;
 use ipnet::IpNet;
 
 use super::glob::{Case, Glob};
@@ -42,14 +42,6 @@ pub struct GrpcPattern {
 /// A network or one address: `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
-
-/// The method of a request: `POST`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verb(pub Method);
-
-/// The name of a header: `x-user`. Capitals do not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldName(pub HeaderName);
 
 impl Pattern {
     /// Whether the values that are there (none where the thing is absent) are as the pattern asks.
@@ -171,40 +163,6 @@ impl FromStr for Network {
     }
 }
 
-impl FromStr for Verb {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        let method = Method::from_bytes(text.to_ascii_uppercase().as_bytes())
-            .map_err(|_| BadUnit::new(format!("`{text}` is no method: write it as `GET` or `POST`")))?;
-        Ok(Self(method))
-    }
-}
-
-impl FromStr for FieldName {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        text.parse().map(Self).map_err(|_| {
-            BadUnit::new(format!(
-                "`{text}` is no header name: write it as `x-user`, without the colon"
-            ))
-        })
-    }
-}
-
-impl Ord for FieldName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.as_str().cmp(other.0.as_str())
-    }
-}
-
-impl PartialOrd for FieldName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -239,24 +197,10 @@ impl fmt::Display for Network {
     }
 }
 
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 as_text! {
     Pattern, "Pattern", r"";
     PathPattern, "PathPattern", r"^[/*][^?#]*$";
     HostPattern, "HostPattern", r"^[^/?#@ ]+$";
     GrpcPattern, "GrpcPattern", r"^[^/]+(/[^/]+)?$";
     Network, "Network", r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$";
-    Verb, "Verb", r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
-    FieldName, "FieldName", r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
 }

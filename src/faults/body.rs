@@ -1,0 +1,195 @@
+//! `body`: a body is replaced, or text in it is.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header, request, response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{
+    chain::{Line, Piece, Shape},
+    doc::Doc,
+    entry::is_default,
+    hook::{Acts, Ask, Flow, Hook, Verdict},
+};
+
+/// Replaces a body, or some text wherever it stands in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// The text that takes the place.
+    pub replace: String,
+    /// The text whose place is taken, as it stands in the uncompressed body. Default: the whole body.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub find: String,
+    /// With `find`, how many times at most. Default: wherever it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u64>,
+    /// The direction. Default: `reply`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub flow: Flow,
+}
+
+/// The page of `body`.
+pub(super) const DOC: Doc = Doc {
+    kind: "body",
+    does: "Replaces the body of the request or the answer, or some text wherever it stands in it",
+    acts_at: &[Hook::Open, Hook::Reply, Hook::Flow],
+    settings: &[
+        ("replace", "the text that takes the place"),
+        ("find", "the text whose place is taken (the whole body)"),
+        (
+            "at_most",
+            "with `find`, how many times at most (wherever it stands)",
+        ),
+        ("flow", "the direction: request or reply (reply)"),
+    ],
+    examples: &[
+        r#"{do: {body: {replace: "{\"error\": \"out of order\"}"}}}"#,
+        r#"{do: {body: {find: "\"stock\": ", replace: "\"stock\": -", at_most: 1}}}"#,
+    ],
+};
+
+impl Body {
+    /// Makes a head fit the body that will follow.
+    fn announce(&self, headers: &mut HeaderMap, ask: &mut Ask) {
+        headers.remove(header::CONTENT_LENGTH);
+        if self.find.is_empty() {
+            headers.remove(header::CONTENT_ENCODING);
+            headers.insert(header::CONTENT_LENGTH, self.replace.len().into());
+            ask.committed = true;
+        }
+        ask.touched = true;
+    }
+}
+
+impl Acts for Body {
+    fn doc(&self) -> &'static Doc {
+        &DOC
+    }
+
+    fn open(&self, ask: &mut Ask, head: Option<&mut request::Parts>) -> Verdict {
+        if let Some(head) = head.filter(|_| self.flow == Flow::Request) {
+            self.announce(&mut head.headers, ask);
+        }
+        Verdict::Pass
+    }
+
+    fn reply(&self, ask: &mut Ask, head: &mut response::Parts) -> Verdict {
+        if self.flow == Flow::Reply && has_body(head.status) {
+            self.announce(&mut head.headers, ask);
+        }
+        Verdict::Pass
+    }
+
+    fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
+        if self.flow != direction {
+            return None;
+        }
+        let replace = Bytes::copy_from_slice(self.replace.as_bytes());
+        Some(if self.find.is_empty() {
+            Box::new(Whole {
+                replace: Some(replace),
+                promised: ask.committed,
+            })
+        } else {
+            Box::new(Patch {
+                find: self.find.clone().into_bytes(),
+                replace,
+                left: self.at_most.unwrap_or(u64::MAX),
+                tail: BytesMut::new(),
+            })
+        })
+    }
+}
+
+/// Whether answers of this status have a body (RFC 9110, section 6.4.1).
+fn has_body(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+}
+
+/// Gives its own text in the place of everything.
+#[derive(Debug)]
+struct Whole {
+    replace: Option<Bytes>,
+    /// Whether a head has already told the length.
+    promised: bool,
+}
+
+impl Shape for Whole {
+    fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
+        if let Some(replace) = self.replace.take() {
+            line.pass(at, Piece::Data(replace));
+        }
+        if piece.is_empty() {
+            line.pass(at, piece);
+        }
+    }
+
+    fn stays(&self) -> bool {
+        self.promised || self.replace.is_none()
+    }
+}
+
+/// Replaces text that may be spread over pieces; keeps back only what may be the beginning of it.
+#[derive(Debug)]
+struct Patch {
+    find: Vec<u8>,
+    replace: Bytes,
+    left: u64,
+    tail: BytesMut,
+}
+
+impl Patch {
+    fn take(&mut self, at: Instant, bytes: &[u8], line: &mut Line) {
+        self.tail.extend_from_slice(bytes);
+        while let Some(place) = self.find_next() {
+            line.pass(at, Piece::Data(self.tail.split_to(place).freeze()));
+            let _found = self.tail.split_to(self.find.len());
+            line.pass(at, Piece::Data(self.replace.clone()));
+            self.left -= 1;
+        }
+        let sure = self.tail.len() - self.beginning_at_end();
+        line.pass(at, Piece::Data(self.tail.split_to(sure).freeze()));
+    }
+
+    fn find_next(&self) -> Option<usize> {
+        let mut windows = self.tail.windows(self.find.len());
+        windows
+            .position(|window| window == self.find)
+            .filter(|_| self.left > 0)
+    }
+
+    /// How many bytes at the end may be the beginning of the text.
+    fn beginning_at_end(&self) -> usize {
+        let most = if self.left == 0 {
+            0
+        } else {
+            self.tail.len().min(self.find.len() - 1)
+        };
+        (1..=most)
+            .rev()
+            .find(|n| self.tail.ends_with(&self.find[..*n]))
+            .unwrap_or(0)
+    }
+}
+
+impl Shape for Patch {
+    fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
+        match piece {
+            Piece::Data(bytes) => self.take(at, &bytes, line),
+            end => {
+                line.pass(at, Piece::Data(self.tail.split().freeze()));
+                line.pass(at, end);
+            }
+        }
+    }
+
+    fn release(&mut self, line: &mut Line) {
+        line.hold(Piece::Data(self.tail.split().freeze()));
+    }
+
+    fn kept(&self) -> usize {
+        self.tail.len()
+    }
+}

@@ -1,0 +1,28 @@
+//! `health`: what health checks are told, whatever the truth.
+
+use super::{
+    doc::Doc,
+    hook::{Acts, Hook, Told},
+};
+
+/// The page of `health`.
+pub(super) const DOC: Doc = Doc {
+    kind: "health",
+    does: "Tells health checks that all is well, or ill, or nothing at all, whatever the truth",
+    acts_at: &[Hook::Probe],
+    settings: &[("", "what they are told: pass, fail or hang")],
+    examples: &[
+        r#"{where: {cluster: app}, do: {health: pass}}"#,
+        r#"{where: {cluster: app}, do: {health: hang}}"#,
+    ],
+};
+
+impl Acts for Told {
+    fn doc(&self) -> &'static Doc {
+        &DOC
+    }
+
+    fn told(&self) -> Option<Told> {
+        Some(*self)
+    }
+}

@@ -1,0 +1,80 @@
+//! `refuse`: connections are refused, as if nobody listened.
+
+use http::request;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    chain::Shape,
+    cutting::Moment,
+    doc::Doc,
+    entry::is_default,
+    hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
+};
+
+/// Refuses connections, as if nobody listened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refuse {
+    /// What becomes of connections that stand already. Default: `keep`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub standing: Standing,
+}
+
+/// What becomes of connections that stand already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// They go on.
+    #[default]
+    Keep,
+    /// They end with RST.
+    Reset,
+    /// They end with FIN.
+    Close,
+}
+
+/// The page of `refuse`.
+pub(super) const DOC: Doc = Doc {
+    kind: "refuse",
+    does: "Refuses connections, as if nobody listened; those that stand are kept, reset or closed",
+    acts_at: &[Hook::Connection, Hook::Open, Hook::Flow],
+    settings: &[(
+        "standing",
+        "what becomes of connections that stand: keep, reset or close (keep)",
+    )],
+    examples: &[
+        r#"{where: {cluster: orders-db}, do: {refuse: {standing: reset}}}"#,
+        r#"{odds: 30%, do: refuse}"#,
+    ],
+};
+
+impl Acts for Refuse {
+    fn doc(&self) -> &'static Doc {
+        &DOC
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+
+    fn open(&self, _: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
+        Verdict::Cut(Cut::Refuse)
+    }
+
+    /// A new connection is refused at `open`, so a flow that asks belongs to one that stood already.
+    fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
+        let cut = match self.standing {
+            Standing::Keep => return None,
+            Standing::Reset => Cut::Reset,
+            Standing::Close => Cut::Close,
+        };
+        Moment {
+            cut,
+            after_bytes: None,
+            after: None,
+            flow: Flow::Reply,
+        }
+        .shaper(ask.now, direction)
+    }
+}

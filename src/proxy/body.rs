@@ -1,0 +1,450 @@
+//! Bodies on their way through: one enum of kinds, so that the common ones cost no box and no dynamic call.
+
+use std::{
+    cell::{Cell, RefCell},
+    error::Error,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::{deadline::Deadline, error::Reason, flow::Shaping};
+use crate::{
+    faults::{Cut, Piece},
+    wire::http1,
+};
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection it came from failed.
+    #[error("{0}")]
+    Source(Box<dyn Error + Send + Sync>),
+    /// It stood still for too long.
+    #[error("no byte of the body within {}", crate::units::Span(*.0))]
+    Idle(Duration),
+    /// The whole request took longer than its route allows.
+    #[error("the request took longer than its route allows")]
+    TooSlow,
+    /// It is larger than its limit.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(u64),
+    /// A fault cut it.
+    #[error("cut by a fault")]
+    Cut(Cut),
+}
+
+/// What polling a body gives.
+type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
+
+/// Where a body comes from.
+#[derive(Default)]
+pub enum Source {
+    /// There is none.
+    #[default]
+    Empty,
+    /// It is here whole.
+    Whole(Bytes),
+    /// It is read from an HTTP/1.1 connection.
+    H1(http1::Incoming),
+    /// It is read from an HTTP/2 stream.
+    H2(hyper::body::Incoming),
+    /// It is kept while it passes, so that it can be sent again.
+    Kept(Rc<RefCell<Kept>>, usize),
+    /// Faults shape it.
+    Shaped(Box<ShapedBody>),
+}
+
+impl Source {
+    /// Puts a chain of faults around it.
+    pub fn shaped(self, shaping: Shaping, on_cut: impl Fn(Cut) + 'static) -> Self {
+        Self::Shaped(Box::new(ShapedBody { source: self, ended: false, shaping, on_cut: Box::new(on_cut) }))
+    }
+
+    /// Its length, where that is known and stays true.
+    pub fn exact_len(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+}
+
+impl Body for Source {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::H1(body) => Pin::new(body).poll_frame(cx).map_err(|e| BodyError::Source(Box::new(e))),
+            Self::H2(body) => Pin::new(body).poll_frame(cx).map_err(|e| BodyError::Source(Box::new(e))),
+            Self::Kept(kept, read) => kept.borrow_mut().poll_from(read, cx),
+            Self::Shaped(shaped) => shaped.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::H1(body) => body.is_end_stream(),
+            Self::H2(body) => body.is_end_stream(),
+            Self::Kept(kept, read) => kept.borrow().is_over(*read),
+            Self::Shaped(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::H1(body) => body.size_hint(),
+            Self::H2(body) => body.size_hint(),
+            Self::Kept(kept, read) => kept.borrow().size_hint(*read),
+            // A fault may add or lose bytes: the length that was announced no longer holds.
+            Self::Shaped(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A request body that is kept while it is sent, up to a limit, so that another backend can be sent it again.
+pub struct Kept {
+    source: Source,
+    pieces: Vec<Frame<Bytes>>,
+    room: u64,
+    length: SizeHint,
+    ended: bool,
+    lost: bool,
+}
+
+impl Kept {
+    /// Keeps up to `room` bytes.
+    pub fn new(source: Source, room: u64) -> Rc<RefCell<Self>> {
+        let length = source.size_hint();
+        Rc::new(RefCell::new(Self { source, pieces: Vec::new(), room, length, ended: false, lost: false }))
+    }
+
+    /// Whether what has passed can be sent again from its beginning.
+    pub fn can_repeat(&self) -> bool {
+        !self.lost
+    }
+
+    fn poll_from(&mut self, read: &mut usize, cx: &mut Context<'_>) -> Polled {
+        if let Some(piece) = self.pieces.get(*read) {
+            *read += 1;
+            return Poll::Ready(Some(Ok(copy(piece))));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                self.keep(&frame);
+                *read = self.pieces.len();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            other => {
+                self.ended = other.is_none();
+                // A body that broke off cannot be sent again either.
+                self.lost |= other.is_some();
+                Poll::Ready(other)
+            }
+        }
+    }
+
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.lost || size > self.room {
+            self.lost = true;
+            self.pieces = Vec::new();
+        } else {
+            self.room -= size;
+            self.pieces.push(copy(frame));
+        }
+    }
+
+    fn is_over(&self, read: usize) -> bool {
+        read >= self.pieces.len() && (self.ended || self.source.is_end_stream())
+    }
+
+    fn size_hint(&self, read: usize) -> SizeHint {
+        if read == 0 { self.length.clone() } else { SizeHint::default() }
+    }
+}
+
+fn copy(frame: &Frame<Bytes>) -> Frame<Bytes> {
+    match (frame.data_ref(), frame.trailers_ref()) {
+        (Some(data), _) => Frame::data(data.clone()),
+        (None, Some(trailers)) => Frame::trailers(trailers.clone()),
+        (None, None) => Frame::data(Bytes::new()),
+    }
+}
+
+/// A body under a chain of faults.
+pub struct ShapedBody {
+    source: Source,
+    ended: bool,
+    shaping: Shaping,
+    on_cut: Box<dyn Fn(Cut)>,
+}
+
+impl ShapedBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
+        loop {
+            if let Poll::Ready(piece) = self.shaping.poll_next(cx) {
+                return Poll::Ready(match piece {
+                    Piece::Data(bytes) => Some(Ok(Frame::data(bytes))),
+                    Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+                    Piece::End => None,
+                    Piece::Cut(cut) => {
+                        (self.on_cut)(cut);
+                        Some(Err(BodyError::Cut(cut)))
+                    }
+                });
+            }
+            if self.ended || !self.shaping.wants_more() {
+                return Poll::Pending;
+            }
+            match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.shaping.push(Piece::Data(data)),
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            self.shaping.push(Piece::Trailers(trailers));
+                        }
+                    }
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    self.ended = true;
+                    self.shaping.push(Piece::End);
+                }
+            }
+        }
+    }
+}
+
+/// The time a body may stand still.
+pub struct Idle {
+    /// The place in the worker's list.
+    pub deadline: Deadline,
+    /// How long.
+    pub limit: Duration,
+}
+
+impl Idle {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        self.deadline.poll_expired(cx).map(|_| BodyError::Idle(self.limit))
+    }
+
+    /// Begins to count anew. Called when the body has to be waited for, so a body that is there costs no clock.
+    fn rewind(&self) {
+        self.deadline.set(Instant::now() + self.limit);
+    }
+}
+
+/// A request's body on its way to a backend: counted, limited in size and in standing still.
+#[derive(Default)]
+pub struct Upload {
+    source: Source,
+    guard: Option<Box<Guard>>,
+}
+
+/// What watches over a request body that has yet to come.
+pub struct Guard {
+    progress: Rc<Progress>,
+    limit: u64,
+    idle: Option<Idle>,
+    waiting: Cell<bool>,
+}
+
+/// How far a request body has come, and what went wrong with it; shared with the record of the exchange.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes so far.
+    pub bytes: Cell<u64>,
+    /// Why it broke off, when that was the client's doing.
+    pub blame: Cell<Option<Reason>>,
+}
+
+impl Guard {
+    /// Watches a body, which may have so many bytes and stand still for so long.
+    pub fn new(progress: Rc<Progress>, limit: u64, idle: Option<Idle>) -> Self {
+        Self { progress, limit, idle, waiting: Cell::new(false) }
+    }
+
+    fn check(&self, polled: Polled, cx: &mut Context<'_>) -> Polled {
+        let progress = &self.progress;
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.waiting.set(false);
+                progress.bytes.set(progress.bytes.get() + frame.data_ref().map_or(0, |data| data.len() as u64));
+                if progress.bytes.get() > self.limit {
+                    progress.blame.set(Some(Reason::BodyTooLarge));
+                    return Poll::Ready(Some(Err(BodyError::TooLarge(self.limit))));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let cut = matches!(error, BodyError::Cut(_));
+                progress.blame.set(Some(if cut { Reason::Injected } else { Reason::ClientGone }));
+                Poll::Ready(Some(Err(error)))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let Some(idle) = &self.idle else { return Poll::Pending };
+                if !self.waiting.replace(true) {
+                    idle.rewind();
+                }
+                idle.poll(cx).map(|expired| {
+                    progress.blame.set(Some(Reason::ClientTimeout));
+                    Some(Err(expired))
+                })
+            }
+        }
+    }
+}
+
+impl Upload {
+    /// A body that is there, or none: nothing to watch.
+    pub fn unguarded(source: Source) -> Self {
+        Self { source, guard: None }
+    }
+
+    /// A body that has yet to come.
+    pub fn guarded(source: Source, guard: Guard) -> Self {
+        Self { source, guard: Some(Box::new(guard)) }
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.source).poll_frame(cx);
+        match &this.guard {
+            Some(guard) => guard.check(polled, cx),
+            None => polled,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+}
+
+/// An answer's body on its way to the client. What `record` holds is recorded when it is dropped: an exchange is over when
+/// its answer is.
+pub struct Download<R> {
+    source: Source,
+    idle: Option<Idle>,
+    whole: Option<Deadline>,
+    waiting: bool,
+    record: R,
+}
+
+/// What an answer's body tells the record of its exchange.
+pub trait Tally {
+    /// So many bytes went to the client.
+    fn sent(&mut self, bytes: usize);
+    /// The body broke off.
+    fn broke(&mut self, error: &BodyError);
+    /// The body came to its end.
+    fn ended(&mut self);
+}
+
+impl<R: Tally> Download<R> {
+    /// Passes a body on, which may stand still for so long, and must have ended by the `whole` request's limit.
+    pub fn new(source: Source, idle: Option<Idle>, whole: Option<Deadline>, mut record: R) -> Self {
+        if source.is_end_stream() {
+            record.ended();
+        }
+        Self { source, idle, whole, waiting: false, record }
+    }
+
+    /// Whether one of its limits was reached while nothing came.
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Polled {
+        if let Some(whole) = &self.whole
+            && whole.poll_expired(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(BodyError::TooSlow)));
+        }
+        let Some(idle) = &self.idle else { return Poll::Pending };
+        if !std::mem::replace(&mut self.waiting, true) {
+            idle.rewind();
+        }
+        idle.poll(cx).map(|expired| Some(Err(expired)))
+    }
+}
+
+impl<R: Tally + Unpin> Body for Download<R> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let this = self.get_mut();
+        let mut polled = Pin::new(&mut this.source).poll_frame(cx);
+        if polled.is_pending() {
+            polled = this.poll_limits(cx);
+        }
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.waiting = false;
+                this.record.sent(frame.data_ref().map_or(0, Bytes::len));
+                if this.source.is_end_stream() {
+                    this.record.ended();
+                }
+            }
+            Poll::Ready(Some(Err(error))) => this.record.broke(error),
+            Poll::Ready(None) => this.record.ended(),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kept_body_can_be_sent_again_from_its_beginning() {
+        let kept = Kept::new(Source::Whole(Bytes::from_static(b"hello")), 16);
+        for _ in 0..2 {
+            let body = Source::Kept(kept.clone(), 0);
+            assert_eq!(body.exact_len(), Some(5));
+            assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
+        }
+        assert!(kept.borrow().can_repeat());
+    }
+
+    #[tokio::test]
+    async fn a_body_larger_than_its_room_passes_but_is_not_kept() {
+        let kept = Kept::new(Source::Whole(Bytes::from_static(b"hello")), 4);
+        assert_eq!(Source::Kept(kept.clone(), 0).collect().await.unwrap().to_bytes(), "hello");
+        assert!(!kept.borrow().can_repeat());
+    }
+}

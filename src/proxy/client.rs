@@ -1,0 +1,232 @@
+//! A client connection as its worker sees it: who it is, what it may, and how it is ended.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::HeaderValue;
+use tokio::{sync::Notify, time::Instant};
+
+use super::worker::{Look, View, Worker};
+use crate::{
+    faults::{Cut, Fault, Plan, Verdict},
+    net::{Handle, TlsFacts},
+    route::Facts,
+    snapshot::Listener,
+    wire::http1::{self, Phase},
+};
+
+/// A client that has its answer and only has to close takes no longer than this (RFC 9112 section 9.6 asks to wait).
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A client connection.
+pub struct Client {
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
+    /// Who it is.
+    pub peer: SocketAddr,
+    /// Its address as the text of a header.
+    pub text: HeaderValue,
+    /// What its TLS handshake established.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// The connection as HTTP/1.1 sees it.
+    pub h1: Rc<http1::Handle>,
+    /// The connection as HTTP/2 sees it.
+    pub h2: Http2,
+    socket: Handle,
+    listener: RefCell<Arc<Listener>>,
+    generation: Cell<u64>,
+    look: Cell<Look<State>>,
+    kind: Cell<Kind>,
+}
+
+/// What a client connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Bytes: a TCP listener, or a tunnel after an upgrade.
+    Bytes,
+}
+
+/// How an HTTP/2 connection is steered from outside.
+#[derive(Default)]
+pub struct Http2 {
+    /// Streams that are open.
+    pub open: Cell<u32>,
+    /// Streams that were ever opened.
+    pub begun: Cell<u64>,
+    /// Told when the connection is to say GOAWAY and end.
+    pub end: Notify,
+}
+
+/// What is compared between two looks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Http1(Phase, u64),
+    /// Bytes wait for the client, and none has moved.
+    Stuck(u64),
+    Http2(u32, u64),
+    Bytes,
+}
+
+impl Client {
+    /// A connection that has just been accepted on a listener.
+    pub fn new(worker: &Rc<Worker>, listener: &Arc<Listener>, view: &View, stream: &crate::net::Stream) -> Rc<Self> {
+        let peer = stream.peer();
+        let client = Rc::new(Self {
+            worker: worker.clone(),
+            peer,
+            text: HeaderValue::try_from(peer.ip().to_string()).unwrap_or(HeaderValue::from_static("unknown")),
+            tls: stream.tls().cloned(),
+            h1: Rc::new(http1::Handle::new()),
+            h2: Http2::default(),
+            socket: stream.handle(),
+            listener: RefCell::new(listener.clone()),
+            generation: Cell::new(view.generation),
+            look: Cell::new(Look::new(State::Bytes, Instant::now())),
+            kind: Cell::new(Kind::Http1),
+        });
+        worker.watch_over(&client);
+        client
+    }
+
+    /// What is known of the connection before there is a request.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            client: self.peer.ip(),
+            tls_name: self.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
+            head: None,
+        }
+    }
+
+    /// The listener as it is in a snapshot; one that is gone serves its connections to their end.
+    pub fn listener(&self, view: &View) -> Arc<Listener> {
+        if self.generation.replace(view.generation) != view.generation
+            && let Some(newer) = view.listeners.get(&*self.listener.borrow().name.clone())
+        {
+            *self.listener.borrow_mut() = newer.clone();
+        }
+        self.listener.borrow().clone()
+    }
+
+    /// Says what the connection speaks.
+    pub fn speaks(&self, kind: Kind) {
+        self.kind.set(kind);
+    }
+
+    /// Ends the connection in the way a fault wants it.
+    pub fn cut(&self, cut: Cut) {
+        match cut {
+            Cut::Reset | Cut::Refuse => self.socket.reset(),
+            Cut::Close => self.socket.close(),
+        }
+    }
+
+    /// Bytes received and sent so far, on the wire.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.socket.received(), self.socket.sent())
+    }
+
+    /// Whether the connection was ended by [`Client::cut`].
+    pub fn is_cut(&self) -> bool {
+        self.socket.is_cut()
+    }
+
+    /// Ends the connection after what it is doing.
+    pub fn drain(&self) {
+        match self.kind.get() {
+            Kind::Http1 => self.h1.drain(),
+            Kind::Http2 => self.h2.end.notify_one(),
+            // Whoever moves the bytes ends when they do, or when the drain limit does.
+            Kind::Bytes => {}
+        }
+    }
+
+    /// Follows a change: a listener that is gone ends its connections gently, and faults that end standing connections do
+    /// so for this one. (A TCP connection follows by itself, in its pumps.)
+    pub fn follow(&self, view: &View) {
+        if self.kind.get() == Kind::Bytes {
+            return;
+        }
+        let name = self.listener.borrow().name.clone();
+        if !view.listeners.contains_key(&*name) {
+            return self.drain();
+        }
+        let before = self.listener.borrow().clone();
+        let listener = self.listener(view);
+        let added = added(&before.faults, &listener.faults);
+        if let Some(cut) = cut_of_standing(&added, self.worker.dice(), self.worker.number(), &self.facts()) {
+            self.cut(cut);
+        }
+    }
+
+    /// Looks whether the connection stands still beyond its listener's limits.
+    pub fn look(&self, now: Instant) {
+        let limits = self.listener.borrow().settings.timeouts;
+        let mut look = self.look.get();
+        let (state, limit) = match self.kind.get() {
+            Kind::Bytes => (State::Bytes, None),
+            Kind::Http2 => {
+                let idle = limits.keep_alive_idle.0.filter(|_| self.h2.open.get() == 0);
+                (State::Http2(self.h2.open.get(), self.h2.begun.get()), idle.map(Duration::from))
+            }
+            Kind::Http1 => match self.h1.phase() {
+                // A client that has connected and says nothing is as slow with its head as one that dribbles.
+                Phase::Idle if self.h1.exchanges() == 0 => {
+                    (State::Http1(Phase::Head, 0), limits.client_header.0.map(Duration::from))
+                }
+                Phase::Exchange if self.h1.is_stuck() => {
+                    (State::Stuck(self.h1.moved()), limits.client_body_idle.0.map(Duration::from))
+                }
+                phase => {
+                    let limit = match phase {
+                        Phase::Idle => limits.keep_alive_idle.0.map(Duration::from),
+                        Phase::Head => limits.client_header.0.map(Duration::from),
+                        Phase::Exchange => None,
+                        Phase::Closing => Some(CLOSING),
+                    };
+                    (State::Http1(phase, self.h1.exchanges()), limit)
+                }
+            },
+        };
+        let stood = look.again(state, now);
+        self.look.set(look);
+        if limit.is_some_and(|limit| stood >= limit) {
+            match self.kind.get() {
+                Kind::Http2 => self.h2.end.notify_one(),
+                _ => self.h1.expire(),
+            }
+        }
+    }
+}
+
+/// The faults of a new list that were not in the old one.
+pub fn added(before: &[Arc<Fault>], now: &[Arc<Fault>]) -> Vec<Arc<Fault>> {
+    now.iter().filter(|fault| !before.iter().any(|old| Arc::ptr_eq(old, fault))).cloned().collect()
+}
+
+/// Whether faults that were added end a connection that already stands, and how.
+pub fn cut_of_standing(
+    added: &[Arc<Fault>],
+    dice: crate::units::Dice,
+    number: u64,
+    facts: &Facts<'_>,
+) -> Option<Cut> {
+    if added.is_empty() {
+        return None;
+    }
+    let mut plan = Plan::roll(added, dice, number, facts);
+    for i in 0..plan.len() {
+        if let Verdict::Cut(cut) = plan.open(i, Instant::now(), None) {
+            return Some(cut);
+        }
+    }
+    None
+}

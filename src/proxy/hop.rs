@@ -1,0 +1,352 @@
+//! Upstream connections: taken from the worker's pool or dialled, with TLS and PROXY protocol where the cluster asks for
+//! them, and the faults of the upstream leg in between. HTTP/1.1 and HTTP/2 behind one call: head and body in, head and
+//! body out.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    error::Error,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, request};
+use hyper::client::conn::http2;
+use tokio::{io::AsyncWriteExt, time::Instant};
+
+use super::{
+    body::{Source, Upload},
+    client::Client,
+    error::{Failure, Reason},
+    rt::Local,
+    worker::Worker,
+};
+use crate::{
+    faults::{Cut, Dial, Plan},
+    net::{DialError, Dialer, Stream, pool, proxy_protocol},
+    snapshot::Target,
+    upstream::{Backend, Protocol, ProxyProtocol},
+    wire::http1::{self, Connection},
+};
+
+/// HTTP/2 streams that one upstream connection carries before another is opened; what backends commonly allow.
+const STREAMS: u32 = 100;
+
+/// A worker's connections to backends.
+pub struct Hops {
+    h1: Rc<pool::Pool<BackendId, Connection<Stream>>>,
+    h2: RefCell<HashMap<BackendId, Vec<Rc<Shared>>>>,
+    worker: Weak<Worker>,
+}
+
+/// Which backend a connection leads to; unique while the process lives.
+pub type BackendId = u64;
+
+/// An HTTP/2 connection, shared by the requests that it carries.
+struct Shared {
+    sender: http2::SendRequest<Upload>,
+    open: Cell<u32>,
+    since: Cell<Instant>,
+    socket: crate::net::Handle,
+}
+
+/// A place on an HTTP/2 connection.
+pub struct Stretch(Rc<Shared>);
+
+impl Drop for Stretch {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.since.set(Instant::now());
+    }
+}
+
+/// What a backend answered.
+pub enum Answered {
+    /// A response; the stretch is held while its body comes.
+    Response(Response<Source>, Option<Stretch>),
+    /// The connection is no longer HTTP; these bytes came after the head.
+    Tunnel(Response<()>, Box<Stream>, Bytes),
+}
+
+/// A request that got no answer.
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// Whether anything of it was sent.
+    pub sent: bool,
+    /// Whether it went out on a connection that had been used before and died without a byte: the backend's idle limit,
+    /// most likely.
+    pub stale: bool,
+    /// The body, if none of it was read.
+    pub body: Option<Upload>,
+}
+
+/// A cluster's backend as the upstream leg needs it.
+pub struct Way<'a> {
+    /// The cluster.
+    pub target: &'a Target,
+    /// The backend's place in it.
+    pub index: usize,
+    /// For whom, where the backend is told by PROXY protocol.
+    pub client: &'a Client,
+}
+
+impl Way<'_> {
+    /// The backend.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.target.cluster.backends()[self.index]
+    }
+
+    /// A connection of a client's own cannot be shared: PROXY protocol names one client.
+    fn is_shareable(&self) -> bool {
+        self.target.settings.proxy_protocol.is_none()
+    }
+}
+
+impl Hops {
+    /// No connections yet.
+    pub fn new(worker: Weak<Worker>) -> Self {
+        Self { h1: pool::Pool::new(), h2: RefCell::default(), worker }
+    }
+
+    /// Sends a request on a connection to a backend.
+    pub async fn send(
+        &self,
+        way: &Way<'_>,
+        plan: &mut Plan,
+        head: &request::Parts,
+        body: Upload,
+        interim: impl FnMut(StatusCode, &HeaderMap),
+    ) -> Result<Answered, Refused> {
+        match way.target.settings.protocol.unwrap_or_default() {
+            Protocol::Http1 => self.send_h1(way, plan, head, body, interim).await,
+            Protocol::Http2 => self.send_h2(way, plan, head, body).await,
+        }
+    }
+
+    async fn send_h1(
+        &self,
+        way: &Way<'_>,
+        plan: &mut Plan,
+        head: &request::Parts,
+        body: Upload,
+        interim: impl FnMut(StatusCode, &HeaderMap),
+    ) -> Result<Answered, Refused> {
+        let limits = way.target.pool;
+        let idle = if way.is_shareable() && plan.is_empty() {
+            self.h1.take(&way.backend().id(), Instant::now(), &limits, Connection::is_alive)
+        } else {
+            None
+        };
+        let reused = idle.is_some();
+        let connection = match idle {
+            Some(pooled) => pooled.connection,
+            None => match self.dial(way, plan).await {
+                Ok(stream) => Connection::new(stream, &way.target.asking, self.give_back(way)),
+                Err(failure) => {
+                    return Err(Refused { failure, sent: false, stale: false, body: Some(body) });
+                }
+            },
+        };
+        match connection.send(head, body, interim).await {
+            Ok(http1::Answer::Response(response)) => Ok(Answered::Response(response.map(Source::H1), None)),
+            Ok(http1::Answer::Tunnel(response, stream, early)) => {
+                Ok(Answered::Tunnel(response, Box::new(stream), early))
+            }
+            Err(error) => Err(Refused {
+                stale: reused && error.stage == http1::Stage::Unanswered,
+                sent: error.stage > http1::Stage::Unsent,
+                failure: failure_of(&error.cause),
+                body: error.body,
+            }),
+        }
+    }
+
+    /// Gives a connection back to the pool, if it is still there and the connection may be used again.
+    fn give_back(&self, way: &Way<'_>) -> http1::GiveBack<Stream> {
+        let (pool, id, limits) = (Rc::downgrade(&self.h1), way.backend().id(), way.target.pool);
+        let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.is_shareable());
+        Rc::new(move |connection| {
+            if let Some(pool) = pool.upgrade()
+                && shareable
+                && uses.is_none_or(|most| connection.uses() < most)
+            {
+                pool.put(&id, Instant::now(), &limits, connection, opened);
+            }
+        })
+    }
+
+    async fn send_h2(
+        &self,
+        way: &Way<'_>,
+        plan: &mut Plan,
+        head: &request::Parts,
+        body: Upload,
+    ) -> Result<Answered, Refused> {
+        let unsent = |failure, body| Refused { failure, sent: false, stale: false, body: Some(body) };
+        let shared = match self.shared(way, plan).await {
+            Ok(shared) => shared,
+            Err(failure) => return Err(unsent(failure, body)),
+        };
+        shared.open.set(shared.open.get() + 1);
+        let stretch = Stretch(shared.clone());
+        let mut sender = shared.sender.clone();
+        if let Err(error) = sender.ready().await {
+            return Err(unsent(Failure::real(Reason::UpstreamReset, error), body));
+        }
+        let mut request = http::Request::from_parts(head.clone(), body);
+        *request.version_mut() = http::Version::HTTP_2;
+        match sender.try_send_request(request).await {
+            Ok(response) => Ok(Answered::Response(response.map(Source::H2), Some(stretch))),
+            Err(mut error) => {
+                let request = error.take_message();
+                let reason = if error.error().is_parse() { Reason::UpstreamGarbage } else { Reason::UpstreamReset };
+                // REFUSED_STREAM says that nothing was done (RFC 9113 section 8.7).
+                let refused = refused_stream(error.error());
+                Err(Refused {
+                    failure: Failure::real(reason, error.error()),
+                    sent: request.is_none() && !refused,
+                    stale: false,
+                    body: request.map(http::Request::into_body),
+                })
+            }
+        }
+    }
+
+    /// An HTTP/2 connection with room for one more stream.
+    async fn shared(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Rc<Shared>, Failure> {
+        let id = way.backend().id();
+        if way.is_shareable() && plan.is_empty() {
+            let known = self.h2.borrow();
+            let room = |one: &&Rc<Shared>| !one.sender.is_closed() && one.open.get() < STREAMS;
+            if let Some(shared) = known.get(&id).and_then(|all| all.iter().find(room)) {
+                return Ok(shared.clone());
+            }
+        }
+        let stream = self.dial(way, plan).await?;
+        let socket = stream.handle();
+        let (sender, connection) = http2::Builder::new(Local)
+            .timer(hyper_util::rt::TokioTimer::new())
+            .keep_alive_interval(KEEP_ALIVE)
+            .handshake(stream)
+            .await
+            .map_err(|error| Failure::real(Reason::UpstreamGarbage, error))?;
+        tokio::task::spawn_local(connection);
+        let shared = Rc::new(Shared { sender, open: Cell::new(0), since: Cell::new(Instant::now()), socket });
+        if way.is_shareable() {
+            self.h2.borrow_mut().entry(id).or_default().push(shared.clone());
+        }
+        Ok(shared)
+    }
+
+    /// Dials a backend, or wherever a fault misleads the call to.
+    pub async fn dial(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Stream, Failure> {
+        let limit = way.target.settings.connect_timeout();
+        let begun = Instant::now();
+        let dialler = Dialer { limit };
+        let turn = usize::try_from(self.worker.upgrade().map_or(0, |w| w.number())).unwrap_or(0);
+        let addresses = &way.target.addresses[way.index];
+        let (dial, fault) = plan.dial();
+        let injected = fault.is_some();
+        let dialled = match (dial, fault) {
+            (Dial::Hang, Some(fault)) => {
+                let waited = tokio::time::timeout(limit, fault.lifted()).await;
+                if waited.is_err() {
+                    return Err(Failure::injected(Reason::Resolve, fault.name()));
+                }
+                dialler.dial(addresses, turn).await
+            }
+            (Dial::To(address), _) => match address.parse() {
+                Ok(wrong) => {
+                    let directory = &way.target.directory;
+                    dialler.dial(&directory.follow(&wrong), turn).await
+                }
+                Err(_) => return Err(Failure::real(Reason::Resolve, address)),
+            },
+            _ => dialler.dial(addresses, turn).await,
+        };
+        let mut stream = dialled.map_err(|error| Failure { injected, ..dial_failure(&error) })?;
+        let lost = |error: std::io::Error| Failure::real(Reason::UpstreamReset, error);
+        if let Some(version) = way.target.settings.proxy_protocol {
+            let version = match version {
+                ProxyProtocol::V1 => proxy_protocol::Version::V1,
+                ProxyProtocol::V2 => proxy_protocol::Version::V2,
+            };
+            let pair = way.client.local().map(|local| (way.client.peer, local));
+            stream.write_all(&proxy_protocol::encode(version, pair)).await.map_err(lost)?;
+        }
+        let Some(tls) = &way.target.tls else { return Ok(stream) };
+        let left = limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+        let host = addresses.address().host.to_string();
+        tls.connect(stream, &host, left).await.map_err(|error| Failure::real(Reason::TlsHandshake, error))
+    }
+
+    /// Ends what stands to a backend: a fault wants it so, or the backend is gone.
+    pub fn cut(&self, backend: BackendId, cut: Cut) {
+        for connection in self.h1.drain(&backend) {
+            match cut {
+                Cut::Reset | Cut::Refuse => connection.io().handle().reset(),
+                Cut::Close => drop(connection),
+            }
+        }
+        for shared in self.h2.borrow_mut().remove(&backend).into_iter().flatten() {
+            match cut {
+                Cut::Reset | Cut::Refuse => shared.socket.reset(),
+                Cut::Close => shared.socket.close(),
+            }
+        }
+    }
+
+    /// Closes what has been idle for too long, has died, or leads to a backend that is gone.
+    pub fn sweep(&self, now: Instant) {
+        let Some(worker) = self.worker.upgrade() else { return };
+        let view = worker.view();
+        let limits = |id: &BackendId| {
+            view.clusters.iter().find(|t| t.cluster.backends().iter().any(|b| b.id() == *id)).map(|t| t.pool)
+        };
+        self.h1.sweep(now, limits, Connection::is_alive);
+        self.h2.borrow_mut().retain(|id, all| {
+            let Some(limits) = limits(id) else { return false };
+            all.retain(|one| {
+                let idle = one.open.get() == 0 && now.saturating_duration_since(one.since.get()) >= limits.idle_for;
+                !one.sender.is_closed() && !idle
+            });
+            !all.is_empty()
+        });
+    }
+}
+
+/// A backend that vanished under an HTTP/2 connection is noticed by a ping this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+fn refused_stream(error: &hyper::Error) -> bool {
+    let mut cause: Option<&dyn Error> = error.source();
+    while let Some(error) = cause {
+        if let Some(h2) = error.downcast_ref::<h2::Error>() {
+            return h2.reason() == Some(h2::Reason::REFUSED_STREAM);
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn failure_of(error: &http1::Error) -> Failure {
+    let reason = match error {
+        http1::Error::Flawed(_) => Reason::UpstreamGarbage,
+        _ => Reason::UpstreamReset,
+    };
+    Failure::real(reason, error)
+}
+
+fn dial_failure(error: &DialError) -> Failure {
+    let reason = match error {
+        DialError::Refused(_) => Reason::ConnectRefused,
+        DialError::Timeout { .. } => Reason::ConnectTimeout,
+        DialError::Resolve(_) => Reason::Resolve,
+        DialError::Tls(_) => Reason::TlsHandshake,
+        _ => Reason::Unreachable,
+    };
+    Failure::real(reason, error)
+}

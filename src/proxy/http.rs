@@ -1,0 +1,476 @@
+//! One HTTP request from its head to its answer: route, faults of the client's leg, backend, faults again.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request, response};
+
+use super::{
+    body::{Download, Guard, Idle, Source, Upload},
+    client::{Client, Kind},
+    error::{Failure, Origin, Reason},
+    exchange::{self, Course},
+    flow::Shaping,
+    headers,
+    hop::Answered,
+    record::Record,
+    rt::Local,
+    send,
+    tunnel::{self, Tunnel},
+    worker::View,
+};
+use crate::{
+    config::{self, RequestId},
+    faults::{Cut, Flow, Plan},
+    net::{Alpn, Stream},
+    route,
+    snapshot::{Listener, Route},
+    wire::http1::{self, End, Interim, Reply, Serving},
+};
+
+/// Why the proxy itself answered; switched off by a listener's `headers.reason`.
+static REASON: http::HeaderName = http::HeaderName::from_static("x-chaosproxy-reason");
+
+/// What becomes of a request.
+pub type Outcome = Reply<Download<Box<Record>>, After>;
+
+/// What becomes of a connection that no longer speaks HTTP.
+pub enum After {
+    /// Bytes pass between the client and a backend.
+    Tunnel(Box<Tunnel>),
+    /// It is ended.
+    Cut(Cut),
+}
+
+/// Serves a client connection, in the version of HTTP that it speaks.
+pub async fn serve(client: Rc<Client>, mut stream: Stream) {
+    let limit = client.listener(&client.worker.view()).settings.timeouts.client_header.0.map(Duration::from);
+    let http2 = match client.tls.as_ref().map(|tls| tls.alpn) {
+        Some(alpn) => alpn == Some(Alpn::Http2),
+        None => match client.worker.deadlines.within(limit, stream.speaks_http2()).await {
+            Ok(Ok(http2)) => http2,
+            _ => return,
+        },
+    };
+    if http2 {
+        client.speaks(Kind::Http2);
+        serve_h2(client, stream).await;
+    } else {
+        client.speaks(Kind::Http1);
+        serve_h1(client, stream).await;
+    }
+}
+
+async fn serve_h1(client: Rc<Client>, stream: Stream) {
+    let listener = client.listener(&client.worker.view());
+    let limits = &listener.settings.limits;
+    let serving = Serving {
+        limits: http1::Limits {
+            head: usize::try_from(limits.header_size.0).unwrap_or(usize::MAX),
+            fields: limits.headers as usize,
+            body: limits.body.0.map_or(u64::MAX, |size| size.0),
+            ..http1::Limits::default()
+        },
+        ..Serving::default()
+    };
+    drop(listener);
+    let handle = client.h1.clone();
+    let service = |request: Request<http1::Incoming>, interim: Interim| {
+        // In a box, so that an idle connection does not hold the room of a request.
+        Box::pin(answer(client.clone(), request.map(Source::H1), Some(interim)))
+    };
+    let served = http1::serve(stream, &serving, handle, service).await;
+    match served.end {
+        End::Tunnel(After::Tunnel(tunnel), early) => {
+            client.speaks(Kind::Bytes);
+            tunnel::run(&client, *tunnel, served.io, early).await;
+        }
+        End::Abort(After::Cut(Cut::Reset | Cut::Refuse)) => served.io.reset(),
+        End::Refused(flaw) => {
+            tracing::debug!(peer = %client.peer, %flaw, "request refused");
+            client.worker.shard.refused(&client.listener(&client.worker.view()).metrics);
+        }
+        _ => {}
+    }
+}
+
+async fn serve_h2(client: Rc<Client>, stream: Stream) {
+    let listener = client.listener(&client.worker.view());
+    let limits = &listener.settings.limits;
+    let mut builder = hyper::server::conn::http2::Builder::new(Local);
+    builder
+        .timer(hyper_util::rt::TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_size.0).unwrap_or(u32::MAX))
+        .auto_date_header(false);
+    drop(listener);
+    let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| {
+        let client = client.clone();
+        async move {
+            let open = OpenStream::new(client.clone());
+            let outcome = answer(client.clone(), request.map(Source::H2), None).await;
+            drop(open);
+            match outcome {
+                Reply::Response(response) => Ok(response),
+                Reply::Tunnel(..) => Err(Aborted),
+                Reply::Abort(After::Cut(cut)) => {
+                    // One stream cannot be reset as a TCP connection can; the stream is.
+                    tracing::debug!(peer = %client.peer, ?cut, "stream cut");
+                    Err(Aborted)
+                }
+                Reply::Abort(After::Tunnel(_)) => Err(Aborted),
+            }
+        }
+    });
+    let connection = builder.serve_connection(stream, service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = client.h2.end.notified() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = %client.peer, %error, "HTTP/2 connection failed");
+    }
+}
+
+/// Counts a stream while it is open.
+struct OpenStream(Rc<Client>);
+
+impl OpenStream {
+    fn new(client: Rc<Client>) -> Self {
+        client.h2.open.set(client.h2.open.get() + 1);
+        client.h2.begun.set(client.h2.begun.get() + 1);
+        Self(client)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.h2.open.set(self.0.h2.open.get() - 1);
+    }
+}
+
+/// A stream that gets no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the exchange was cut")]
+struct Aborted;
+
+/// Answers one request.
+async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<Interim>) -> Outcome {
+    let view = client.worker.view();
+    let listener = client.listener(&view);
+    let (head, body) = request.into_parts();
+    let record = Record::new(&client, &listener, &head);
+    let to_grpc = route::is_grpc(&head);
+    let mut asked = Asked { client: &client, view: &view, listener: &listener, record, interim, to_grpc };
+    let result = match choose(&asked, &head) {
+        Ok(place) => asked.pursue(place, head, body).await,
+        Err(failure) => Err(Ending::Failed(failure)),
+    };
+    match result {
+        Ok(outcome) => outcome,
+        Err(ending) => asked.end(ending),
+    }
+}
+
+fn choose(asked: &Asked<'_>, head: &request::Parts) -> Result<usize, Failure> {
+    let facts = route::Facts { head: Some(head), ..asked.client.facts() };
+    asked.listener.table.find(&facts).ok_or_else(|| Failure::real(Reason::NoRoute, head.uri.path()))
+}
+
+/// A request on its way.
+pub struct Asked<'a> {
+    /// Whose it is.
+    pub client: &'a Rc<Client>,
+    /// The truth that it keeps to its end.
+    pub view: &'a View,
+    /// Where it came in.
+    pub listener: &'a Arc<Listener>,
+    /// What it has been through.
+    pub record: Box<Record>,
+    /// Sends 1xx heads to the client; `None` on HTTP/2, where hyper cannot.
+    pub interim: Option<Interim>,
+    to_grpc: bool,
+}
+
+/// How a request ends without a backend's answer.
+pub enum Ending {
+    /// It failed.
+    Failed(Failure),
+    /// A fault answers.
+    Injected(Arc<crate::faults::Answer>),
+    /// A fault ends the connection.
+    Cut(Cut),
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Course> for Result<(), Ending> {
+    fn from(course: Course) -> Self {
+        match course {
+            Course::On => Ok(()),
+            Course::Answer(answer, _) => Err(Ending::Injected(answer)),
+            Course::Cut(cut, _) => Err(Ending::Cut(cut)),
+            Course::Released(fault) => Err(Failure::injected(Reason::Injected, fault.name()).into()),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Takes the route: faults of the client's leg, a backend, faults again.
+    async fn pursue(&mut self, place: usize, mut head: request::Parts, body: Source) -> Result<Outcome, Ending> {
+        let listener = self.listener.clone();
+        let route = &listener.routes[place];
+        self.record.route = Some(place);
+        let mut plan = Plan::none();
+        if !route.faults.is_empty() {
+            let facts = route::Facts { head: Some(&head), ..self.client.facts() };
+            plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
+        }
+        if !plan.is_empty() {
+            let course = exchange::open(&mut plan, &self.client.worker.shared.held, Some(&mut head)).await;
+            let result = self.open(course, route, &mut head, body, &mut plan).await;
+            self.record.kept.client = Some(plan);
+            return result;
+        }
+        self.send(route, &mut head, body, &mut plan).await
+    }
+
+    /// Carries out what the client's leg has decided.
+    async fn open(
+        &mut self,
+        course: Course,
+        route: &Route,
+        head: &mut request::Parts,
+        body: Source,
+        plan: &mut Plan,
+    ) -> Result<Outcome, Ending> {
+        if let Course::Answer(answer, _) = &course
+            && answer.after
+        {
+            // The backend does what it was asked; only its answer is thrown away.
+            let _ = self.send(route, head, body, &mut Plan::none()).await;
+        }
+        Result::from(course)?;
+        self.send(route, head, body, plan).await
+    }
+
+    async fn send(
+        &mut self,
+        route: &Route,
+        head: &mut request::Parts,
+        body: Source,
+        plan: &mut Plan,
+    ) -> Result<Outcome, Ending> {
+        let upgrade = self.prepare(route, head);
+        let body = self.upload(head, body, plan)?;
+        let limit = route.settings.timeout.or(self.listener.settings.timeouts.request.0).map(Duration::from);
+        let whole = limit.map(|limit| {
+            let slot = self.client.worker.deadlines.slot();
+            slot.set(self.record.begun + limit);
+            slot
+        });
+        let sending = send::send(self, route, head, body, upgrade);
+        let answered = match &whole {
+            None => sending.await,
+            Some(whole) => whole.race(sending).await.unwrap_or_else(|_| {
+                Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
+            }),
+        };
+        match answered? {
+            Answered::Response(response, stretch) => {
+                self.record.kept.stretch = stretch;
+                self.pass_on(route, response, plan, whole).await
+            }
+            Answered::Tunnel(response, upstream, early) => Ok(self.tunnel(response, *upstream, early, plan)),
+        }
+    }
+
+    /// Makes the client's head the backend's. Returns the protocol of an upgrade, if one is asked for.
+    fn prepare(&mut self, route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
+        let settings = &self.listener.settings.headers;
+        let upgrade = headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
+        headers::to_origin_form(head);
+        let host = head.headers.get(header::HOST).cloned();
+        let about = headers::Client {
+            address: self.client.peer.ip(),
+            text: &self.client.text,
+            tls: self.client.tls.is_some(),
+            host: host.as_ref(),
+        };
+        headers::forward(&mut head.headers, settings.forwarded, settings.forwarded_as, &about);
+        if let Some(via) = &settings.via {
+            headers::via(&mut head.headers, head.version, via);
+        }
+        let ids = &mut head.headers;
+        let fresh = settings.request_id == RequestId::Replace
+            || (settings.request_id == RequestId::Keep && !ids.contains_key(&headers::X_REQUEST_ID));
+        if fresh {
+            ids.insert(&headers::X_REQUEST_ID, self.client.worker.draw(headers::request_id));
+        }
+        self.record.follow(ids.get(&headers::X_REQUEST_ID));
+        route.settings.rewrite(head);
+        upgrade
+    }
+
+    /// The body as the backend gets it: shaped where a fault asks for it, watched where it has yet to come.
+    fn upload(&mut self, head: &mut request::Parts, body: Source, plan: &mut Plan) -> Result<Source, Ending> {
+        if http_body::Body::is_end_stream(&body) {
+            return Ok(Source::Empty);
+        }
+        let limit = self.listener.settings.limits.body.0.map_or(u64::MAX, |size| size.0);
+        if body.exact_len().is_some_and(|length| length > limit) {
+            return Err(Failure::real(Reason::BodyTooLarge, "Content-Length is over the listener's limit").into());
+        }
+        Ok(match plan.flow(Flow::Request, tokio::time::Instant::now()) {
+            None => body,
+            Some(chain) => {
+                head.headers.remove(header::CONTENT_LENGTH);
+                let client = self.client.clone();
+                body.shaped(Shaping::new(chain), move |cut| client.cut(cut))
+            }
+        })
+    }
+
+    /// Watches a body that has yet to come.
+    pub fn guard(&mut self, body: Source) -> Upload {
+        if matches!(body, Source::Empty | Source::Whole(_)) {
+            return Upload::unguarded(body);
+        }
+        let settings = &self.listener.settings;
+        let progress = self.record.upload.get_or_insert_default().clone();
+        let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
+        let idle = settings.timeouts.client_body_idle.0.map(|limit| Idle {
+            deadline: self.client.worker.deadlines.slot(),
+            limit: limit.into(),
+        });
+        Upload::guarded(body, Guard::new(progress, limit, idle))
+    }
+
+    /// Passes a backend's answer on to the client.
+    async fn pass_on(
+        &mut self,
+        route: &Route,
+        response: Response<Source>,
+        plan: &mut Plan,
+        whole: Option<super::deadline::Deadline>,
+    ) -> Result<Outcome, Ending> {
+        let (mut head, mut body) = response.into_parts();
+        headers::strip_hop_by_hop(&mut head.headers);
+        if let Some(via) = &self.listener.settings.headers.via {
+            headers::via(&mut head.headers, head.version, via);
+        }
+        route.settings.answer_headers.apply(&mut head.headers);
+        self.record.answered(head.status, Origin::Upstream);
+        let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
+        for plan in [&mut upstream, &mut *plan].into_iter().filter(|plan| !plan.is_empty()) {
+            let before = head.status;
+            let course = exchange::reply(plan, &self.client.worker.shared.held, &mut head).await;
+            if head.status != before {
+                self.record.answered(head.status, Origin::Injected);
+            }
+            Result::from(course)?;
+            if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
+                head.headers.remove(header::CONTENT_LENGTH);
+                let client = self.client.clone();
+                body = body.shaped(Shaping::new(chain), move |cut| client.cut(cut));
+            }
+        }
+        if !upstream.is_empty() {
+            self.record.kept.upstream = Some(upstream);
+        }
+        let idle = self.idle(route);
+        Ok(Reply::Response(self.finish(head, body, idle, whole)))
+    }
+
+    fn idle(&self, route: &Route) -> Option<Idle> {
+        let target = &self.view.clusters[route.cluster?];
+        let limit = route.settings.idle_timeout.map_or_else(|| target.settings.idle_timeout(), Duration::from);
+        Some(Idle { deadline: self.client.worker.deadlines.slot(), limit })
+    }
+
+    /// Hands the record over to the answer's body: the exchange is over when the body is.
+    fn finish(
+        &mut self,
+        head: response::Parts,
+        body: Source,
+        idle: Option<Idle>,
+        whole: Option<super::deadline::Deadline>,
+    ) -> Response<Download<Box<Record>>> {
+        let idle = idle.filter(|_| !http_body::Body::is_end_stream(&body));
+        Response::from_parts(head, Download::new(body, idle, whole, self.record.hand_over()))
+    }
+
+    fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Outcome {
+        self.record.answered(response.status(), Origin::Upstream);
+        let plans = [
+            std::mem::replace(plan, Plan::none()),
+            self.record.kept.upstream.take().unwrap_or(Plan::none()),
+        ];
+        let idle = self.record.route.and_then(|place| self.idle(&self.listener.routes[place]));
+        let idle = idle.map_or(TUNNEL_IDLE, |idle| idle.limit);
+        let record = self.record.hand_over();
+        Reply::Tunnel(response, After::Tunnel(Box::new(Tunnel { upstream, early, idle, record, plans })))
+    }
+
+    /// Ends a request without a backend's answer.
+    fn end(&mut self, ending: Ending) -> Outcome {
+        match ending {
+            Ending::Cut(cut) => {
+                self.record.failed(&Failure::injected(Reason::Injected, "cut"));
+                Reply::Abort(After::Cut(cut))
+            }
+            Ending::Injected(answer) => {
+                let (mut head, body) = answer.response(self.to_grpc).into_parts();
+                self.record.answered(head.status, Origin::Injected);
+                self.say(&mut head.headers, Reason::Injected);
+                Reply::Response(self.finish(head, Source::Whole(body), None, None))
+            }
+            Ending::Failed(failure) => {
+                self.log(&failure);
+                self.record.failed(&failure);
+                let (mut head, body) = own_answer(failure.reason, self.to_grpc).into_parts();
+                self.say(&mut head.headers, failure.reason);
+                Reply::Response(self.finish(head, Source::Whole(body), None, None))
+            }
+        }
+    }
+
+    fn say(&self, headers: &mut HeaderMap, reason: Reason) {
+        if self.listener.settings.headers.reason {
+            headers.insert(&REASON, HeaderValue::from_static(reason.as_str()));
+        }
+    }
+
+    fn log(&self, failure: &Failure) {
+        let backend = self.record.backend.as_ref().map_or("none", |backend| backend.name());
+        tracing::debug!(listener = &*self.listener.name, backend, reason = failure.reason.as_str(),
+            origin = failure.origin().as_str(), detail = %failure.detail, "request failed");
+    }
+}
+
+/// A tunnel without a cluster's limit does not stand still for ever either.
+const TUNNEL_IDLE: Duration = Duration::from_secs(300);
+
+/// The proxy's own answer to a request that failed.
+fn own_answer(reason: Reason, to_grpc: bool) -> Response<Bytes> {
+    if to_grpc {
+        let mut answer = crate::faults::Answer::new(reason.status());
+        answer.grpc = None;
+        return answer.response(true);
+    }
+    let mut response = Response::new(Bytes::from(format!("{reason}: {}\n", reason.explanation())));
+    *response.status_mut() = reason.status();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

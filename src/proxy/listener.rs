@@ -1,0 +1,113 @@
+//! From the accepted connection to its protocol: permits, PROXY protocol, TLS, and the faults that meet a connection
+//! before it has said a word.
+
+use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    client::{Client, Kind},
+    exchange::{self, Course},
+    http, tcp,
+    worker::{View, Worker},
+};
+use crate::{
+    config::Protocol,
+    faults::{Handshake, Plan},
+    net::{Acceptor, Alpn, BadCertificate, Permit, Stream, listen::Pause, proxy_protocol},
+    snapshot::Listener,
+    telemetry::events::Event,
+};
+
+/// A handshake without a limit of its own still ends.
+const HANDSHAKE: Duration = Duration::from_secs(60);
+
+/// Accepts on one worker's socket of a listener until told to stop.
+pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: TcpListener, stop: CancellationToken) {
+    let on_pause = {
+        let (events, name) = (worker.shared.events.clone(), listener.name.clone());
+        move |pause: &Pause| events.send(Event::accept_paused(&name, pause))
+    };
+    let Ok(mut acceptor) = Acceptor::new(socket, listener.permits.clone(), on_pause) else { return };
+    loop {
+        // Cancelling `accept` may drop one connection in hand; that happens only when the listener goes.
+        let (stream, permit) = tokio::select! {
+            accepted = acceptor.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        let view = worker.view();
+        let now = view.listeners.get(&*listener.name).cloned().unwrap_or_else(|| listener.clone());
+        worker.tasks.spawn_local(serve(worker.clone(), now, view, stream, permit));
+    }
+}
+
+async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: Stream, _permit: Permit) {
+    let open = worker.shard.connection(&listener.metrics);
+    let Some((stream, mut plan)) = welcome(&worker, &listener, &view, stream).await else { return };
+    let client = Client::new(&worker, &listener, &view, &stream);
+    if !plan.is_empty() {
+        match exchange::open(&mut plan, &worker.shared.held, None).await {
+            Course::On => {}
+            Course::Cut(cut, _) => return client.cut(cut),
+            Course::Answer(..) | Course::Released(_) => return,
+        }
+    }
+    drop(view);
+    match listener.settings.protocol {
+        Protocol::Http => http::serve(client, stream).await,
+        Protocol::Tcp => {
+            client.speaks(Kind::Bytes);
+            tcp::serve(client, stream).await;
+        }
+    }
+    drop(open);
+}
+
+/// PROXY protocol and TLS, each within its limit, and the faults that show in the handshake. `None`: the connection has
+/// ended here.
+async fn welcome(
+    worker: &Rc<Worker>,
+    listener: &Arc<Listener>,
+    view: &View,
+    mut stream: Stream,
+) -> Option<(Stream, Plan)> {
+    let limit = listener.settings.timeouts.handshake.0.map_or(HANDSHAKE, Duration::from);
+    let begun = Instant::now();
+    if listener.settings.proxy_protocol
+        && let Err(error) = proxy_protocol::read_header(&mut stream, limit).await
+    {
+        tracing::debug!(listener = &*listener.name, peer = %stream.peer(), %error, "no PROXY protocol header");
+        return None;
+    }
+    let mut plan = Plan::none();
+    if !listener.faults.is_empty() && listener.settings.protocol == Protocol::Http {
+        let facts = crate::route::Facts { client: stream.peer().ip(), tls_name: None, head: None };
+        plan = Plan::of_connection(&listener.faults, view.dice, worker.number(), &facts);
+    }
+    let Some(sound) = &listener.tls else { return Some((stream, plan)) };
+    let bad = match plan.handshake() {
+        (Handshake::Sound, _) => None,
+        (Handshake::Hang, fault) => {
+            if let Some(fault) = fault {
+                fault.lifted().await;
+            }
+            None
+        }
+        (Handshake::Expired, _) => Some(BadCertificate::Expired),
+        (Handshake::WrongName, _) => Some(BadCertificate::WrongName),
+        (Handshake::Untrusted, _) => Some(BadCertificate::Untrusted),
+    };
+    let tls = match bad {
+        None => sound.clone(),
+        Some(kind) => worker.shared.impostor.as_ref()?.server(kind, &[Alpn::Http2, Alpn::Http1]),
+    };
+    let peer = stream.peer();
+    match tls.accept(stream, limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1))).await {
+        Ok(stream) => Some((stream, plan)),
+        Err(error) => {
+            tracing::debug!(listener = &*listener.name, %peer, %error, "TLS handshake failed");
+            None
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Two connections joined: each direction is moved by a task of its own, beside the faults where none asks for its bytes,
+//! through their chain where one does. A direction follows every change of the truth while it stands.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    rc::Rc,
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    client::{Client, added},
+    flow::{self, Shaped, Shaping},
+    worker::View,
+};
+use crate::{
+    faults::{Chain, Cut, Fault, Flow, Plan},
+    net::{
+        Handle, Reader, Stream, Writer,
+        pipe::{Ended, pump},
+    },
+};
+
+/// Which faults may touch a joined connection, given the truth.
+pub type Candidates = Box<dyn Fn(&View) -> Option<Legs>>;
+
+/// The faults that may touch a connection, by leg.
+#[derive(Clone, Default)]
+pub struct Legs {
+    /// Between the client and the proxy.
+    pub client: Vec<Arc<Fault>>,
+    /// Between the proxy and the backend.
+    pub upstream: Vec<Arc<Fault>>,
+}
+
+/// A client's connection and a backend's, joined.
+pub struct Joint {
+    client: Rc<Client>,
+    upstream: Handle,
+    number: u64,
+    candidates: Candidates,
+    known: RefCell<Legs>,
+    plans: RefCell<Vec<Plan>>,
+    generation: Cell<u64>,
+    fresh: RefCell<[Option<Chain>; 2]>,
+}
+
+/// What a joined connection has been through.
+pub struct Parted {
+    /// The plans of its faults, for the record.
+    pub plans: Vec<Plan>,
+    /// Why it ended, where that was not as it should be.
+    pub error: Option<String>,
+}
+
+impl Joint {
+    /// Joins two connections under the plans that were rolled for their legs.
+    pub fn new(
+        client: &Rc<Client>,
+        upstream: &Stream,
+        number: u64,
+        generation: u64,
+        known: Legs,
+        candidates: Candidates,
+        mut plans: [Plan; 2],
+    ) -> Rc<Self> {
+        let now = Instant::now();
+        let [first, second] = &mut plans;
+        let fresh = [chain([first, second], Flow::Request, now), chain([second, first], Flow::Reply, now)];
+        Rc::new(Self {
+            client: client.clone(),
+            upstream: upstream.handle(),
+            number,
+            candidates,
+            known: RefCell::new(known),
+            plans: RefCell::new(plans.into()),
+            generation: Cell::new(generation),
+            fresh: RefCell::new(fresh),
+        })
+    }
+
+    /// Moves bytes both ways until both directions have ended, one has failed, or nothing has moved for too long.
+    pub async fn run(self: &Rc<Self>, client: Stream, upstream: Stream, idle: std::time::Duration) -> Parted {
+        let idle = upstream.handle().idle_for(idle);
+        let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
+        let request = tokio::task::spawn_local(self.clone().direction(Flow::Request, client_reader, writer));
+        let reply = self.clone().direction(Flow::Reply, reader, client_writer);
+        let both = async { (reply.await, request.await) };
+        let error = tokio::select! {
+            (reply, request) = both => {
+                reply.err().or(request.ok().and_then(Result::err)).map(|error| error.to_string())
+            }
+            () = idle => {
+                self.end(Cut::Close);
+                Some("no byte moved within the idle limit".to_owned())
+            }
+        };
+        Parted { plans: self.plans.take(), error }
+    }
+
+    async fn direction(self: Rc<Self>, flow: Flow, mut reader: Reader, mut writer: Writer) -> io::Result<()> {
+        let mut truth = self.client.worker.shared.truth.clone();
+        let mut shaping: Option<Shaping> = None;
+        let mut ended = false;
+        loop {
+            if let Some(more) = self.take_fresh(flow) {
+                match &mut shaping {
+                    Some(shaping) => shaping.extend(more),
+                    none => *none = Some(Shaping::new(more)),
+                }
+            }
+            let change = async {
+                // Without a writer nothing changes any more; the traffic that stands goes on.
+                if truth.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let result = match &mut shaping {
+                None => match pump(&mut reader, &mut writer, change).await.how {
+                    Ended::Finished => return Ok(()),
+                    Ended::Interrupted => Ok(Shaped::Interrupted),
+                    Ended::Read(error) | Ended::Write(error) => Err(error),
+                },
+                Some(shaping) => flow::shape(shaping, &mut ended, &mut reader, &mut writer, change).await,
+            };
+            match result {
+                Ok(Shaped::Ended) => return Ok(()),
+                Ok(Shaped::Cut(cut)) => {
+                    self.end(cut);
+                    return Ok(());
+                }
+                Ok(Shaped::Free) => shaping = None,
+                Ok(Shaped::Interrupted) => self.follow(),
+                Err(error) => {
+                    self.end(if is_reset(&error) { Cut::Reset } else { Cut::Close });
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn take_fresh(&self, flow: Flow) -> Option<Chain> {
+        self.fresh.borrow_mut()[place(flow)].take()
+    }
+
+    /// Rolls for the faults that were added since the last look; whichever direction comes first does it for both.
+    fn follow(&self) {
+        let view = self.client.worker.view();
+        if self.generation.replace(view.generation) == view.generation {
+            return;
+        }
+        let Some(now) = (self.candidates)(&view) else { return };
+        let before = self.known.replace(now.clone());
+        let roll = |before: &[Arc<Fault>], now: &[Arc<Fault>]| {
+            Plan::roll(&added(before, now), view.dice, self.number, &self.client.facts())
+        };
+        let mut plans = [roll(&before.client, &now.client), roll(&before.upstream, &now.upstream)];
+        let at = Instant::now();
+        for flow in [Flow::Request, Flow::Reply] {
+            let [client, upstream] = &mut plans;
+            let order = if flow == Flow::Request { [client, upstream] } else { [upstream, client] };
+            let mut fresh = self.fresh.borrow_mut();
+            match (&mut fresh[place(flow)], chain(order, flow, at)) {
+                (Some(waiting), Some(more)) => waiting.extend(more),
+                (none, more @ Some(_)) => *none = more,
+                (_, None) => {}
+            }
+        }
+        self.plans.borrow_mut().extend(plans.into_iter().filter(|plan| !plan.is_empty()));
+    }
+
+    /// Ends both connections.
+    fn end(&self, cut: Cut) {
+        self.client.cut(cut);
+        match cut {
+            Cut::Reset | Cut::Refuse => self.upstream.reset(),
+            Cut::Close => self.upstream.close(),
+        }
+    }
+}
+
+/// The chain of both legs in the order in which bytes meet them.
+fn chain(legs: [&mut Plan; 2], flow: Flow, now: Instant) -> Option<Chain> {
+    let [first, second] = legs.map(|plan| plan.flow(flow, now));
+    match (first, second) {
+        (Some(mut first), Some(second)) => {
+            first.extend(second);
+            Some(first)
+        }
+        (first, second) => first.or(second),
+    }
+}
+
+const fn place(flow: Flow) -> usize {
+    match flow {
+        Flow::Request => 0,
+        Flow::Reply => 1,
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
+}

@@ -1,0 +1,266 @@
+//! One worker: a thread with a runtime of its own, its own sockets and its own pool of upstream connections. A request is
+//! accepted, sent and answered here, with no lock, no channel and no hand-over on the way.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    client::Client,
+    deadline::Deadlines,
+    exchange::Held,
+    hop::Hops,
+    listener,
+};
+use crate::{
+    net::Permits,
+    snapshot::{Listener, Snapshot},
+    telemetry::{access, events::Events, metrics},
+    units::{Dice, Stream},
+};
+
+/// How often connections are looked at for having stood still, and idle upstream connections for having died.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How many exchanges a worker can number before its numbers would meet those of the next one.
+const NUMBERS: u64 = 1 << 48;
+
+/// The snapshot as a worker holds it: counted by the worker alone, so that taking it for a request costs no atomic.
+pub type View = Rc<Arc<Snapshot>>;
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The truth.
+    pub truth: watch::Receiver<Arc<Snapshot>>,
+    /// Exchanges that are held.
+    pub held: Arc<Held>,
+    /// Where events go.
+    pub events: Events,
+    /// Where measurements go.
+    pub metrics: Arc<metrics::Metrics>,
+    /// Where the access log goes, if there is one.
+    pub access: Option<access::Sink>,
+    /// Cancelled when no new connections are to be taken and what runs is to end.
+    pub drain: CancellationToken,
+}
+
+/// One worker.
+pub struct Worker {
+    /// Which one.
+    pub index: usize,
+    /// What it shares with the others.
+    pub shared: Shared,
+    /// Its time limits.
+    pub deadlines: Rc<Deadlines>,
+    /// Its upstream connections.
+    pub hops: Hops,
+    /// Its measurements.
+    pub shard: metrics::Shard,
+    /// Its lines of the access log.
+    pub access: Option<access::Writer>,
+    /// The tasks of its connections.
+    pub tasks: TaskTracker,
+    truth: RefCell<watch::Receiver<Arc<Snapshot>>>,
+    current: RefCell<View>,
+    number: Cell<u64>,
+    turns: RefCell<HashMap<Arc<str>, u64>>,
+    random: Cell<Stream>,
+    clients: RefCell<Vec<Weak<Client>>>,
+}
+
+impl Worker {
+    fn new(index: usize, shared: Shared) -> Rc<Self> {
+        let snapshot = shared.truth.borrow().clone();
+        let shard = shared.metrics.shard(index);
+        Rc::new_cyclic(|this: &Weak<Self>| Self {
+            index,
+            deadlines: Rc::default(),
+            hops: Hops::new(this.clone()),
+            shard,
+            access: shared.access.as_ref().map(access::Sink::writer),
+            tasks: TaskTracker::new(),
+            random: Cell::new(snapshot.dice.stream(u64::MAX, index as u64)),
+            truth: RefCell::new(shared.truth.clone()),
+            current: RefCell::new(Rc::new(snapshot)),
+            number: Cell::new(index as u64 * NUMBERS),
+            turns: RefCell::default(),
+            clients: RefCell::default(),
+            shared,
+        })
+    }
+
+    /// The truth as of now: one comparison where nothing has changed.
+    pub fn view(&self) -> View {
+        let mut truth = self.truth.borrow_mut();
+        if truth.has_changed().unwrap_or(false) {
+            *self.current.borrow_mut() = Rc::new(truth.borrow_and_update().clone());
+        }
+        self.current.borrow().clone()
+    }
+
+    /// The next exchange's number, unique over all workers.
+    pub fn number(&self) -> u64 {
+        let number = self.number.get();
+        self.number.set(number + 1);
+        number
+    }
+
+    /// The next turn in a cluster; workers begin at different places, so that they do not move in step.
+    pub fn turn(&self, cluster: &Arc<str>) -> u64 {
+        let mut turns = self.turns.borrow_mut();
+        match turns.get_mut(cluster) {
+            Some(turn) => {
+                *turn += 1;
+                *turn
+            }
+            None => {
+                turns.insert(cluster.clone(), self.index as u64);
+                self.index as u64
+            }
+        }
+    }
+
+    /// Numbers for choices that no seed needs to repeat.
+    pub fn draw<T>(&self, with: impl FnOnce(&mut Stream) -> T) -> T {
+        let mut stream = self.random.get();
+        let drawn = with(&mut stream);
+        self.random.set(stream);
+        drawn
+    }
+
+    /// The dice of the snapshot in force.
+    pub fn dice(&self) -> Dice {
+        self.current.borrow().dice
+    }
+
+    /// Keeps an eye on a client connection.
+    pub fn watch_over(&self, client: &Rc<Client>) {
+        self.clients.borrow_mut().push(Rc::downgrade(client));
+    }
+
+    /// Every client connection that stands.
+    pub fn clients(&self) -> Vec<Rc<Client>> {
+        self.clients.borrow().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Looks at every connection now and then; the ones that stand still beyond their limits are ended.
+    async fn look_after(self: Rc<Self>) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = looks.tick().await;
+            self.clients.borrow_mut().retain(|client| client.strong_count() > 0);
+            for client in self.clients() {
+                client.look(now);
+            }
+            self.hops.sweep(now);
+            if let Some(access) = &self.access {
+                access.flush();
+            }
+        }
+    }
+
+    /// Serves the listeners of the snapshot in force, and follows its changes.
+    async fn follow(self: Rc<Self>) {
+        let mut truth = self.shared.truth.clone();
+        let mut serving: HashMap<Arc<str>, Serving> = HashMap::new();
+        loop {
+            let view = self.view();
+            // Those that are gone, or have moved to another port, stop accepting; their connections end by themselves.
+            serving.retain(|name, serving| {
+                view.listeners.get(&**name).is_some_and(|listener| Arc::ptr_eq(&listener.sockets, &serving.sockets))
+            });
+            for (name, listener) in &view.listeners {
+                if let Some(now) = serving.get(&**name) {
+                    now.permits.resize(listener.settings.limits.connections as usize);
+                } else if let Some(socket) = listener.sockets.take(self.index) {
+                    serving.insert(listener.name.clone(), self.serve(listener, socket));
+                }
+            }
+            for client in self.clients() {
+                client.follow(&view);
+            }
+            tokio::select! {
+                changed = truth.changed() => if changed.is_err() { return },
+                () = self.shared.drain.cancelled() => return,
+            }
+        }
+    }
+
+    fn serve(self: &Rc<Self>, listener: &Arc<Listener>, socket: std::net::TcpListener) -> Serving {
+        let stop = self.shared.drain.child_token();
+        tokio::task::spawn_local(listener::accept(self.clone(), listener.clone(), socket, stop.clone()));
+        Serving { sockets: listener.sockets.clone(), permits: listener.permits.clone(), stop }
+    }
+
+    /// Tells every connection to end after what it is doing.
+    fn drain(&self) {
+        for client in self.clients() {
+            client.drain();
+        }
+    }
+}
+
+/// A listener that this worker accepts on; dropped, it accepts no more.
+struct Serving {
+    sockets: Arc<crate::net::Sockets>,
+    permits: Permits,
+    stop: CancellationToken,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Runs a worker until it is drained: until its last connection has ended, or the limit is reached. Returns how many
+/// connections were still open then.
+pub async fn run(index: usize, shared: Shared, drain_limit: Duration) -> usize {
+    let worker = Worker::new(index, shared);
+    let deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
+    let looks = tokio::task::spawn_local(worker.clone().look_after());
+    worker.clone().follow().await;
+    worker.drain();
+    worker.tasks.close();
+    let ended = tokio::time::timeout(drain_limit, worker.tasks.wait()).await;
+    deadlines.abort();
+    looks.abort();
+    if let Some(access) = &worker.access {
+        access.flush();
+    }
+    if ended.is_ok() { 0 } else { worker.tasks.len() }
+}
+
+/// Whether a client connection has stood in one state for too long.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<S> {
+    state: S,
+    since: Instant,
+}
+
+impl<S: PartialEq + Copy> Look<S> {
+    /// The first look.
+    pub fn new(state: S, now: Instant) -> Self {
+        Self { state, since: now }
+    }
+
+    /// Looks again, and says how long the state has been the same.
+    pub fn again(&mut self, state: S, now: Instant) -> Duration {
+        if state != self.state {
+            *self = Self { state, since: now };
+        }
+        now.saturating_duration_since(self.since)
+    }
+}

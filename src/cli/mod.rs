@@ -29,10 +29,12 @@ mod trouble;
 /// A load-balancing reverse proxy that re-enacts documented incidents, so that teams can rehearse their recovery
 #[derive(Parser, Clone, Debug)]
 #[command(name = "chaosproxy", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Args,
     /// Write the result as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -51,6 +53,7 @@ Exit status: 0 done, 1 not done or a check failed, 2 wrong usage, document or pr
 /// The commands.
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
+    Run(run::Args),
     Init(init::Args),
     #[command(subcommand)]
     Faults(faults::Command),

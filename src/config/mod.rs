@@ -1,21 +1,44 @@
 //! The document: what the user wrote, parsed, with every error at once.
 
 mod access;
+mod allow;
+mod check;
+mod document;
 mod emit;
+mod files;
+mod headers;
+mod limit;
+mod listener;
+mod load;
 mod named;
 mod node;
 mod path;
 mod problem;
 mod read;
 mod refusal;
+mod schema;
 mod syntax;
 mod tree;
 mod yaml;
 
+pub use allow::{PublicHost, is_public};
+pub use check::{Finding, check, check_fault, check_fault_by_hand};
+pub use document::{AccessLog, Admin, Document, Drain, Safety, Target};
 pub use emit::to_yaml;
+pub use files::{check_files, folder, load, read_text};
+pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
+pub use limit::Limit;
+pub use listener::{
+    Bind, ClientCertificate, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion, route_name,
+};
+pub use load::{Loaded, read_document};
 pub use named::Named;
 pub use path::{Path, Step};
 pub use problem::{Place, Problem, Problems};
 pub use read::{MOST, read, read_tree, salvage};
+pub use schema::schema;
 pub use tree::{Node, Tree};
 pub use yaml::{DEEPEST, LARGEST};
+
+#[cfg(test)]
+mod tests;

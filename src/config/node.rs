@@ -85,6 +85,16 @@ impl<'t> Reader<'t> {
         Refusal::wrong(items(expected), items(found), "").at(self.node.id)
     }
 
+    fn wrong_keys(self, one: &Node, two: &Node) -> Refusal {
+        let [one, two] = [one, two].map(|key| key.text().unwrap_or_default());
+        Refusal::wrong(
+            "one key",
+            format!("`{one}` and `{two}`"),
+            "keep one; each needs an entry of its own",
+        )
+        .at(self.node.id)
+    }
+
     fn map<V: Visitor<'t>>(
         self,
         entries: &'t [(Node, Node)],
@@ -98,7 +108,12 @@ impl<'t> Reader<'t> {
             value: None,
             keys,
         };
-        visitor.visit_map(access).map_err(|e| e.at(self.node.id))
+        let value = self.blame(visitor.visit_map(access))?;
+        // A type that takes a mapping for one of several kinds reads its first key only.
+        match (self.entries(entries).next(), rest.next()) {
+            (Some((one, _)), Some((two, _))) => Err(self.wrong_keys(one, two)),
+            _ => Ok(value),
+        }
     }
 
     /// Runs what may be refused, blaming this node unless one inside it is to blame.
@@ -331,14 +346,7 @@ impl<'t> Deserializer<'t> for Reader<'t> {
                             content,
                         }))
                     }
-                    (Some((one, _)), Some((two, _))) => {
-                        let [one, two] = [one, two].map(|key| key.text().unwrap_or_default());
-                        let found = format!("`{one}` and `{two}`");
-                        Err(
-                            Refusal::wrong("one key", found, "keep one; each needs an entry of its own")
-                                .at(self.node.id),
-                        )
-                    }
+                    (Some((one, _)), Some((two, _))) => Err(self.wrong_keys(one, two)),
                     (None, _) => Err(self.wrong("one key", &format!("use one of {}", names()))),
                 }
             }

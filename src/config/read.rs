@@ -282,11 +282,11 @@ cast:
         let check = |text: &str, what: &str| assert_eq!(problems(text), [what], "{text}");
         check(
             "title: 19:14",
-            "1:8 `19:14` is a clock time, which other readers take for the number 1154",
+            "1:8 a clock time, which other readers take for the number 1154",
         );
         check("title: &a b", "1:8 an anchor (`&name`) is not read");
         check("title: !!str b", "1:8 a tag (`!name`) is not read");
-        check("title:\n", "1:1 `title` has no value");
+        check("title:\n", "1:1 this key has no value");
         check("title: null", "1:8 expected text, found `null`");
         check("title: a\n---\ntitle: b", "2:1 a second document starts here");
         check("title: a\n? [b]\n: c", "2:3 a key must be text");

@@ -86,7 +86,14 @@ impl Kind {
                 expected,
                 found,
                 mend,
-            } => (format!("expected {expected}, found {found}"), mend.clone()),
+            } => {
+                let mend = if mend.is_empty() {
+                    format!("write {expected}")
+                } else {
+                    mend.clone()
+                };
+                (format!("expected {expected}, found {found}"), mend)
+            }
             Self::Custom(text) => split(text),
         }
     }
@@ -157,7 +164,12 @@ impl de::Error for Refusal {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::wrong(expected.to_string(), describe(found), "")
+        let expected = match expected.to_string() {
+            nonzero if nonzero.starts_with("a nonzero ") => "a whole number of at least 1".to_owned(),
+            kind if kind == "enum" => "one key that says which kind".to_owned(),
+            other => other,
+        };
+        Self::wrong(expected, describe(found), "")
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {

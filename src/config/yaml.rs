@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::{
+    path::{Path, Step},
     problem::{Place, Problem, Problems},
     syntax,
     tree::{Id, Node, Tree, Value, located},
@@ -90,7 +91,7 @@ impl<'t> Builder<'t> {
 
     fn run(&mut self) -> Result<Node, Problems> {
         while let Some(event) = self.parser.next_event() {
-            let (event, span) = event.map_err(|e| syntax::problem(self.file, self.text, &e))?;
+            let (event, span) = event.map_err(|e| self.syntax(&e))?;
             self.event(event, place(&span))?;
         }
         self.root.take().ok_or_else(|| {
@@ -181,34 +182,23 @@ impl<'t> Builder<'t> {
 
     fn scalar(&mut self, text: String, plain: bool, place: Place) {
         let empty = plain && text.is_empty();
-        let clock = (plain).then(|| clock_time(&text)).flatten();
+        let clock = if plain { clock_time(&text) } else { None };
         let node = self.node(place, Value::Scalar { text, plain });
-        let awaited = match self.open.last() {
-            Some(Open::Map { key: Some(key), .. }) => {
-                Some((key.id, key.place, key.text().unwrap_or_default().to_owned()))
-            }
+        let key = match self.open.last() {
+            Some(Open::Map { key: Some(key), .. }) => Some((key.id, key.place)),
             _ => None,
         };
-        if let Some((key, place, name)) = awaited.filter(|_| empty) {
-            self.flaw(
-                place,
-                &format!("`{name}` has no value"),
-                "write one, `{}` for an empty mapping, or remove the key",
-            );
-            self.broken.insert(key);
+        if let (true, Some((id, place))) = (empty, key) {
+            let mend = "write one, `{}` for an empty mapping, or remove the key";
+            self.flaw(place, "this key has no value", mend);
+            self.broken.insert(id);
         } else if empty && !self.open.is_empty() {
             self.flaw(place, "a value is missing here", "write one, or remove the item");
             self.broken.insert(node.id);
         } else if let Some(number) = clock {
-            let what = format!(
-                "`{}` is a clock time, which other readers take for the number {number}",
-                node.text().unwrap_or_default()
-            );
-            self.flaw(
-                place,
-                &what,
-                "write a duration with its unit (`10m`), or put the text in quotes",
-            );
+            let what = format!("a clock time, which other readers take for the number {number}");
+            let mend = "write a duration with its unit (`10m`), or put the text in quotes";
+            self.flaw(place, &what, mend);
             self.broken.insert(node.id);
         }
         self.add(node);
@@ -304,7 +294,30 @@ impl<'t> Builder<'t> {
     }
 
     fn problem(&self, place: Place, what: &str, mend: &str) -> Problem {
-        located(self.file, self.text, place, what.to_owned(), mend.to_owned())
+        let path = self.path().to_string();
+        Problem {
+            path,
+            ..located(self.file, self.text, place, what.to_owned(), mend.to_owned())
+        }
+    }
+
+    /// The way to the value that is being read.
+    fn path(&self) -> Path {
+        let step = |open: &Open| match open {
+            Open::List { items, .. } => Some(Step::Item(items.len())),
+            Open::Map { key, .. } => key
+                .as_ref()
+                .and_then(Node::text)
+                .map(|key| Step::Key(key.to_owned())),
+        };
+        Path::from_steps(self.open.iter().filter_map(step).collect())
+    }
+
+    fn syntax(&self, error: &ScanError) -> Problem {
+        let open = self.open.last().map(|open| match open {
+            Open::List { place, .. } | Open::Map { place, .. } => *place,
+        });
+        syntax::problem(self.file, self.text, error, open)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Do, hook::Leg};
 use crate::{
-    route::{matcher::Match, pattern::FieldName},
+    route::{matcher::Match, name::FieldName},
     units::{Probability, Span},
 };
 

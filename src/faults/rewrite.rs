@@ -16,7 +16,7 @@ use super::{
     hook::{Acts, Ask, Hook, Verdict},
 };
 use crate::{
-    route::pattern::FieldName,
+    route::name::FieldName,
     units::{BadUnit, as_text},
 };
 

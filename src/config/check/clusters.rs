@@ -1,0 +1,78 @@
+//! Clusters and their backends.
+
+use super::Finding;
+use crate::{
+    config::{document::Document, path::Path},
+    units::Span,
+    upstream::{ClusterSettings, Weight},
+};
+
+pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
+    for (name, cluster) in document.clusters.iter() {
+        let path = Path::of(["clusters", name]);
+        weights(&path, cluster, found);
+        times(&path, cluster, found);
+    }
+}
+
+/// Each tier needs a backend that gets something.
+fn weights(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
+    let of_tier = |tier: u8| {
+        cluster
+            .backends
+            .iter()
+            .filter(move |b| b.tier.unwrap_or(0) == tier)
+    };
+    let mut tiers: Vec<u8> = cluster.backends.iter().map(|b| b.tier.unwrap_or(0)).collect();
+    tiers.sort_unstable();
+    tiers.dedup();
+    for tier in tiers {
+        if of_tier(tier).all(|b| b.weight.is_some_and(|weight: Weight| weight.get() == 0)) {
+            let which = if tier == 0 {
+                String::new()
+            } else {
+                format!(" of tier {tier}")
+            };
+            let what = format!("every backend{which} has weight 0, so that none gets anything");
+            found.push(Finding::new(
+                path.key("backends"),
+                what,
+                "give one of them a weight of at least 1",
+            ));
+        }
+    }
+}
+
+fn times(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
+    let limits = [
+        ("connect_timeout", cluster.connect_timeout),
+        ("answer_timeout", cluster.answer_timeout),
+        ("idle_timeout", cluster.idle_timeout),
+    ];
+    for (name, _) in limits.into_iter().filter(|(_, limit)| *limit == Some(Span::ZERO)) {
+        let what = "nothing can be done within no time";
+        found.push(Finding::new(path.key(name), what, "leave it out for the default"));
+    }
+    if let (Some(least), Some(most)) = (cluster.dns.at_least, cluster.dns.at_most)
+        && least > most
+    {
+        let what = format!("the shortest life of an answer, {least}, is longer than the longest, {most}");
+        found.push(Finding::new(
+            path.key("dns").key("at_least"),
+            what,
+            "make it shorter than `at_most`",
+        ));
+    }
+    if let Some(health) = &cluster.health
+        && health.timeout() > health.every()
+    {
+        let (timeout, every) = (Span(health.timeout()), Span(health.every()));
+        let what = format!("a check may take {timeout}, longer than the {every} to the next");
+        let health = path.key("health");
+        found.push(Finding::new(
+            health.key("timeout"),
+            what,
+            "make `timeout` at most as long as `every`",
+        ));
+    }
+}

@@ -1,0 +1,200 @@
+//! The files that a document is and names: read and looked at, nothing more.
+
+use std::{
+    fs, io,
+    io::Read,
+    path::{Path as FilePath, PathBuf},
+};
+
+use rustls::{
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
+
+use super::{
+    check::Finding,
+    document::Document,
+    load::{Loaded, read_with},
+    path::Path,
+    problem::{Problem, Problems},
+    yaml::LARGEST,
+};
+
+/// Reads a document and looks at the files that it names. `-` is standard input, whose paths are relative to the working
+/// folder.
+pub fn load(file: &FilePath) -> Result<Loaded, Problems> {
+    let text = read_text(file)?;
+    read_with(&shown(file), &text, |document| {
+        check_files(document, &folder(file))
+    })
+}
+
+/// Reads a file as text, as [`load`] does: for profiles and other files in the same grammar.
+pub fn read_text(file: &FilePath) -> Result<String, Problems> {
+    let bytes = read_bytes(file).map_err(|error| {
+        let what = format!("cannot be read: {}", plain(&error));
+        Problem::whole(&shown(file), what, "check the name and who may read it")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
+        let what = format!("line {line} is no UTF-8 text");
+        Problem::whole(&shown(file), what, "save the file as UTF-8").into()
+    })
+}
+
+/// The folder that paths in a document are relative to.
+pub fn folder(file: &FilePath) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != FilePath::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn shown(file: &FilePath) -> String {
+    if is_stdin(file) {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    }
+}
+
+fn is_stdin(file: &FilePath) -> bool {
+    file == FilePath::new("-")
+}
+
+/// Reads at most one byte more than may be read, so that a device or a wrong file cannot fill the memory.
+fn read_bytes(file: &FilePath) -> io::Result<Vec<u8>> {
+    let most = LARGEST as u64 + 1;
+    let mut bytes = Vec::new();
+    if is_stdin(file) {
+        io::stdin().lock().take(most).read_to_end(&mut bytes)?;
+    } else {
+        fs::File::open(file)?.take(most).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// An error without its number.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Looks at the files that a document names, relative to `folder`.
+pub fn check_files(document: &Document, folder: &FilePath) -> Vec<Finding> {
+    let mut look = Look {
+        folder,
+        found: Vec::new(),
+    };
+    for (name, listener) in document.listeners.iter() {
+        let Some(tls) = &listener.tls else { continue };
+        let path = Path::of(["listeners", name, "tls"]);
+        look.pair(&path, &tls.certificate, &tls.key);
+        for (i, pair) in tls.more.iter().enumerate() {
+            look.pair(&path.key("more").item(i), &pair.certificate, &pair.key);
+        }
+        tls.client_ca
+            .iter()
+            .for_each(|file| drop(look.certificates(path.key("client_ca"), file)));
+    }
+    for (name, cluster) in document.clusters.iter() {
+        let Some(tls) = &cluster.tls else { continue };
+        let path = Path::of(["clusters", name, "tls"]);
+        tls.roots
+            .iter()
+            .for_each(|file| drop(look.certificates(path.key("roots"), file)));
+        tls.client
+            .iter()
+            .for_each(|pair| look.pair(&path.key("client"), &pair.certificate, &pair.key));
+    }
+    let tokens = document.admin.tokens_file.iter();
+    tokens.for_each(|file| drop(look.read(&Path::of(["admin", "tokens_file"]), file)));
+    look.found
+}
+
+struct Look<'f> {
+    folder: &'f FilePath,
+    found: Vec<Finding>,
+}
+
+impl Look<'_> {
+    fn find<T>(&mut self, path: Path, what: String, mend: &str) -> Option<T> {
+        self.found.push(Finding::new(path, what, mend));
+        None
+    }
+
+    fn read(&mut self, path: &Path, file: &FilePath) -> Option<Vec<u8>> {
+        let place = self.folder.join(file);
+        match fs::read(&place) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                let what = format!("`{}` cannot be read: {}", file.display(), plain(&error));
+                let mend = format!("looked for it at {}", place.display());
+                self.find(path.clone(), what, &mend)
+            }
+        }
+    }
+
+    fn certificates(&mut self, path: Path, file: &FilePath) -> Option<Vec<CertificateDer<'static>>> {
+        let bytes = self.read(&path, file)?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        match chain {
+            Ok(chain) if !chain.is_empty() => Some(chain),
+            _ => {
+                let what = format!("there is no certificate in `{}`", file.display());
+                self.find(path, what, "it must be PEM, with `-----BEGIN CERTIFICATE-----`")
+            }
+        }
+    }
+
+    fn key(&mut self, path: Path, file: &FilePath) -> Option<PrivateKeyDer<'static>> {
+        let bytes = self.read(&path, file)?;
+        match PrivateKeyDer::from_pem_slice(&bytes) {
+            Ok(key) => Some(key),
+            Err(_) if bytes.windows(9).any(|part| part == b"ENCRYPTED") => {
+                let what = format!("the key in `{}` is encrypted", file.display());
+                self.find(path, what, "decrypt it: `openssl pkey -in FILE -out FILE.plain`")
+            }
+            Err(_) => {
+                let what = format!("there is no private key in `{}`", file.display());
+                self.find(path, what, "it must be PEM, with `-----BEGIN PRIVATE KEY-----`")
+            }
+        }
+    }
+
+    /// A certificate and its key, which must belong together.
+    fn pair(&mut self, path: &Path, certificate: &FilePath, key: &FilePath) {
+        let chain = self.certificates(path.key("certificate"), certificate);
+        let secret = self.key(path.key("key"), key);
+        let (Some(chain), Some(secret)) = (chain, secret) else {
+            return;
+        };
+        let what = match CertifiedKey::from_der(chain, secret, &aws_lc_rs::default_provider()) {
+            Ok(_) => return,
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                format!(
+                    "`{}` is not the key of `{}`",
+                    key.display(),
+                    certificate.display()
+                )
+            }
+            Err(error) => format!(
+                "`{}` and `{}` cannot be used: {error}",
+                certificate.display(),
+                key.display()
+            ),
+        };
+        let mend =
+            "put the certificate of the server first in its file, and name the key that it was made with";
+        self.find::<()>(path.key("key"), what, mend);
+    }
+}

@@ -209,7 +209,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn check(bytes: &[u8], expected: Result<Option<(usize, Option<(&str, &str)>)>, &str>) {
+    /// The header's length and the addresses in it; `None` when it may still come; a part of the complaint.
+    type Expected<'a> = Result<Option<(usize, Option<(&'a str, &'a str)>)>, &'a str>;
+
+    fn check(bytes: &[u8], expected: Expected<'_>) {
         let found = parse(bytes);
         let expected = expected.map(|header| {
             header.map(|(length, pair)| Header {

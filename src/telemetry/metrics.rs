@@ -1,0 +1,405 @@
+//! The numbers: what is counted, for whom, and how they are found again after a reload.
+//!
+//! A snapshot registers its names when it is compiled and keeps what it gets; the hot path then only indexes. A name that
+//! was there before finds its counters again, so a reload resets nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+use serde::Serialize;
+
+use super::shard::{Counter, Histogram, Level, Sharded};
+
+/// All numbers of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    workers: usize,
+    pub(super) listeners: Family<1, ListenerLane>,
+    pub(super) requests: Family<4, RequestLane>,
+    pub(super) clusters: Family<1, ClusterLane>,
+    pub(super) backends: Family<2, BackendLane>,
+    pub(super) faults: Family<1, FaultLane>,
+    /// Exchanges that a fault holds now.
+    pub held: Sharded<Level>,
+    /// Reloads that went live.
+    pub reloads_applied: Counter,
+    /// Reloads that were refused; the old document runs on.
+    pub reloads_refused: Counter,
+    /// The number of the snapshot in force.
+    pub generation: AtomicU64,
+    /// Whether the proxy is draining.
+    pub draining: AtomicBool,
+    /// Access log lines lost because the disk was slower than the traffic.
+    pub access_lines_dropped: Counter,
+}
+
+/// Who made the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A backend.
+    Upstream,
+    /// A fault.
+    Injected,
+    /// The proxy itself.
+    Proxy,
+}
+
+impl Origin {
+    pub(super) const ALL: [Self; 3] = [Self::Upstream, Self::Injected, Self::Proxy];
+
+    /// The word for it in logs and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Injected => "injected",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// The class of an answer's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The exchange ended without an answer.
+    None,
+    /// 1xx
+    Informational,
+    /// 2xx
+    Success,
+    /// 3xx
+    Redirection,
+    /// 4xx
+    ClientError,
+    /// 5xx
+    ServerError,
+}
+
+impl Class {
+    pub(super) const ALL: [Self; 6] = [
+        Self::None,
+        Self::Informational,
+        Self::Success,
+        Self::Redirection,
+        Self::ClientError,
+        Self::ServerError,
+    ];
+
+    /// The class of a status; what HTTP does not know is no answer.
+    pub const fn of(status: u16) -> Self {
+        match status / 100 {
+            1 => Self::Informational,
+            2 => Self::Success,
+            3 => Self::Redirection,
+            4 => Self::ClientError,
+            5 => Self::ServerError,
+            _ => Self::None,
+        }
+    }
+
+    /// The label: `2xx`, or `none`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Informational => "1xx",
+            Self::Success => "2xx",
+            Self::Redirection => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+        }
+    }
+}
+
+/// How one attempt at a backend ended. A request has one or, with retries, several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It answered with a status below 500, or a connection was served.
+    Ok,
+    /// It answered with 5xx.
+    ServerError,
+    /// No connection: unreachable, unresolved, or TLS failed.
+    Connect,
+    /// Connection refused.
+    Refused,
+    /// Connection lost on the way.
+    Reset,
+    /// No answer in time.
+    Timeout,
+    /// An answer that breaks the protocol.
+    Garbage,
+}
+
+impl Attempt {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::ServerError,
+        Self::Connect,
+        Self::Refused,
+        Self::Reset,
+        Self::Timeout,
+        Self::Garbage,
+    ];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ServerError => "5xx",
+            Self::Connect => "connect",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Garbage => "garbage",
+        }
+    }
+}
+
+/// What a worker counts for a listener.
+#[derive(Debug, Default)]
+pub struct ListenerLane {
+    /// Connections.
+    pub connections: Level,
+    /// Bytes received from clients.
+    pub received: Counter,
+    /// Bytes sent to clients.
+    pub sent: Counter,
+    /// Times that accepting had to stop for a while.
+    pub accept_pauses: Counter,
+    /// TLS handshakes that failed.
+    pub handshakes_failed: Counter,
+}
+
+/// What a worker counts for a route and the backend that answered.
+#[derive(Debug, Default)]
+pub struct RequestLane {
+    answers: [[Counter; Origin::ALL.len()]; Class::ALL.len()],
+}
+
+impl RequestLane {
+    /// Counts what the user saw, once an exchange.
+    pub fn answered(&self, class: Class, origin: Origin) {
+        self.count(class, origin).inc();
+    }
+
+    pub(super) fn count(&self, class: Class, origin: Origin) -> &Counter {
+        &self.answers[class as usize][origin as usize]
+    }
+}
+
+/// What a worker counts for a cluster.
+#[derive(Debug, Default)]
+pub struct ClusterLane {
+    /// From the head of a request to the end of its answer, as the user saw it.
+    pub duration: Histogram,
+    /// Attempts beyond the first.
+    pub retries: Counter,
+    /// Retries that the budget did not allow.
+    pub retries_denied: Counter,
+    /// Requests for which no backend was left.
+    pub without_backend: Counter,
+}
+
+/// What a worker counts for a backend.
+#[derive(Debug, Default)]
+pub struct BackendLane {
+    attempts: [Counter; Attempt::ALL.len()],
+    /// Connections to it.
+    pub connections: Level,
+}
+
+impl BackendLane {
+    /// Counts one attempt, retries included.
+    pub fn attempted(&self, attempt: Attempt) {
+        self.count(attempt).inc();
+    }
+
+    pub(super) fn count(&self, attempt: Attempt) -> &Counter {
+        &self.attempts[attempt as usize]
+    }
+}
+
+/// What a worker counts for a fault.
+#[derive(Debug, Default)]
+pub struct FaultLane {
+    /// Exchanges that it touched.
+    pub hits: Counter,
+}
+
+/// The counters of a route, one for each backend that may answer and one for when none did.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    none: Arc<Sharded<RequestLane>>,
+    backends: Vec<Arc<Sharded<RequestLane>>>,
+}
+
+impl RouteMetrics {
+    /// The counters of a worker, for an answer by the backend with this index or by none.
+    pub fn lane(&self, worker: usize, backend: Option<usize>) -> &RequestLane {
+        backend
+            .and_then(|i| self.backends.get(i))
+            .unwrap_or(&self.none)
+            .lane(worker)
+    }
+}
+
+/// The label for "none": no name in the document can be empty.
+const NONE: &str = "";
+
+impl Metrics {
+    /// Numbers for so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            workers,
+            listeners: Family::new(["listener"]),
+            requests: Family::new(["listener", "route", "cluster", "backend"]),
+            clusters: Family::new(["cluster"]),
+            backends: Family::new(["cluster", "backend"]),
+            faults: Family::new(["fault"]),
+            held: Sharded::new(workers),
+            reloads_applied: Counter::default(),
+            reloads_refused: Counter::default(),
+            generation: AtomicU64::default(),
+            draining: AtomicBool::default(),
+            access_lines_dropped: Counter::default(),
+        })
+    }
+
+    /// How many workers have a lane.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The counters of a listener.
+    pub fn listener(&self, name: &str) -> Arc<Sharded<ListenerLane>> {
+        self.listeners.member(self.workers, [name])
+    }
+
+    /// The counters of a route to a cluster with these backends. What matched no route is counted with empty names.
+    pub fn route(&self, listener: &str, route: &str, cluster: &str, backends: &[&str]) -> RouteMetrics {
+        let member = |backend| {
+            self.requests
+                .member(self.workers, [listener, route, cluster, backend])
+        };
+        RouteMetrics {
+            none: member(NONE),
+            backends: backends.iter().copied().map(member).collect(),
+        }
+    }
+
+    /// The counters of a cluster.
+    pub fn cluster(&self, name: &str) -> Arc<Sharded<ClusterLane>> {
+        self.clusters.member(self.workers, [name])
+    }
+
+    /// The counters of a backend.
+    pub fn backend(&self, cluster: &str, name: &str) -> Arc<Sharded<BackendLane>> {
+        self.backends.member(self.workers, [cluster, name])
+    }
+
+    /// The counters of a fault.
+    pub fn fault(&self, name: &str) -> Arc<Sharded<FaultLane>> {
+        self.faults.member(self.workers, [name])
+    }
+}
+
+/// Counters of the same kind, told apart by the values of `N` labels.
+#[derive(Debug)]
+pub(super) struct Family<const N: usize, T> {
+    pub(super) labels: [&'static str; N],
+    members: Mutex<BTreeMap<[String; N], Arc<Sharded<T>>>>,
+}
+
+/// Beyond so many members, those that no snapshot holds any more are forgotten: names of faults set through the API may be
+/// new each time.
+const MANY_MEMBERS: usize = 4096;
+
+impl<const N: usize, T: Default> Family<N, T> {
+    fn new(labels: [&'static str; N]) -> Self {
+        Self {
+            labels,
+            members: Mutex::default(),
+        }
+    }
+
+    fn member(&self, workers: usize, values: [&str; N]) -> Arc<Sharded<T>> {
+        // An insertion is whole or has not happened, whatever panicked.
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        if members.len() >= MANY_MEMBERS {
+            members.retain(|_, member| Arc::strong_count(member) > 1);
+        }
+        let fresh = || Arc::new(Sharded::new(workers));
+        Arc::clone(members.entry(values.map(Into::into)).or_insert_with(fresh))
+    }
+
+    /// All members, in the order of their labels.
+    pub(super) fn all(&self) -> Vec<([String; N], Arc<Sharded<T>>)> {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members
+            .iter()
+            .map(|(values, member)| (values.clone(), Arc::clone(member)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_finds_its_counters_again_after_a_reload() {
+        let metrics = Metrics::new(2);
+        let before = metrics.route("public", "orders", "app", &["a", "b"]);
+        before.lane(1, Some(1)).answered(Class::Success, Origin::Upstream);
+        let after = metrics.route("public", "orders", "app", &["b"]);
+        assert_eq!(
+            after
+                .lane(1, Some(0))
+                .count(Class::Success, Origin::Upstream)
+                .get(),
+            1
+        );
+    }
+
+    #[test]
+    fn an_index_that_is_gone_counts_as_no_backend() {
+        let metrics = Metrics::new(1);
+        let route = metrics.route("public", "orders", "app", &["a"]);
+        route.lane(0, Some(7)).answered(Class::ServerError, Origin::Proxy);
+        assert_eq!(
+            route.lane(0, None).count(Class::ServerError, Origin::Proxy).get(),
+            1
+        );
+    }
+
+    #[test]
+    fn names_that_nobody_holds_are_forgotten_when_there_are_many() {
+        let metrics = Metrics::new(1);
+        let kept = metrics.fault("kept");
+        kept.lane(0).hits.inc();
+        for i in 0..MANY_MEMBERS + 10 {
+            metrics.fault(&format!("once-{i}"));
+        }
+        assert!(metrics.faults.all().len() < 100);
+        assert_eq!(metrics.fault("kept").sum(|lane| lane.hits.get()), 1);
+    }
+
+    #[test]
+    fn the_classes_of_all_statuses() {
+        for (status, class) in [
+            (100, "1xx"),
+            (204, "2xx"),
+            (304, "3xx"),
+            (404, "4xx"),
+            (599, "5xx"),
+            (600, "none"),
+            (0, "none"),
+        ] {
+            assert_eq!(Class::of(status).as_str(), class);
+        }
+    }
+}

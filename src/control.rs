@@ -1,27 +1,549 @@
 //! The only writer of the truth: changes are compiled first, then published whole or refused whole.
 //!
-//! Nothing here waits for traffic: a change is compiled, published through one `watch` channel, and the mutex is never
+//! Nothing here waits for traffic: a change is compiled and published through one `watch` channel, and the mutex is never
 //! held across an await.
-
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-
-use serde::Serialize;
-use tokio::{sync::watch, time::Instant};
-
-use crate::{
-    config::{self, Document, Problems},
-    faults::{self, Fault},
-    snapshot::{Compiler, Snapshot},
-    telemetry::events::{Event, Events},
-    units::Span,
-};
 
 pub mod history;
 pub mod lease;
 
-pub use history::{Author, Revision};
-pub use lease::{Lease, LeaseId, Owner};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+pub use self::{
+    history::{Author, History, Revision},
+    lease::{Lease, LeaseId, Leases, Owner},
+};
+use crate::{
+    config::{self, Document, Problems},
+    faults::{Do, Entry, Fault},
+    snapshot::{Compiler, Obstacle, Snapshot, Source},
+    telemetry::events::{Event, Events},
+    units::Probability,
+    upstream::Weight,
+};
+
+/// The truth and its only writer.
+pub struct Control {
+    truth: Mutex<Truth>,
+    publish: watch::Sender<Arc<Snapshot>>,
+    leases_changed: tokio::sync::Notify,
+    compiler: Compiler,
+    events: Events,
+}
+
+struct Truth {
+    document: Document,
+    /// The document in force before a `bad_reload` put a broken one in its place.
+    sound: Option<Sound>,
+    history: History,
+    leases: Leases,
+    panic: Option<Panicked>,
+}
+
+/// What a rollback of a broken reload goes back to.
+struct Sound {
+    document: Document,
+    /// The fault that broke it.
+    fault: String,
+}
+
+/// What a panic did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Panicked {
+    /// How many faults were lifted.
+    pub lifted: usize,
+    /// How many leases ended.
+    pub leases: usize,
+    /// From the order to the moment at which traffic was told.
+    #[serde(serialize_with = "as_millis")]
+    pub took: Duration,
+}
+
+fn as_millis<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(took.as_secs_f64() * 1e3)
+}
+
+/// A fault that stands.
+#[derive(Clone, Debug)]
+pub struct FaultStatus {
+    /// The fault.
+    pub fault: Arc<Fault>,
+    /// Who holds its lease; `None` for one of the document.
+    pub owner: Option<Owner>,
+    /// Its lease.
+    pub lease: Option<LeaseId>,
+    /// How long it still lives unless its lease is renewed.
+    pub ends_in: Option<Duration>,
+}
+
+/// Why a change was refused. Nothing of it is in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The text is wrong.
+    #[error("{0}")]
+    Problems(Problems),
+    /// The document is right in itself, but something stands in its way.
+    #[error("{}", obstacles(.0))]
+    Obstacles(Vec<Obstacle>),
+    /// There is no such thing.
+    #[error("there is no {what} `{name}`{}", known_list(.known))]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// What it was called.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A panic is in force.
+    #[error("a panic is in force and nothing new may start; `chaosproxy panic reset` ends it")]
+    Panicked,
+    /// It may not be done.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn obstacles(all: &[Obstacle]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn known_list(known: &[String]) -> String {
+    if known.is_empty() { "; there are none".into() } else { format!("; there are: {}", known.join(", ")) }
+}
+
+impl Control {
+    /// Puts a first document in force.
+    ///
+    /// # Errors
+    /// What stands in its way; nothing is bound then.
+    pub fn start(
+        document: Document,
+        revision: (Author, &str, &str),
+        compiler: Compiler,
+        history: History,
+        events: Events,
+    ) -> Result<Arc<Self>, ChangeError> {
+        let source = Source { document: &document, leased: &[], previous: None, reload: true };
+        let snapshot = compiler.compile(&source, Instant::now()).map_err(ChangeError::Obstacles)?;
+        let mut truth = Truth { document, sound: None, history, leases: Leases::default(), panic: None };
+        let (author, file, text) = revision;
+        if let Err(error) = truth.history.add(author, file, text) {
+            tracing::warn!(%error, "the document is in force, but could not be written to the state folder");
+        }
+        Ok(Arc::new(Self {
+            truth: Mutex::new(truth),
+            publish: watch::Sender::new(Arc::new(snapshot)),
+            leases_changed: tokio::sync::Notify::new(),
+            compiler,
+            events,
+        }))
+    }
+
+    /// The truth as traffic sees it, now and whenever it changes.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.publish.subscribe()
+    }
+
+    /// The truth as traffic sees it.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.publish.borrow().clone()
+    }
+
+    /// What happens, as it happens.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Truth> {
+        // A panic of another holder leaves a truth that was published, or one that was not: both are whole.
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compiles what the truth says and publishes it; traffic that is held by a fault which is gone is released.
+    fn publish(&self, truth: &Truth, document: &Document, reload: bool) -> Result<(), ChangeError> {
+        let previous = self.snapshot();
+        let leased: Vec<(&str, &Entry)> = truth
+            .leases
+            .iter()
+            .flat_map(|(_, lease)| lease.faults.iter().map(|(name, entry)| (name.as_str(), entry)))
+            .collect();
+        let leased = if truth.panic.is_some() { &[][..] } else { &leased[..] };
+        let calm;
+        let document = if truth.panic.is_some() && !document.faults.is_empty() {
+            // A panic lifts the document's faults too; they come back with its reset.
+            calm = Document { faults: config::Named::default(), ..document.clone() };
+            &calm
+        } else {
+            document
+        };
+        let source = Source { document, leased, previous: Some(&previous), reload };
+        let snapshot = Arc::new(self.compiler.compile(&source, Instant::now()).map_err(ChangeError::Obstacles)?);
+        self.publish.send_replace(snapshot.clone());
+        let (added, gone) = snapshot.faults_changed(&previous);
+        for fault in gone {
+            fault.lift();
+            self.events.send(Event::fault_lifted(fault.name()));
+        }
+        for fault in added {
+            self.events.send(Event::fault_added(fault.name(), fault.doc().kind));
+        }
+        Ok(())
+    }
+
+    /// Validates a document whole and puts it in force whole, or refuses it whole while the one before runs on. Returns the
+    /// number of its revision.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or what stands in its way.
+    pub fn apply(&self, text: &str, file: &str, author: Author) -> Result<u64, ChangeError> {
+        let result = config::read_document(file, text)
+            .map_err(ChangeError::Problems)
+            .and_then(|loaded| self.put_in_force(loaded.document, text, file, author.clone()));
+        match &result {
+            Ok(revision) => self.events.send(Event::reloaded(*revision, &author.who, &author.via)),
+            Err(error) => self.events.send(Event::reload_refused(&author.who, &author.via, &error.to_string())),
+        }
+        result
+    }
+
+    fn put_in_force(&self, document: Document, text: &str, file: &str, author: Author) -> Result<u64, ChangeError> {
+        let mut truth = self.lock();
+        self.publish(&truth, &document, true)?;
+        truth.document = document;
+        truth.sound = None;
+        match truth.history.add(author, file, text) {
+            Ok(revision) => Ok(revision),
+            Err(error) => {
+                tracing::warn!(%error, "the document is in force, but could not be written to the state folder");
+                Ok(truth.history.last().map_or(0, |revision| revision.number))
+            }
+        }
+    }
+
+    /// Goes back to an earlier revision: the one before, unless a number is given. A broken document that a `bad_reload`
+    /// put in force goes first.
+    ///
+    /// # Errors
+    /// When there is no such revision, or it can no longer be put in force.
+    pub fn rollback(&self, to: Option<u64>, author: Author) -> Result<u64, ChangeError> {
+        let broken_by = self.lock().sound.as_ref().map(|sound| sound.fault.clone());
+        if let (Some(fault), None) = (broken_by, to) {
+            self.remove_fault(&fault);
+            let revision = self.lock().history.last().map_or(0, |revision| revision.number);
+            self.events.send(Event::reloaded(revision, &author.who, "rollback"));
+            return Ok(revision);
+        }
+        let revision = {
+            let truth = self.lock();
+            let found = match to {
+                Some(number) => truth.history.get(number),
+                None => truth.history.before_last(),
+            };
+            found.cloned().ok_or_else(|| ChangeError::NotFound {
+                what: "revision",
+                name: to.map_or_else(|| "before the one in force".into(), |number| number.to_string()),
+                known: truth.history.iter().map(|revision| revision.number.to_string()).collect(),
+            })?
+        };
+        self.apply(&revision.text, &revision.file, Author { via: "rollback".into(), ..author })
+    }
+
+    /// The documents that were in force, the oldest first.
+    pub fn history(&self) -> Vec<Revision> {
+        self.lock().history.iter().cloned().collect()
+    }
+
+    /// A document that was in force, by number.
+    pub fn revision(&self, number: u64) -> Option<Revision> {
+        self.lock().history.get(number).cloned()
+    }
+
+    /// The document in force.
+    pub fn document(&self) -> Document {
+        self.lock().document.clone()
+    }
+
+    /// Sets faults that live as long as the lease is renewed, or until its end.
+    ///
+    /// # Errors
+    /// When a fault does not fit the document in force, a name is taken, or a panic is in force.
+    pub fn take_lease(
+        &self,
+        owner: Owner,
+        ttl: Duration,
+        faults: Vec<(String, Entry)>,
+    ) -> Result<LeaseId, ChangeError> {
+        let mut truth = self.lock();
+        self.may_set(&truth, None, &faults)?;
+        let lease = Lease { owner, ends: Instant::now() + ttl, faults };
+        let id = truth.leases.take(lease);
+        if let Err(error) = self.settle(&mut truth) {
+            truth.leases.end(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Puts a complete new set in the place of a lease's faults, all at once.
+    ///
+    /// # Errors
+    /// As [`Control::take_lease`]; the set before stands then.
+    pub fn replace(&self, id: LeaseId, faults: Vec<(String, Entry)>) -> Result<(), ChangeError> {
+        let mut truth = self.lock();
+        self.may_set(&truth, Some(id), &faults)?;
+        let before = std::mem::replace(&mut held(&mut truth.leases, id)?.faults, faults);
+        self.settle(&mut truth).inspect_err(|_| {
+            if let Some(lease) = truth.leases.get_mut(id) {
+                lease.faults = before;
+            }
+        })
+    }
+
+    /// Keeps a lease alive for so long from now.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn renew(&self, id: LeaseId, ttl: Duration) -> Result<(), ChangeError> {
+        held(&mut self.lock().leases, id)?.ends = Instant::now() + ttl;
+        self.leases_changed.notify_one();
+        Ok(())
+    }
+
+    /// Gives a lease back: its faults are gone. False when it had ended before.
+    pub fn release(&self, id: LeaseId) -> bool {
+        let mut truth = self.lock();
+        let ended = truth.leases.end(id).is_some();
+        self.settle_for_less(&mut truth);
+        ended
+    }
+
+    /// Removes one fault that was set by hand. False when there is none of that name.
+    pub fn remove_fault(&self, name: &str) -> bool {
+        let mut truth = self.lock();
+        let removed = truth.leases.remove_fault(name);
+        self.settle_for_less(&mut truth);
+        removed
+    }
+
+    fn may_set(&self, truth: &Truth, own: Option<LeaseId>, faults: &[(String, Entry)]) -> Result<(), ChangeError> {
+        if truth.panic.is_some() {
+            return Err(ChangeError::Panicked);
+        }
+        let others: usize = truth.leases.iter().filter(|(id, _)| Some(*id) != own).map(|(_, l)| l.faults.len()).sum();
+        if others + faults.len() > lease::FAULTS_AT_MOST {
+            return Err(ChangeError::Refused(format!("more than {} faults at once", lease::FAULTS_AT_MOST)));
+        }
+        for (place, (name, entry)) in faults.iter().enumerate() {
+            let elsewhere = truth.leases.iter().filter(|(id, _)| Some(*id) != own);
+            let taken = truth.document.faults.get(name).is_some()
+                || elsewhere.flat_map(|(_, lease)| &lease.faults).any(|(other, _)| other == name)
+                || faults[..place].iter().any(|(other, _)| other == name);
+            if taken {
+                return Err(ChangeError::Refused(format!(
+                    "there is already a fault `{name}`; remove it first, or give this one another name"
+                )));
+            }
+            let findings = config::check_fault(&truth.document, &config::Path::of(["faults", name]), entry);
+            if let Some(finding) = findings.first() {
+                return Err(ChangeError::Refused(finding.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes what the leases say now, with the document that a `bad_reload` among them wants.
+    fn settle(&self, truth: &mut Truth) -> Result<(), ChangeError> {
+        self.leases_changed.notify_one();
+        let wanted = truth
+            .leases
+            .iter()
+            .flat_map(|(_, lease)| &lease.faults)
+            .find_map(|(name, entry)| match &entry.r#do {
+                Do::BadReload(bad) => Some((name.clone(), bad.clone())),
+                _ => None,
+            });
+        let (document, sound) = match (wanted, truth.sound.take()) {
+            (None, None) => (truth.document.clone(), None),
+            (None, Some(sound)) => (sound.document, None),
+            (Some((fault, bad)), sound) => {
+                let good = sound.map_or_else(|| truth.document.clone(), |sound| sound.document);
+                let text = truth.history.last().map(|revision| revision.text.clone()).unwrap_or_default();
+                let broken = bad.broken(&text).and_then(|text| config::read_unchecked(&text)).ok_or_else(|| {
+                    ChangeError::Refused("the broken document of `bad_reload` cannot be read at all".into())
+                })?;
+                (broken, Some(Sound { document: good, fault }))
+            }
+        };
+        self.publish(truth, &document, false)?;
+        truth.document = document;
+        truth.sound = sound;
+        Ok(())
+    }
+
+    /// As [`Control::settle`], where faults only go: the document is one that was in force.
+    fn settle_for_less(&self, truth: &mut Truth) {
+        if let Err(error) = self.settle(truth) {
+            tracing::error!(%error, "faults could not be lifted in the regular way; each is lifted by itself");
+            let standing = self.snapshot();
+            for fault in &standing.faults {
+                if !truth.leases.has_fault(fault.name()) && truth.document.faults.get(fault.name()).is_none() {
+                    fault.lift();
+                }
+            }
+        }
+    }
+
+    /// The faults that stand, in the order in which they are tried.
+    pub fn faults(&self) -> Vec<FaultStatus> {
+        let truth = self.lock();
+        let now = Instant::now();
+        let snapshot = self.snapshot();
+        let status = |fault: &Arc<Fault>| {
+            let mut leases = truth.leases.iter();
+            let held = leases.find(|(_, lease)| lease.faults.iter().any(|(name, _)| name == fault.name()));
+            FaultStatus {
+                fault: fault.clone(),
+                owner: held.map(|(_, lease)| lease.owner.clone()),
+                lease: held.map(|(id, _)| id),
+                ends_in: held.map(|(_, lease)| lease.ends.saturating_duration_since(now)),
+            }
+        };
+        snapshot.faults.iter().map(status).collect()
+    }
+
+    /// Lifts every fault at once and lets none start until the panic is reset.
+    pub fn panic(&self, by: &Author) -> Panicked {
+        let begun = Instant::now();
+        let mut truth = self.lock();
+        let lifted = self.snapshot().faults.len();
+        let leases = truth.leases.end_all().len();
+        truth.panic = Some(Panicked { lifted, leases, took: Duration::ZERO });
+        self.settle_for_less(&mut truth);
+        // Whatever the document says, nothing that stood before stands now.
+        let done = Panicked { lifted, leases, took: begun.elapsed() };
+        truth.panic = Some(done);
+        drop(truth);
+        self.events.send(Event::panicked(&by.who, &by.via, lifted));
+        done
+    }
+
+    /// The panic that is in force.
+    pub fn panicked(&self) -> Option<Panicked> {
+        self.lock().panic
+    }
+
+    /// Lets faults start again. False when no panic was in force.
+    pub fn panic_reset(&self, by: &Author) -> bool {
+        let mut truth = self.lock();
+        let was = truth.panic.take().is_some();
+        if was {
+            self.settle_for_less(&mut truth);
+            self.events.send(Event::panic_reset(&by.who, &by.via));
+        }
+        was
+    }
+
+    /// Ends the leases whose time is over, at that time, for as long as the process lives.
+    pub async fn expire_leases(self: Arc<Self>) {
+        loop {
+            let next = self.lock().leases.next_end();
+            let over = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => self.expire(Instant::now()),
+                () = self.leases_changed.notified() => {}
+            }
+        }
+    }
+
+    fn expire(&self, now: Instant) {
+        let mut truth = self.lock();
+        let over = truth.leases.expire(now);
+        if over.is_empty() {
+            return;
+        }
+        self.settle_for_less(&mut truth);
+        for lease in over {
+            self.events.send(Event::lease_ended(&lease.owner.to_string(), lease.faults.len()));
+        }
+    }
+
+    /// Takes a backend out of the choice; what runs on it ends by itself.
+    ///
+    /// # Errors
+    /// When there is no such backend.
+    pub fn drain(&self, cluster: &str, backend: &str) -> Result<(), ChangeError> {
+        self.with_backend(cluster, backend, |backend| backend.drain())
+    }
+
+    /// Puts a drained backend back.
+    ///
+    /// # Errors
+    /// When there is no such backend.
+    pub fn enable(&self, cluster: &str, backend: &str) -> Result<(), ChangeError> {
+        self.with_backend(cluster, backend, |backend| backend.enable(Instant::now()))
+    }
+
+    /// Changes a backend's share, until the document says otherwise.
+    ///
+    /// # Errors
+    /// When there is no such backend.
+    pub fn set_weight(&self, cluster: &str, backend: &str, weight: Weight) -> Result<(), ChangeError> {
+        self.with_backend(cluster, backend, |backend| backend.set_weight(weight))
+    }
+
+    /// Admits a share of a cluster's traffic; the rest is answered 503.
+    ///
+    /// # Errors
+    /// When there is no such cluster.
+    pub fn admit(&self, cluster: &str, share: Probability) -> Result<(), ChangeError> {
+        let snapshot = self.snapshot();
+        let target = snapshot.cluster(cluster).ok_or_else(|| no_cluster(&snapshot, cluster))?;
+        target.cluster.admit(share);
+        self.events.send(Event::balancer(cluster, None, &format!("admits {share}")));
+        Ok(())
+    }
+
+    fn with_backend(
+        &self,
+        cluster: &str,
+        backend: &str,
+        act: impl FnOnce(&crate::upstream::Backend),
+    ) -> Result<(), ChangeError> {
+        let snapshot = self.snapshot();
+        let target = snapshot.cluster(cluster).ok_or_else(|| no_cluster(&snapshot, cluster))?;
+        let backends = target.cluster.backends();
+        let found = backends.iter().find(|one| one.name() == backend).ok_or_else(|| ChangeError::NotFound {
+            what: "backend",
+            name: format!("{cluster}/{backend}"),
+            known: backends.iter().map(|one| one.name().to_owned()).collect(),
+        })?;
+        act(found);
+        self.events.send(Event::balancer(cluster, Some(backend), &found.state_word()));
+        Ok(())
+    }
+}
+
+fn no_cluster(snapshot: &Snapshot, name: &str) -> ChangeError {
+    ChangeError::NotFound {
+        what: "cluster",
+        name: name.to_owned(),
+        known: snapshot.clusters.iter().map(|target| target.name.to_string()).collect(),
+    }
+}
+
+fn held(leases: &mut Leases, id: LeaseId) -> Result<&mut Lease, ChangeError> {
+    leases.get_mut(id).ok_or_else(|| ChangeError::NotFound {
+        what: "lease",
+        name: id.0.to_string(),
+        known: Vec::new(),
+    })
+}

@@ -4,17 +4,24 @@
 //! cluster, and both the faults that may touch them. State that must outlive a change (a backend's health, a fault's
 //! counters, a listener's sockets) is carried over by identity.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    config::{Document, Listener as ListenerSettings, Problem, Protocol},
+    config::{self, Document, Path},
     faults::{Entry, Fault, Leg, Scope},
-    net::{Addresses, ClientTls, Directory, Permits, ServerTls, Sockets},
+    net::{
+        Addresses, Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool,
+        tls::{ClientFiles, KeyPair, ServerFiles, Trust},
+    },
     route::{RouteSettings, Table},
     units::Dice,
-    upstream::{Cluster, ClusterSettings},
+    upstream::{
+        Cluster, ClusterSettings,
+        settings::{Protocol as Speaks, TlsSettings},
+    },
+    wire::http1,
 };
 
 /// What traffic may know at one moment.
@@ -22,8 +29,8 @@ pub struct Snapshot {
     /// Counts up with every change that is published.
     pub generation: u64,
     /// The listeners by name.
-    pub listeners: BTreeMap<String, Arc<Listener>>,
-    /// The clusters, in the order of their names.
+    pub listeners: BTreeMap<Arc<str>, Arc<Listener>>,
+    /// The clusters, in the order written.
     pub clusters: Vec<Arc<Target>>,
     /// The active faults, in the order in which they are tried.
     pub faults: Vec<Arc<Fault>>,
@@ -36,7 +43,7 @@ pub struct Listener {
     /// Its name.
     pub name: Arc<str>,
     /// What was written.
-    pub settings: ListenerSettings,
+    pub settings: config::Listener,
     /// Its certificates, where it ends TLS.
     pub tls: Option<ServerTls>,
     /// Its sockets, one per worker.
@@ -69,26 +76,37 @@ pub struct Route {
 pub struct Target {
     /// Its name.
     pub name: Arc<str>,
+    /// What was written.
+    pub settings: ClusterSettings,
     /// The choice between its backends, their health and counters.
     pub cluster: Arc<Cluster>,
     /// Where its backends are, by backend.
     pub addresses: Vec<Addresses>,
+    /// Follows other names, for calls that a fault misleads.
+    pub directory: Directory,
     /// TLS towards them.
     pub tls: Option<ClientTls>,
+    /// What a worker may keep of idle connections.
+    pub pool: pool::Limits,
+    /// How many requests a connection carries at most.
+    pub uses: Option<u64>,
+    /// How its backends are asked over HTTP/1.1.
+    pub asking: http1::Asking,
     /// The faults that health checks see, by backend.
     pub faults: Vec<Vec<Arc<Fault>>>,
 }
 
 /// What a snapshot is compiled from.
+#[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The document.
     pub document: &'a Document,
     /// The faults of the active leases, in order.
-    pub leased: Vec<(&'a str, &'a Entry)>,
+    pub leased: &'a [(&'a str, &'a Entry)],
     /// The snapshot before, from which state is carried over.
     pub previous: Option<&'a Snapshot>,
-    /// Whether the document was validated; if not, what does not resolve is served as the failure it is.
-    pub validated: bool,
+    /// Whether files are read again: a document was loaded, not just a fault set.
+    pub reload: bool,
 }
 
 /// What compiling needs of the world: names to follow, ports to bind, files to read.
@@ -97,71 +115,262 @@ pub struct Compiler {
     pub directory: Directory,
     /// How many sockets a listener gets.
     pub workers: usize,
+    /// The folder that paths in the document are relative to.
+    pub folder: PathBuf,
     /// What every roll is made with.
     pub dice: Dice,
 }
 
+/// What stands in the way of a document that is right in itself: a port in use, a file that changed meanwhile.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{path}: {what}")]
+pub struct Obstacle {
+    /// Which value of the document.
+    pub path: Path,
+    /// What is wrong and what to do about it.
+    pub what: String,
+}
+
+impl Snapshot {
+    /// A cluster by name.
+    pub fn cluster(&self, name: &str) -> Option<&Arc<Target>> {
+        self.clusters.iter().find(|target| &*target.name == name)
+    }
+
+    /// The faults that stand now and did not stand in `before`, and those that stood and do not any more.
+    pub fn faults_changed<'a>(&'a self, before: &'a Self) -> (Vec<&'a Arc<Fault>>, Vec<&'a Arc<Fault>>) {
+        let missing = |from: &'a [Arc<Fault>], of: &[Arc<Fault>]| {
+            from.iter().filter(|one| !of.iter().any(|other| Arc::ptr_eq(one, other))).collect()
+        };
+        (missing(&self.faults, &before.faults), missing(&before.faults, &self.faults))
+    }
+}
+
 impl Compiler {
-    /// Compiles, or says what stands in the way: a port in use, a certificate that cannot be read. Nothing is published
-    /// and nothing of the previous snapshot is touched either way.
+    /// Compiles, or says what stands in the way. Nothing is published and nothing of the previous snapshot is touched
+    /// either way; ports that were bound for a snapshot that is not published are free again.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its path in the document.
-    pub fn compile(&self, source: &Source<'_>, now: Instant) -> Result<Snapshot, Vec<Problem>> {
+    /// Everything that stands in the way, each with its path in the document.
+    pub fn compile(&self, source: &Source<'_>, now: Instant) -> Result<Snapshot, Vec<Obstacle>> {
         let faults = compile_faults(source, now);
-        let mut problems = Vec::new();
-        let clusters = self.clusters(source, &faults, now, &mut problems);
-        let listeners = self.listeners(source, &clusters, &faults, &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
+        let mut obstacles = Vec::new();
+        let mut clusters = Vec::new();
+        for (name, settings) in source.document.clusters.iter() {
+            match self.target(name, settings, source, &faults, now) {
+                Ok(target) => clusters.push(Arc::new(target)),
+                Err(obstacle) => obstacles.push(obstacle),
+            }
+        }
+        let mut listeners = BTreeMap::new();
+        for (name, settings) in source.document.listeners.iter() {
+            match self.listener(name, settings, source, &clusters, &faults) {
+                Ok(listener) => drop(listeners.insert(listener.name.clone(), Arc::new(listener))),
+                Err(obstacle) => obstacles.push(obstacle),
+            }
+        }
+        if !obstacles.is_empty() {
+            return Err(obstacles);
         }
         let generation = source.previous.map_or(1, |previous| previous.generation + 1);
         Ok(Snapshot { generation, listeners, clusters, faults, dice: self.dice })
-    }
-
-    fn clusters(
-        &self,
-        source: &Source<'_>,
-        faults: &[Arc<Fault>],
-        now: Instant,
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Arc<Target>> {
-        let mut targets = Vec::new();
-        for (name, settings) in &source.document.clusters {
-            let before = source.previous.and_then(|previous| previous.cluster(name));
-            match self.target(name, settings, before, now) {
-                Ok(mut target) => {
-                    target.faults = by_backend(&target.cluster, |backend| {
-                        let scope = Scope { cluster: Some(name), backend: Some(backend), ..Scope::default() };
-                        standing(source.document, faults, Leg::Upstream, &scope, Some((name, backend)))
-                    });
-                    targets.push(Arc::new(target));
-                }
-                Err(problem) => problems.push(problem),
-            }
-        }
-        targets
     }
 
     fn target(
         &self,
         name: &str,
         settings: &ClusterSettings,
-        before: Option<&Arc<Target>>,
+        source: &Source<'_>,
+        faults: &[Arc<Fault>],
         now: Instant,
-    ) -> Result<Target, Problem> {
-        let tls = match &settings.tls {
-            Some(tls) => Some(
-                ClientTls::load(&tls.into())
-                    .map_err(|bad| Problem::at(format!("clusters.{name}.tls"), bad.to_string(), bad.mend()))?,
-            ),
-            None => None,
+    ) -> Result<Target, Obstacle> {
+        let before = source.previous.and_then(|previous| previous.cluster(name));
+        let kept = before.filter(|before| !source.reload && before.settings.tls == settings.tls);
+        let tls = match (kept, &settings.tls) {
+            (Some(before), _) => before.tls.clone(),
+            (None, Some(tls)) => Some(self.client_tls(name, tls, settings.protocol.unwrap_or_default())?),
+            (None, None) => None,
         };
-        let cluster = Arc::new(Cluster::compile(name, settings, before.map(|b| &*b.cluster), now));
+        let cluster = Arc::new(Cluster::compile(name, settings, before.map(|before| &*before.cluster), now));
         let addresses = settings.backends.iter().map(|backend| {
             let known = before.and_then(|b| b.addresses.iter().find(|a| *a.address() == backend.address));
             known.cloned().unwrap_or_else(|| self.directory.follow(&backend.address))
         });
-        Ok(Target { name: name.into(), cluster, addresses: addresses.collect(), tls, faults: Vec::new() })
+        let keep_alive = &settings.keep_alive;
+        let faults = cluster.backends().iter().map(|backend| {
+            let scope = Scope { cluster: Some(name), backend: Some(backend.name()), ..Scope::default() };
+            standing(source.document, faults, Leg::Upstream, &scope)
+        });
+        Ok(Target {
+            name: name.into(),
+            faults: faults.collect(),
+            addresses: addresses.collect(),
+            directory: self.directory.clone(),
+            tls,
+            pool: pool::Limits {
+                idle: keep_alive.connections(),
+                idle_for: keep_alive.idle(),
+                age: keep_alive.age.map(Duration::from),
+            },
+            uses: keep_alive.requests.map(|most| u64::from(most.get())),
+            asking: http1::Asking::default(),
+            settings: settings.clone(),
+            cluster,
+        })
     }
+
+    fn client_tls(&self, cluster: &str, tls: &TlsSettings, speaks: Speaks) -> Result<ClientTls, Obstacle> {
+        let alpn = match speaks {
+            Speaks::Http1 => vec![Alpn::Http1],
+            Speaks::Http2 => vec![Alpn::Http2],
+        };
+        let trust = match (&tls.roots, tls.verify) {
+            (_, Some(false)) => Trust::Anybody,
+            (Some(file), _) => Trust::File(self.folder.join(file)),
+            (None, _) => Trust::System,
+        };
+        let files = ClientFiles {
+            trust,
+            identity: tls.client.as_ref().map(|pair| KeyPair {
+                certificate: self.folder.join(&pair.certificate),
+                key: self.folder.join(&pair.key),
+            }),
+            server_name: tls.server_name.clone(),
+            alpn,
+        };
+        files.load().map_err(|bad| Obstacle {
+            path: Path::of(["clusters", cluster, "tls"]),
+            what: bad.to_string(),
+        })
+    }
+
+    fn listener(
+        &self,
+        name: &str,
+        settings: &config::Listener,
+        source: &Source<'_>,
+        clusters: &[Arc<Target>],
+        faults: &[Arc<Fault>],
+    ) -> Result<Listener, Obstacle> {
+        let before = source.previous.and_then(|previous| previous.listeners.get(name));
+        let same = before.filter(|before| before.sockets.asked() == settings.bind.0);
+        let sockets = match same {
+            Some(same) => same.sockets.clone(),
+            None => Arc::new(Sockets::bind(settings.bind.0, self.workers).map_err(|error| Obstacle {
+                path: Path::of(["listeners", name, "bind"]),
+                what: error.to_string(),
+            })?),
+        };
+        let kept = before.filter(|before| !source.reload && before.settings.tls == settings.tls);
+        let tls = match (kept, &settings.tls) {
+            (Some(before), _) => before.tls.clone(),
+            (None, Some(tls)) => Some(self.server_tls(name, tls)?),
+            (None, None) => None,
+        };
+        let table = settings.table();
+        let routes: Vec<Route> = table
+            .iter()
+            .enumerate()
+            .map(|(place, route)| self.route(name, place, route, source.document, clusters, faults))
+            .collect();
+        let scope = Scope { listener: Some(name), ..Scope::default() };
+        Ok(Listener {
+            name: name.into(),
+            tls,
+            permits: same.map_or_else(|| Permits::new(settings.limits.connections as usize), |s| s.permits.clone()),
+            table: Table::compile(table.iter().map(|route| &route.r#match)),
+            routes,
+            faults: standing(source.document, faults, Leg::Client, &scope),
+            settings: settings.clone(),
+            sockets,
+        })
+    }
+
+    fn server_tls(&self, listener: &str, tls: &config::Tls) -> Result<ServerTls, Obstacle> {
+        let files = ServerFiles {
+            certificates: tls
+                .pairs()
+                .map(|pair| KeyPair {
+                    certificate: self.folder.join(pair.certificate),
+                    key: self.folder.join(pair.key),
+                })
+                .collect(),
+            client_ca: tls.client_ca.as_ref().map(|file| self.folder.join(file)),
+            client_optional: tls.client_certificate == config::ClientCertificate::Optional,
+            tls13_only: tls.oldest_version == config::TlsVersion::V1_3,
+            alpn: vec![Alpn::Http2, Alpn::Http1],
+        };
+        files.load().map_err(|bad| Obstacle {
+            path: Path::of(["listeners", listener, "tls"]),
+            what: bad.to_string(),
+        })
+    }
+
+    fn route(
+        &self,
+        listener: &str,
+        place: usize,
+        settings: &RouteSettings,
+        document: &Document,
+        clusters: &[Arc<Target>],
+        faults: &[Arc<Fault>],
+    ) -> Route {
+        let name = settings.name.clone().unwrap_or_else(|| format!("{listener}/{place}"));
+        let cluster = clusters.iter().position(|target| *target.name == *settings.cluster);
+        let scope = Scope {
+            listener: Some(listener),
+            route: Some(&name),
+            cluster: Some(&settings.cluster),
+            backend: None,
+        };
+        let upstream = cluster.map_or_else(Vec::new, |cluster| {
+            let backends = clusters[cluster].cluster.backends();
+            let scope = |backend| Scope { backend: Some(backend), ..scope };
+            backends.iter().map(|b| standing(document, faults, Leg::Upstream, &scope(b.name()))).collect()
+        });
+        Route {
+            faults: standing(document, faults, Leg::Client, &scope),
+            name: name.into(),
+            settings: settings.clone(),
+            cluster,
+            upstream,
+        }
+    }
+}
+
+/// The document's faults and the leases', carried over while their definitions are equal.
+fn compile_faults(source: &Source<'_>, now: Instant) -> Vec<Arc<Fault>> {
+    let known = |name: &str, entry: &Entry| {
+        let previous = source.previous?;
+        let same = |fault: &&Arc<Fault>| fault.name() == name && fault.entry() == entry && !fault.is_lifted();
+        previous.faults.iter().find(same).cloned()
+    };
+    let written = source.document.faults.iter();
+    written
+        .chain(source.leased.iter().copied())
+        .map(|(name, entry)| known(name, entry).unwrap_or_else(|| Fault::compile(name, entry, now)))
+        .collect()
+}
+
+/// The faults of one leg that stand in a scope, each as it stands before its backend.
+fn standing(document: &Document, faults: &[Arc<Fault>], leg: Leg, scope: &Scope<'_>) -> Vec<Arc<Fault>> {
+    faults
+        .iter()
+        .filter(|fault| fault.leg() == leg && fault.covers(scope) && plays(document, fault, scope))
+        .map(|fault| match (scope.cluster, scope.backend) {
+            (Some(cluster), Some(backend)) => fault.at(&format!("{cluster}/{backend}")),
+            _ => fault.clone(),
+        })
+        .collect()
+}
+
+/// Whether the scope is one that the document binds to the fault's role.
+fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
+    let Some(role) = &fault.entry().r#where.role else { return true };
+    document.roles.get(role).is_some_and(|bound| {
+        bound.iter().any(|target| {
+            scope.cluster == Some(&*target.cluster)
+                && target.backend.as_deref().is_none_or(|backend| scope.backend.is_none_or(|is| is == backend))
+        })
+    })
 }

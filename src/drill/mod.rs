@@ -1,1 +1,41 @@
-//! One run of a profile: phases, acts, gates, checks and the journal.
+//! One run of a profile: phases, acts, gates, checks, the journal and the report.
+//!
+//! Read it in this order: [`profile`] is the story as written and [`script`] the story made ready for one run; [`timeline`]
+//! is the story as a state machine, pure, with time and facts as arguments; [`ledger`] remembers its [`event`]s, [`measure`]
+//! and [`judge`] read the ledger, [`report`] tells it. [`run`] is the thin shell around all that: it ticks the timeline,
+//! carries out what it says in a [`World`], and keeps the [`journal`].
+
+mod clock;
+pub mod event;
+pub mod facts;
+pub mod journal;
+pub mod judge;
+pub mod ledger;
+pub mod measure;
+mod offset;
+pub mod profile;
+pub mod profiles;
+mod remote;
+pub mod report;
+mod run;
+mod script;
+#[cfg(test)]
+mod simulated;
+mod terminal;
+mod timeline;
+pub mod watch;
+mod world;
+
+pub use self::{
+    clock::Mode,
+    event::Ending,
+    judge::{Judgement, Verdict},
+    ledger::Ledger,
+    offset::Offset,
+    remote::{Gone, Inbox, Remote, remote},
+    run::{Outcome, Watcher, run},
+    script::{Binding, Bindings, Form, Named, Script, Settings, Steer, Unfit},
+    terminal::Terminal,
+    timeline::{Action, Answer, Gauge, Next, Timeline, View},
+    world::{Refusal, World},
+};

@@ -1,0 +1,262 @@
+//! What happened in a drill: the words of its journal, and with it of the live feed and of the report.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clock::Mode,
+    facts::Traffic,
+    judge::Judgement,
+    offset::Offset,
+    profile::{Audience, Kind, Outcome, Profile},
+    script::Form,
+};
+
+/// When something happened, by both clocks of the drill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Since T0 of the story.
+    #[serde(rename = "storyms", with = "millis")]
+    pub story: Duration,
+    /// Since the drill began, on the wall.
+    #[serde(rename = "wallms", with = "millis")]
+    pub wall: Duration,
+}
+
+impl Stamp {
+    /// A moment in whole milliseconds, as the journal keeps it: what is remembered and what is read back are the same.
+    pub fn new(story: Duration, wall: Duration) -> Self {
+        let whole = |span: Duration| span - Duration::from_nanos(u64::from(span.subsec_nanos() % 1_000_000));
+        Self {
+            story: whole(story),
+            wall: whole(wall),
+        }
+    }
+
+    /// The moment of the story.
+    pub const fn offset(&self) -> Offset {
+        Offset(self.story)
+    }
+}
+
+/// Milliseconds as a number: exact in every reader of JSON.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(span.as_millis())
+            .unwrap_or(u64::MAX)
+            .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+/// An event and its moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stamped {
+    /// When.
+    pub at: Stamp,
+    /// What.
+    pub event: Event,
+}
+
+/// One thing that happened. The tag is the type of its CloudEvents envelope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum Event {
+    /// The drill began.
+    #[serde(rename = "chaosproxy.drill.started.v1")]
+    DrillStarted(Box<Started>),
+    /// A phase began, and with it ended the one before.
+    #[serde(rename = "chaosproxy.phase.started.v1")]
+    PhaseStarted(PhaseStarted),
+    /// An act was begun that takes time.
+    #[serde(rename = "chaosproxy.act.started.v1")]
+    ActStarted(ActStarted),
+    /// An act was done or refused.
+    #[serde(rename = "chaosproxy.act.ended.v1")]
+    ActEnded(ActEnded),
+    /// News reached people.
+    #[serde(rename = "chaosproxy.inject.said.v1")]
+    Said(Said),
+    /// The story passed a moment that the original's report names.
+    #[serde(rename = "chaosproxy.mark.passed.v1")]
+    MarkPassed(Mark),
+    /// A signal came in, such as an alert.
+    #[serde(rename = "chaosproxy.signal.received.v1")]
+    Signalled(Mark),
+    /// What users had seen by then, in total.
+    #[serde(rename = "chaosproxy.traffic.sampled.v1")]
+    Sampled(Sample),
+    /// The story is over, one way or the other.
+    #[serde(rename = "chaosproxy.drill.ended.v1")]
+    DrillEnded(Ended),
+    /// All faults were lifted, and what traffic said afterwards.
+    #[serde(rename = "chaosproxy.faults.lifted.v1")]
+    Lifted(Lifted),
+    /// The verdict.
+    #[serde(rename = "chaosproxy.drill.judged.v1")]
+    Judged(Box<Judgement>),
+}
+
+/// Everything that a report must know of a drill from the start: the journal alone is enough to make one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// The profile, in its long form.
+    pub profile: Profile,
+    /// SHA-256 of the profile in its long form, as JSON.
+    pub hash: String,
+    /// Who drives.
+    pub mode: Mode,
+    /// Story minutes to a minute on the wall while the story is compressed.
+    pub compression: u32,
+    /// The seed of the dice.
+    pub seed: u64,
+    /// The version of chaosproxy.
+    pub version: String,
+    /// Whether the application really fails or the proxy says so for it.
+    pub form: Form,
+    /// What each role was bound to.
+    pub roles: BTreeMap<String, String>,
+    /// Faults whose role is not bound, and what was used in their place.
+    pub replaced: BTreeMap<String, String>,
+}
+
+/// A phase began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseStarted {
+    /// Which.
+    pub phase: String,
+    /// Whether people wait or think in it.
+    pub kind: Kind,
+    /// The complete set of active faults.
+    pub faults: Vec<String>,
+    /// What led here.
+    pub because: String,
+}
+
+/// How an act came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// The proxy saw it.
+    Observed,
+    /// Somebody said so.
+    Declared,
+    /// The autopilot did what the original team did.
+    Replayed,
+}
+
+/// An act was begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActStarted {
+    /// Which.
+    pub act: String,
+    /// Who did it.
+    pub by: String,
+    /// How it is known.
+    pub known: Known,
+}
+
+/// An act was done or refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActEnded {
+    /// Which.
+    pub act: String,
+    /// Who did it.
+    pub by: String,
+    /// How it is known.
+    pub known: Known,
+    /// What came of it.
+    pub result: Outcome,
+    /// What the gate said when it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What the person added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// News reached people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// Who was told.
+    pub to: Audience,
+    /// What they were told.
+    pub text: String,
+}
+
+/// A moment with a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The name.
+    pub name: String,
+}
+
+/// Totals since the drill began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What users saw, by class.
+    pub traffic: Traffic,
+    /// How many exchanges each fault touched.
+    pub hits: BTreeMap<String, u64>,
+}
+
+/// The story is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How.
+    pub how: Ending,
+    /// The phase in which it ended.
+    pub phase: String,
+}
+
+/// How a drill ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The story came to its end.
+    Complete,
+    /// A deadline closed it.
+    Overdue(String),
+    /// A stop rule closed it.
+    Stopped(String),
+    /// Somebody pressed the emergency button.
+    Panicked(String),
+    /// Somebody broke it off.
+    Interrupted(String),
+}
+
+/// All faults were lifted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifted {
+    /// How long that took, in microseconds.
+    pub took_us: u64,
+    /// Requests that were then seen while the drill looked.
+    pub requests: u64,
+    /// Those among them that still carried an injected answer.
+    pub injected: u64,
+    /// Those among them that failed for another reason.
+    pub failed: u64,
+}
+
+impl Event {
+    /// What the event is about: a phase, an act, a class; the subject of its envelope.
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::DrillStarted(started) => Some(&started.profile.name),
+            Self::PhaseStarted(phase) => Some(&phase.phase),
+            Self::ActStarted(act) => Some(&act.act),
+            Self::ActEnded(act) => Some(&act.act),
+            Self::MarkPassed(mark) | Self::Signalled(mark) => Some(&mark.name),
+            Self::DrillEnded(ended) => Some(&ended.phase),
+            Self::Said(_) | Self::Sampled(_) | Self::Lifted(_) | Self::Judged(_) => None,
+        }
+    }
+}

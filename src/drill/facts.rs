@@ -1,0 +1,184 @@
+//! What a drill may know: what was observed, and what people ask of it. Counts are totals since the drill began;
+//! every window is a difference of two of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::profile::{ALL, Sight};
+
+/// What users saw of one class of traffic, and what it cost to serve it.
+///
+/// Every request ends in exactly one of `ok`, `injected`, `upstream` and `proxy`; retries show in `attempts` alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Requests sent to a backend, retries included.
+    pub attempts: u64,
+    /// Requests that succeeded.
+    pub ok: u64,
+    /// Requests that failed by an answer that a fault gave.
+    pub injected: u64,
+    /// Requests that the backend itself failed.
+    pub upstream: u64,
+    /// Requests that the proxy failed of its own accord: no backend, a limit, a time limit.
+    pub proxy: u64,
+}
+
+impl Counts {
+    /// Requests that ended.
+    pub const fn requests(&self) -> u64 {
+        self.ok + self.failed()
+    }
+
+    /// Requests that failed, whoever failed them.
+    pub const fn failed(&self) -> u64 {
+        self.injected + self.upstream + self.proxy
+    }
+
+    /// Requests that failed without an injected answer.
+    pub const fn real(&self) -> u64 {
+        self.upstream + self.proxy
+    }
+
+    /// The share that succeeded; nothing where nothing was asked.
+    pub fn ok_share(&self) -> Option<f64> {
+        share(self.ok, self.requests())
+    }
+
+    /// What was added since an earlier moment. A counter that went back (its owner was restarted) adds nothing.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            attempts: self.attempts.saturating_sub(earlier.attempts),
+            ok: self.ok.saturating_sub(earlier.ok),
+            injected: self.injected.saturating_sub(earlier.injected),
+            upstream: self.upstream.saturating_sub(earlier.upstream),
+            proxy: self.proxy.saturating_sub(earlier.proxy),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            attempts: self.attempts + other.attempts,
+            ok: self.ok + other.ok,
+            injected: self.injected + other.injected,
+            upstream: self.upstream + other.upstream,
+            proxy: self.proxy + other.proxy,
+        }
+    }
+}
+
+/// A share of a whole; nothing of nothing.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of one drill are far below 2^53"
+)]
+pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Counts by class of traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Traffic(pub BTreeMap<String, Counts>);
+
+impl Traffic {
+    /// One class, or all of them together.
+    pub fn of(&self, class: Option<&str>) -> Counts {
+        match class {
+            Some(class) if class != ALL => self.0.get(class).copied().unwrap_or_default(),
+            _ => self.0.values().fold(Counts::default(), |sum, one| sum.plus(one)),
+        }
+    }
+
+    /// What was added since an earlier moment.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let added = |(class, counts): (&String, &Counts)| {
+            let before = earlier.0.get(class).copied().unwrap_or_default();
+            (class.clone(), counts.since(&before))
+        };
+        Self(self.0.iter().map(added).collect())
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (class, counts) in &other.0 {
+            let sum = self.0.entry(class.clone()).or_default();
+            *sum = sum.plus(counts);
+        }
+        self
+    }
+}
+
+/// What is observed at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// What users saw, by class.
+    pub traffic: Traffic,
+    /// How many exchanges each fault touched.
+    pub hits: BTreeMap<String, u64>,
+    /// What the proxy saw people do since it was last asked.
+    pub sights: Vec<Sight>,
+    /// Backends whose *real* health check fails, with how often in a row.
+    pub failing: BTreeMap<String, u32>,
+    /// Exchanges that are held at this moment.
+    pub held: u64,
+    /// Whether the lease on the faults is gone.
+    pub lease_lost: bool,
+}
+
+/// Something that people ask of a drill.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// An act is declared.
+    Act(Asked),
+    /// A signal from outside, such as `page`.
+    Signal(String),
+    /// The facilitator goes on to the next phase (mode `step`).
+    Next,
+    /// End the drill, lift its faults, and say that it was not finished.
+    Interrupt(String),
+    /// The emergency: everything off.
+    Panic(String),
+}
+
+/// An act that somebody declares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Which act.
+    pub act: String,
+    /// Who declares it.
+    pub by: String,
+    /// What they add in their own words.
+    pub text: Option<String>,
+    /// By which the answer finds the asker.
+    pub ticket: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_a_difference_and_never_negative() {
+        let early = Counts {
+            ok: 10,
+            injected: 3,
+            ..Counts::default()
+        };
+        let late = Counts {
+            ok: 30,
+            injected: 1,
+            upstream: 20,
+            ..Counts::default()
+        };
+        let window = late.since(&early);
+        assert_eq!((window.ok, window.injected, window.requests()), (20, 0, 40));
+        assert_eq!(window.ok_share(), Some(0.5));
+        assert_eq!(Counts::default().ok_share(), None);
+    }
+}

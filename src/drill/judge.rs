@@ -1,0 +1,237 @@
+//! The verdict: every check evaluated on the ledger, and what they say together with how the drill ended.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    event::{Ended, Ending},
+    facts::Counts,
+    ledger::Ledger,
+    measure::{settled, whole},
+    profile::{Check, Target},
+};
+
+/// The verdict with what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The exit status that goes with it.
+    pub exit: u8,
+    /// Every check, with what was measured.
+    pub checks: Vec<Checked>,
+}
+
+/// What a drill comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every check held.
+    Held,
+    /// A check failed, or the story did not come to its end in time.
+    Failed,
+    /// A stop rule ended it.
+    Stopped,
+    /// Somebody pressed the emergency button.
+    Panicked,
+    /// Nothing, or not everything, was evaluated.
+    Incomplete,
+}
+
+impl Verdict {
+    /// The exit status: 2 is kept for bad usage and bad profiles.
+    pub const fn exit(self) -> u8 {
+        match self {
+            Self::Held => 0,
+            Self::Failed => 1,
+            Self::Stopped => 3,
+            Self::Panicked => 4,
+            Self::Incomplete => 5,
+        }
+    }
+}
+
+/// A check and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Which of the two kinds it is.
+    pub kind: CheckKind,
+    /// The phase that it looks at.
+    pub phase: String,
+    /// What it measures, in words.
+    pub what: String,
+    /// What it wants, in words.
+    pub wanted: String,
+    /// What was measured: a share, or a count of exchanges.
+    pub measured: Option<f64>,
+    /// How many requests that rests on.
+    pub requests: u64,
+    /// What came of it.
+    pub result: CheckResult,
+    /// Why it matters, as the profile says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The two kinds of checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// Did we reproduce the incident?
+    Fidelity,
+    /// Did they recover?
+    Team,
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// It held.
+    Held,
+    /// It did not.
+    Failed,
+    /// It could not be evaluated, which is never a pass.
+    NotEvaluated,
+    /// The profile does not ask it of a run that never entered the phase.
+    NotAsked,
+    /// The incident was not reproduced: what the team reached says nothing.
+    Void,
+}
+
+/// A share of fewer requests than this is an accident, not a measurement.
+const FEWEST: u64 = 10;
+
+/// Judges a drill by its ledger.
+pub fn judge(ledger: &Ledger) -> Judgement {
+    let mut checks = Vec::new();
+    if let Some(started) = &ledger.started {
+        let asked = &started.profile.checks;
+        checks.extend(
+            asked
+                .fidelity
+                .iter()
+                .map(|check| evaluate(ledger, CheckKind::Fidelity, check)),
+        );
+        checks.extend(
+            asked
+                .team
+                .iter()
+                .map(|check| evaluate(ledger, CheckKind::Team, check)),
+        );
+    }
+    let faithful = !any(&checks, CheckKind::Fidelity, CheckResult::Failed);
+    for check in checks
+        .iter_mut()
+        .filter(|check| check.kind == CheckKind::Team && !faithful)
+    {
+        check.result = CheckResult::Void;
+    }
+    let verdict = verdict(ledger, &checks);
+    Judgement {
+        verdict,
+        exit: verdict.exit(),
+        checks,
+    }
+}
+
+fn any(checks: &[Checked], kind: CheckKind, result: CheckResult) -> bool {
+    checks
+        .iter()
+        .any(|check| check.kind == kind && check.result == result)
+}
+
+fn verdict(ledger: &Ledger, checks: &[Checked]) -> Verdict {
+    let has = |result| checks.iter().any(|check| check.result == result);
+    let complete = match ledger.ended.as_ref().map(|(_, Ended { how, .. })| how) {
+        Some(Ending::Panicked(_)) => return Verdict::Panicked,
+        Some(Ending::Stopped(_)) => return Verdict::Stopped,
+        None | Some(Ending::Interrupted(_)) => return Verdict::Incomplete,
+        Some(Ending::Overdue(_)) => false,
+        Some(Ending::Complete) => true,
+    };
+    if has(CheckResult::Failed) {
+        return Verdict::Failed;
+    }
+    // A team that never came to the end has failed, whatever could not be evaluated for that reason; an incident that
+    // was never seen is no incident.
+    if !complete && !any(checks, CheckKind::Fidelity, CheckResult::NotEvaluated) {
+        return Verdict::Failed;
+    }
+    if has(CheckResult::NotEvaluated) || !has(CheckResult::Held) {
+        return Verdict::Incomplete;
+    }
+    Verdict::Held
+}
+
+fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
+    let entered = ledger.visits.iter().any(|visit| visit.phase == check.phase);
+    let (what, wanted) = words(check);
+    let (measured, requests, held) = measure(ledger, check);
+    let result = match held {
+        _ if !entered && check.if_entered => CheckResult::NotAsked,
+        None => CheckResult::NotEvaluated,
+        Some(true) => CheckResult::Held,
+        Some(false) => CheckResult::Failed,
+    };
+    Checked {
+        kind,
+        phase: check.phase.clone(),
+        what,
+        wanted,
+        measured,
+        requests,
+        result,
+        why: check.why.clone(),
+    }
+}
+
+/// What was measured, on how many requests, and whether that is what was wanted.
+fn measure(ledger: &Ledger, check: &Check) -> (Option<f64>, u64, Option<bool>) {
+    match &check.that {
+        Target::Ok { class, min, max } => {
+            let counts = settled(ledger, &check.phase).map(|traffic| traffic.of(class.as_deref()));
+            let counts: Counts = counts.unwrap_or_default();
+            let requests = counts.requests();
+            let share = counts.ok_share().filter(|_| requests >= FEWEST);
+            let within = |share: f64| {
+                min.is_none_or(|min| share >= min.get()) && max.is_none_or(|max| share <= max.get())
+            };
+            (share, requests, share.map(within))
+        }
+        Target::Hits(fault) => {
+            let phase = whole(ledger, &check.phase);
+            let requests = phase.traffic.of(None).requests();
+            let hits = phase.hits.get(fault).copied();
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "counts of one drill are far below 2^53"
+            )]
+            let measured = hits.map(|hits| hits as f64);
+            // Without traffic there was nothing to touch.
+            let held = hits
+                .filter(|hits| *hits > 0 || requests >= FEWEST)
+                .map(|hits| hits > 0);
+            (measured, requests, held)
+        }
+    }
+}
+
+/// What a check measures and what it wants.
+fn words(check: &Check) -> (String, String) {
+    match &check.that {
+        Target::Ok { class, min, max } => {
+            let what = match class {
+                Some(class) => format!("`{class}` succeeds"),
+                None => "requests succeed".into(),
+            };
+            let wanted = match (min, max) {
+                (Some(min), Some(max)) => format!("{min} to {max}"),
+                (Some(min), None) => format!("at least {min}"),
+                (None, Some(max)) => format!("at most {max}"),
+                (None, None) => "any share".into(),
+            };
+            (what, wanted)
+        }
+        Target::Hits(fault) => (format!("`{fault}` touches exchanges"), "at least 1".into()),
+    }
+}

@@ -1,0 +1,200 @@
+//! Intervals of this run beside the original's. No means, no trends, no score: one run says nothing of the next.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Original, buckets, good_while, mix};
+use crate::{
+    drill::{
+        event::{Event, Stamp},
+        ledger::Ledger,
+        profile::{Outcome, Slo},
+    },
+    units::Span,
+};
+
+/// One interval, in story time, on the wall, and in the original.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What it is.
+    pub name: String,
+    /// Its length in story time.
+    pub story: Option<Span>,
+    /// Its length on the wall.
+    pub wall: Option<Span>,
+    /// Its length in the original.
+    pub original: Option<Span>,
+    /// Why it could not be measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What a run cost and how long its parts took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// The intervals.
+    pub rows: Vec<Row>,
+    /// Minutes of story time, weighed by the share of requests that failed.
+    pub bad_minutes: f64,
+    /// The same of the original, at the mix of this run.
+    pub original_bad_minutes: Option<f64>,
+    /// The share of the error budget of the whole window that this run would have burnt.
+    pub budget: Option<f64>,
+    /// The same of the original.
+    pub original_budget: Option<f64>,
+}
+
+/// Service counts as good again once it was so for this long in story time.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// The figures of a run.
+pub fn figures(ledger: &Ledger) -> Figures {
+    let Some(started) = &ledger.started else {
+        return Figures::default();
+    };
+    let slo = &started.profile.slo;
+    let original = Original::new(&started.profile.yardstick, mix(ledger));
+    let bad_minutes = bad_minutes(ledger);
+    let original_bad_minutes = original.as_ref().map(Original::bad_minutes);
+    Figures {
+        rows: rows(ledger, slo, original.as_ref()),
+        bad_minutes,
+        original_bad_minutes,
+        budget: budget(bad_minutes, slo),
+        original_budget: original_bad_minutes.and_then(|minutes| budget(minutes, slo)),
+    }
+}
+
+fn bad_minutes(ledger: &Ledger) -> f64 {
+    let bad = buckets(ledger, None).into_iter().map(|bucket| {
+        let failed = 1.0 - bucket.counts.ok_share().unwrap_or(1.0);
+        failed * (bucket.to.story - bucket.from.story).as_secs_f64() / 60.0
+    });
+    bad.sum()
+}
+
+/// The share of the budget that so many bad minutes burn; a target of 100% has no budget to burn.
+fn budget(bad_minutes: f64, slo: &Slo) -> Option<f64> {
+    let minutes = (1.0 - slo.target.get()) * slo.window.0.as_secs_f64() / 60.0;
+    (minutes > 0.0).then(|| bad_minutes / minutes)
+}
+
+fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row> {
+    let target = slo.target.get();
+    let all = buckets(ledger, None);
+    let bad = |bucket: &&super::Bucket| bucket.counts.ok_share().is_some_and(|ok| ok < target);
+    let damage = all.iter().find(bad).map(|bucket| bucket.from);
+    let restored = all.iter().rev().find(bad).map(|bucket| bucket.to);
+    // A last bad bucket at the very end is no recovery.
+    let restored = restored.filter(|at| at.story < ledger.end().story);
+    let first_good = damage.and_then(|at| good_while(&all, at.story, target, GOOD_FOR));
+    let broke = original.and_then(|original| original.damage(target));
+    let mended = original
+        .and_then(|original| original.restored(target))
+        .zip(broke)
+        .map(|(mended, broke)| mended.saturating_sub(broke));
+    let mut rows = vec![
+        row(
+            "first damage, after T0",
+            Some(Stamp::default()),
+            damage,
+            broke,
+            "no request failed",
+        ),
+        detect(ledger, damage, broke),
+    ];
+    rows.extend(refusals(ledger));
+    rows.push(row(
+        "mitigate: good for a minute",
+        damage,
+        first_good,
+        mended,
+        "service was never good again",
+    ));
+    rows.push(row(
+        "restore: good to the end",
+        damage,
+        restored,
+        mended,
+        "service was not good at the end",
+    ));
+    rows.push(Row {
+        name: "clean up: from the order to no fault".into(),
+        story: None,
+        wall: ledger
+            .lifted
+            .map(|lifted| Span(Duration::from_micros(lifted.took_us))),
+        original: None,
+        why: None,
+    });
+    rows
+}
+
+fn row(name: &str, from: Option<Stamp>, to: Option<Stamp>, original: Option<Duration>, why: &str) -> Row {
+    let both = from.zip(to);
+    Row {
+        name: name.into(),
+        story: both.map(|(from, to)| Span(to.story.saturating_sub(from.story))),
+        wall: both.map(|(from, to)| Span(to.wall.saturating_sub(from.wall))),
+        original: original.map(Span),
+        why: both.is_none().then(|| why.to_owned()),
+    }
+}
+
+/// From the first damage to the first alert that reached the proxy.
+fn detect(ledger: &Ledger, damage: Option<Stamp>, broke: Option<Duration>) -> Row {
+    let signals = ledger
+        .moments
+        .iter()
+        .filter(|moment| matches!(moment.event, Event::Signalled(_)));
+    let alert = signals
+        .map(|moment| moment.at)
+        .find(|at| damage.is_some_and(|damage| *at >= damage));
+    let paged = ledger
+        .started
+        .as_ref()
+        .and_then(|started| started.profile.yardstick.marks.get("page"));
+    let original = paged.zip(broke).map(|(page, broke)| page.0.saturating_sub(broke));
+    row(
+        "detect: until an alert came in",
+        damage,
+        alert,
+        original,
+        "no alert reached the proxy",
+    )
+}
+
+/// From the first refusal of an act to the moment it was done.
+fn refusals(ledger: &Ledger) -> Vec<Row> {
+    let Some(started) = &ledger.started else {
+        return Vec::new();
+    };
+    let first = |name: &str, result: Outcome| {
+        let mut acts = ledger
+            .acts()
+            .filter(|(_, act)| act.act == name && act.result == result);
+        acts.next().map(|(at, _)| at)
+    };
+    let refused = started.profile.acts.iter().filter_map(|(name, act)| {
+        let refused = first(name, Outcome::Refused)?;
+        let tried = |result| {
+            act.original
+                .iter()
+                .find(|tried| tried.result == result)
+                .map(|tried| tried.at.0)
+        };
+        let original = tried(Outcome::Refused)
+            .zip(tried(Outcome::Ok))
+            .map(|(no, yes)| yes.saturating_sub(no));
+        let title = format!("refused until done: `{name}`");
+        Some(row(
+            &title,
+            Some(refused),
+            first(name, Outcome::Ok),
+            original,
+            "it was never done",
+        ))
+    });
+    refused.collect()
+}

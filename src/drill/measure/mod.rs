@@ -1,0 +1,106 @@
+//! Measures of a run, taken from its ledger: what users saw in a phase, over story time, and between two moments.
+
+mod intervals;
+mod objectives;
+mod original;
+
+use std::{collections::BTreeMap, time::Duration};
+
+pub use self::{
+    intervals::{Figures, Row, figures},
+    objectives::{Rated, Rating, rate},
+    original::Original,
+};
+use super::{
+    event::{Sample, Stamp},
+    facts::{Counts, Traffic},
+    ledger::Ledger,
+};
+
+/// What is counted of a phase begins this long after it, on the wall: requests that were under way when its faults came
+/// or went still end as they would have before.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// What users saw in all stays in a phase, once each had settled. Nothing when none lasted that long.
+pub fn settled(ledger: &Ledger, phase: &str) -> Option<Traffic> {
+    let stays = ledger.visits.iter().filter(|visit| visit.phase == phase);
+    let windows = stays.filter_map(|visit| {
+        let settled = |(at, _): &&(Stamp, Sample)| at.wall >= visit.from.wall + SETTLE;
+        let samples = ledger.samples_of(visit);
+        let (first, from) = samples.iter().find(settled)?;
+        let (last, to) = samples.last()?;
+        (first < last).then(|| to.traffic.since(&from.traffic))
+    });
+    windows.reduce(|sum, window| sum.plus(&window))
+}
+
+/// What users saw in all stays in a phase, from border to border, and how many exchanges each fault touched.
+pub fn whole(ledger: &Ledger, phase: &str) -> Sample {
+    let mut sum = Sample::default();
+    for visit in ledger.visits.iter().filter(|visit| visit.phase == phase) {
+        let samples = ledger.samples_of(visit);
+        let (Some((_, first)), Some((_, last))) = (samples.first(), samples.last()) else {
+            continue;
+        };
+        sum.traffic = sum.traffic.plus(&last.traffic.since(&first.traffic));
+        for (fault, hits) in &last.hits {
+            let before = first.hits.get(fault).copied().unwrap_or_default();
+            *sum.hits.entry(fault.clone()).or_default() += hits.saturating_sub(before);
+        }
+    }
+    sum
+}
+
+/// A stretch of story time between two samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// Where it begins.
+    pub from: Stamp,
+    /// Where it ends.
+    pub to: Stamp,
+    /// What users saw in it.
+    pub counts: Counts,
+}
+
+/// Success of a class, or of all traffic, over story time.
+pub fn buckets(ledger: &Ledger, class: Option<&str>) -> Vec<Bucket> {
+    let pairs = ledger.samples.windows(2);
+    pairs
+        .filter(|pair| pair[0].0.story < pair[1].0.story)
+        .map(|pair| Bucket {
+            from: pair[0].0,
+            to: pair[1].0,
+            counts: pair[1].1.traffic.of(class).since(&pair[0].1.traffic.of(class)),
+        })
+        .collect()
+}
+
+/// The share of each class in the traffic of this run, by which the original's curves are weighed.
+pub fn mix(ledger: &Ledger) -> BTreeMap<String, f64> {
+    let total = ledger.total();
+    let all = total.of(None).requests();
+    let shares = total.0.iter();
+    shares
+        .filter_map(|(class, counts)| Some((class.clone(), super::facts::share(counts.requests(), all)?)))
+        .collect()
+}
+
+/// The first good while after a moment: service at `min` or better, without a bad bucket, for so long in story time.
+/// Gives the moment at which it began.
+pub fn good_while(buckets: &[Bucket], after: Duration, min: f64, lasts: Duration) -> Option<Stamp> {
+    let mut began: Option<Stamp> = None;
+    for bucket in buckets.iter().filter(|bucket| bucket.from.story >= after) {
+        match bucket.counts.ok_share() {
+            Some(ok) if ok >= min => {
+                let from = *began.get_or_insert(bucket.from);
+                if bucket.to.story.saturating_sub(from.story) >= lasts {
+                    return Some(from);
+                }
+            }
+            Some(_) => began = None,
+            // Nobody asked: neither good nor bad.
+            None => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,146 @@
+//! What the responders set out to reach, and whether they did: rated in words, one by one.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{buckets, good_while};
+use crate::{
+    drill::{
+        event::{Event, Stamp},
+        ledger::Ledger,
+        profile::{Moment, Objective, Outcome},
+    },
+    units::Span,
+};
+
+/// An objective and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rated {
+    /// Its name.
+    pub name: String,
+    /// What it asks for.
+    pub asks: String,
+    /// How long it took, in story time.
+    pub took: Option<Span>,
+    /// What the original took.
+    pub original: Option<Span>,
+    /// Whether it was reached.
+    pub rating: Rating,
+}
+
+/// Whether an objective was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rating {
+    /// It was.
+    Reached,
+    /// It was not.
+    Missed,
+    /// A moment that it needs was never seen.
+    NotMeasured(String),
+}
+
+/// Rates every objective of a run.
+pub fn rate(ledger: &Ledger) -> Vec<Rated> {
+    let objectives = ledger
+        .started
+        .as_ref()
+        .map(|started| started.profile.objectives.iter());
+    let objectives = objectives.into_iter().flatten();
+    objectives
+        .map(|(name, objective)| one(ledger, name, objective))
+        .collect()
+}
+
+fn one(ledger: &Ledger, name: &str, objective: &Objective) -> Rated {
+    let interval = match objective {
+        Objective::Time(interval) => interval,
+        Objective::Never(act) => {
+            let tried = ledger.acts().any(|(_, ended)| ended.act == *act);
+            return Rated {
+                name: name.into(),
+                asks: format!("`{act}` is never tried"),
+                took: None,
+                original: None,
+                rating: if tried { Rating::Missed } else { Rating::Reached },
+            };
+        }
+    };
+    let from = moment(ledger, &interval.from, Duration::ZERO);
+    let to = from.and_then(|from| moment(ledger, &interval.to, from.story));
+    let took = from
+        .zip(to)
+        .map(|(from, to)| Span(to.story.saturating_sub(from.story)));
+    let unseen = if from.is_none() {
+        &interval.from
+    } else {
+        &interval.to
+    };
+    Rated {
+        name: name.into(),
+        asks: format!(
+            "from {} to {} within {}",
+            say(&interval.from),
+            say(&interval.to),
+            interval.target
+        ),
+        took,
+        original: interval.original,
+        rating: match took {
+            Some(took) if took <= interval.target => Rating::Reached,
+            Some(_) => Rating::Missed,
+            None => Rating::NotMeasured(format!("{} was never seen", say(unseen))),
+        },
+    }
+}
+
+/// The first time that a moment came, not before another.
+fn moment(ledger: &Ledger, moment: &Moment, after: Duration) -> Option<Stamp> {
+    let tried = |name: &str, result: Option<Outcome>| {
+        let mut acts = ledger.acts().filter(|(_, act)| act.act == name);
+        acts.find(|(_, act)| result.is_none_or(|result| act.result == result))
+            .map(|(at, _)| at)
+    };
+    match moment {
+        Moment::Phase(name) => ledger
+            .visits
+            .iter()
+            .find(|visit| visit.phase == *name)
+            .map(|visit| visit.from),
+        Moment::Tried(act) => tried(act, None),
+        Moment::Refused(act) => tried(act, Some(Outcome::Refused)),
+        Moment::Done(act) => tried(act, Some(Outcome::Ok)),
+        Moment::Signal(name) => {
+            // In a replay, the autopilot stands for the alert that the original had.
+            let named = |event: &Event| match event {
+                Event::Signalled(mark) | Event::MarkPassed(mark) => mark.name == *name,
+                _ => false,
+            };
+            ledger
+                .moments
+                .iter()
+                .find(|moment| named(&moment.event))
+                .map(|moment| moment.at)
+        }
+        Moment::Ok(steady) => {
+            let buckets = buckets(ledger, steady.class.as_deref());
+            good_while(&buckets, after, steady.min.get(), steady.lasts.0)
+        }
+    }
+}
+
+/// A moment in words.
+fn say(moment: &Moment) -> String {
+    match moment {
+        Moment::Phase(name) => format!("phase `{name}`"),
+        Moment::Tried(act) => format!("the first `{act}`"),
+        Moment::Refused(act) => format!("the refusal of `{act}`"),
+        Moment::Done(act) => format!("`{act}` done"),
+        Moment::Signal(name) => format!("the signal `{name}`"),
+        Moment::Ok(steady) => {
+            let class = steady.class.as_deref().unwrap_or("all requests");
+            format!("{} of `{class}` good for {}", steady.min, steady.lasts)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What people do and are told, as written: acts with their gates, injects and hints.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{drill::offset::Offset, units::Span};
+
+/// Something the responders may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// What it is, in a few words.
+    pub say: String,
+    /// How the proxy sees it by itself, so that nobody has to declare it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_by: Vec<Sight>,
+    /// Whether it also counts when it is only declared.
+    #[serde(default = "yes")]
+    pub declare: bool,
+    /// Whether it leads away from the cure.
+    #[serde(default)]
+    pub detour: bool,
+    /// What doing it wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit: Option<String>,
+    /// How long it is under way, in story time, before its gates decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Span>,
+    /// What stands in its way, tried in the order written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// When the original team did it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub original: Vec<Attempt>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Refuses an act until other acts are done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// The acts that open it.
+    pub until: Vec<String>,
+    /// What the original's system said when it refused.
+    pub refuse: String,
+}
+
+/// One time that the original team tried an act.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// When it was begun.
+    pub at: Offset,
+    /// What came of it.
+    #[serde(default)]
+    pub result: Outcome,
+}
+
+/// What came of an act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    #[default]
+    Ok,
+    /// A gate refused it.
+    Refused,
+}
+
+/// Something that the proxy sees by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sight {
+    /// The backend of this role was drained on this proxy.
+    Drained(String),
+    /// The backend of this role went away and came back.
+    Restarted(String),
+}
+
+/// News from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Inject {
+    /// The phase during which it comes.
+    #[serde(rename = "in")]
+    pub phase: String,
+    /// How long after the phase began, in story time.
+    pub after: Span,
+    /// Who is told.
+    #[serde(default)]
+    pub to: Audience,
+    /// What they are told.
+    pub text: String,
+}
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// The people in the incident.
+    #[default]
+    Responders,
+    /// The person who runs the drill.
+    Facilitator,
+    /// The people who watch.
+    Observers,
+}
+
+/// Help for a room that is stuck.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hint {
+    /// How long after the first damage, in story time, it may be offered.
+    pub after: Span,
+    /// What it says.
+    pub text: String,
+}

@@ -1,0 +1,181 @@
+//! Proves that a profile can be run: every name is known, every phase can be reached and left, the end is reached from
+//! everywhere, no act waits for itself, and the original's acts agree with the gates. All findings at once.
+
+mod acts;
+mod names;
+mod phases;
+
+use super::{Check, Profile, Target};
+use crate::{config::Path, units::Probability};
+
+/// Something that is wrong with a profile, by the path of the value that is to be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which value.
+    pub path: Path,
+    /// What is wrong, in one line.
+    pub what: String,
+    /// How to mend it, in one line.
+    pub mend: String,
+}
+
+/// What is found, in the order in which it is looked for.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, path: Path, what: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Finding {
+            path,
+            what: what.into(),
+            mend: mend.into(),
+        });
+    }
+}
+
+/// Everything that keeps a profile from being run; nothing when it can be.
+pub fn prove(profile: &Profile) -> Vec<Finding> {
+    let mut found = Findings::default();
+    short_form(profile, &mut found);
+    if !found.0.is_empty() {
+        return found.0;
+    }
+    let long = profile.clone().expand();
+    names::prove(&long, &mut found);
+    phases::prove(&long, &mut found);
+    acts::prove(&long, &mut found);
+    traffic(&long, &mut found);
+    yardstick(&long, &mut found);
+    checks(&long, &mut found);
+    limits(&long, &mut found);
+    found.0
+}
+
+fn short_form(profile: &Profile, found: &mut Findings) {
+    match (&profile.fault, &profile.lasts) {
+        (Some(_), _) if !profile.phases.is_empty() => found.add(
+            Path::of(["fault"]),
+            "a profile is written in the short form or in the long one, not in both",
+            "move this fault to `faults` and name it in a phase, or leave out `phases`",
+        ),
+        (None, Some(_)) => found.add(
+            Path::of(["for"]),
+            "`for` belongs to the short form, which has one `fault`",
+            "leave it out, or write `fault` in place of `phases`",
+        ),
+        (None, None) if profile.phases.is_empty() => found.add(
+            Path::default(),
+            "the profile has neither `phases` nor a `fault`",
+            "write `fault: {where: {cluster: app}, do: {latency: {add: 300ms}}}` and `for: 10m`",
+        ),
+        _ => {}
+    }
+}
+
+fn traffic(profile: &Profile, found: &mut Findings) {
+    let mut taken = std::collections::BTreeMap::new();
+    for (name, class) in profile.traffic.iter() {
+        let path = Path::of(["traffic", name]);
+        for (i, method) in class.methods.iter().enumerate() {
+            if let Some(other) = taken.insert(method.clone(), name) {
+                found.add(
+                    path.key("methods").item(i),
+                    format!("`{method}` already belongs to `{other}`"),
+                    "name each method in one class",
+                );
+            }
+        }
+        if class.pin.is_some() && !class.split.is_empty() {
+            found.add(
+                path.key("pin"),
+                "a class is pinned or split, not both",
+                "leave one of them out",
+            );
+        }
+        let sum: f64 = class.split.values().map(|share| share.get()).sum();
+        if !class.split.is_empty() && (sum - 1.0).abs() > 1e-6 {
+            found.add(
+                path.key("split"),
+                format!("the shares add up to {:.0}%", sum * 100.0),
+                "make them add up to 100%",
+            );
+        }
+    }
+}
+
+fn yardstick(profile: &Profile, found: &mut Findings) {
+    for (class, curve) in &profile.yardstick.ok {
+        let path = Path::of(["yardstick", "ok", class]);
+        if curve.0.is_empty() {
+            found.add(
+                path.clone(),
+                "a curve needs a point",
+                "write it as `[[+0m, 100%], [+4m, 50%]]`",
+            );
+        }
+        for (i, pair) in curve.0.windows(2).enumerate() {
+            if pair[1].0 < pair[0].0 {
+                found.add(
+                    path.item(i + 1),
+                    format!("{} comes after {}", pair[1].0, pair[0].0),
+                    "write the points in the order of time",
+                );
+            }
+        }
+    }
+}
+
+fn checks(profile: &Profile, found: &mut Findings) {
+    let checks = &profile.checks;
+    let always = |check: &Check| !check.if_entered;
+    if !checks.fidelity.iter().chain(&checks.team).any(always) {
+        found.add(
+            Path::of(["checks"]),
+            "nothing is asked of every run: a drill that did nothing would pass",
+            "add a fidelity check such as `{in: outage, that: {ok: {max: 50%}}}`",
+        );
+    }
+    let kinds = [("fidelity", &checks.fidelity), ("team", &checks.team)];
+    for (kind, list) in kinds {
+        for (i, check) in list.iter().enumerate() {
+            bounds(check, &Path::of(["checks", kind]).item(i).key("that"), found);
+        }
+    }
+}
+
+fn bounds(check: &Check, path: &Path, found: &mut Findings) {
+    let Target::Ok { min, max, .. } = &check.that else {
+        return;
+    };
+    let apart = |(min, max): (&Probability, &Probability)| min.get() > max.get();
+    if min.is_none() && max.is_none() {
+        found.add(
+            path.key("ok"),
+            "without a bound this holds whatever happens",
+            "add `min` or `max`",
+        );
+    } else if min.as_ref().zip(max.as_ref()).is_some_and(apart) {
+        found.add(
+            path.key("ok").key("min"),
+            "`min` is greater than `max`: this never holds",
+            "exchange them",
+        );
+    }
+}
+
+fn limits(profile: &Profile, found: &mut Findings) {
+    let limits = &profile.limits;
+    let spans = [("max_wall", limits.max_wall), ("lease_wall", limits.lease_wall)];
+    for (name, span) in spans {
+        if span.0.is_zero() {
+            found.add(
+                Path::of(["limits", name]),
+                "with no time at all the drill ends before it begins",
+                "write a duration such as `10s` or `2h`",
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

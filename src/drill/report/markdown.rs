@@ -1,0 +1,254 @@
+//! The report as Markdown: what a person reads the day after.
+
+mod tables;
+
+use std::fmt::{self, Write as _};
+
+use super::{Report, spark};
+use crate::drill::{
+    event::{Ending, Started},
+    judge::{CheckKind, CheckResult, Verdict},
+    script::Form,
+    watch::{clock, ending},
+};
+
+/// The report as Markdown.
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a `String` does not fail.
+    let _ = write(report, &mut out);
+    out
+}
+
+fn write(report: &Report, out: &mut String) -> fmt::Result {
+    title(report, out)?;
+    evidence(report, out)?;
+    chart(report, out)?;
+    tables::phases(report, out)?;
+    tables::story(report, out)?;
+    tables::acts(report, out)?;
+    tables::checks(report, out)?;
+    tables::figures(report, out)?;
+    tables::objectives(report, out)?;
+    tables::injected(report, out)?;
+    debrief(report, out)?;
+    provenance(report, out)
+}
+
+fn title(report: &Report, out: &mut String) -> fmt::Result {
+    let name = report
+        .profile()
+        .map_or(report.drill.as_str(), |profile| profile.name.as_str());
+    let verdict = match report.verdict() {
+        Verdict::Held => "every check held",
+        Verdict::Failed => "failed",
+        Verdict::Stopped => "stopped by a rule",
+        Verdict::Panicked => "panic",
+        Verdict::Incomplete => "not everything was evaluated",
+    };
+    writeln!(out, "# {name}: {verdict}\n")?;
+    if let Some(profile) = report.profile() {
+        writeln!(out, "> {}\n", profile.headline())?;
+    }
+    writeln!(out, "{}\n", verdict_line(report))?;
+    if let Some(started) = &report.started {
+        writeln!(out, "{}\n", circumstances(report, started))?;
+    }
+    Ok(())
+}
+
+/// The verdict in two or three sentences: did it happen, did they recover, how did it end.
+fn verdict_line(report: &Report) -> String {
+    let judged = &report.judgement;
+    let count = |kind, result: Option<CheckResult>| {
+        let of_kind = judged.checks.iter().filter(|check| check.kind == kind);
+        of_kind
+            .filter(|check| result.is_none_or(|result| check.result == result))
+            .count()
+    };
+    let line = |kind, held: &str| {
+        let asked = count(kind, None) - count(kind, Some(CheckResult::NotAsked));
+        match (asked, count(kind, Some(CheckResult::Held))) {
+            (0, _) => String::new(),
+            (asked, n) if n == asked => format!(" {held} ({n} of {asked} checks held)."),
+            (asked, n) => format!(" {n} of {asked} {} checks held.", kind_name(kind)),
+        }
+    };
+    let how = match &report.ended {
+        Some(ended) if ended.how == Ending::Complete => String::new(),
+        Some(ended) => format!(" It ended in phase `{}`: {}.", ended.phase, ending(&ended.how)),
+        None => " The journal ends before the drill did: it crashed or was killed.".into(),
+    };
+    let void = if count(CheckKind::Team, Some(CheckResult::Void)) > 0 {
+        " The incident was not reproduced, so what the team reached says nothing."
+    } else {
+        ""
+    };
+    format!(
+        "**Exit status {}.**{how}{}{void}{}",
+        judged.exit,
+        line(CheckKind::Fidelity, "The incident was reproduced"),
+        if void.is_empty() {
+            line(CheckKind::Team, "The service recovered")
+        } else {
+            String::new()
+        },
+    )
+}
+
+pub(super) const fn kind_name(kind: CheckKind) -> &'static str {
+    match kind {
+        CheckKind::Fidelity => "fidelity",
+        CheckKind::Team => "team",
+    }
+}
+
+fn circumstances(report: &Report, started: &Started) -> String {
+    let mode = tables::word(&started.mode);
+    let date = report.began.map_or_else(String::new, |began| {
+        format!(" of {}", began.strftime("%-d %B %Y, %H:%M:%S UTC"))
+    });
+    let form = match started.form {
+        Form::Causal => {
+            "causal form: a fault takes away what the application needs, and the application fails by itself"
+        }
+        Form::Simulated => "simulated form: the proxy answers in place of an application that would fail",
+    };
+    format!(
+        "A {mode}{date}: {} of the story in {} on the wall. Run in its {form}.",
+        report.length.offset().to_string().trim_start_matches('+'),
+        clock(report.length.wall),
+    )
+}
+
+/// What speaks for the report itself: faults lifted, journal whole.
+fn evidence(report: &Report, out: &mut String) -> fmt::Result {
+    match &report.lifted {
+        Some(lifted) if lifted.injected == 0 => writeln!(
+            out,
+            "All faults are off: lifted in {}; of {} requests afterwards none carried an injected answer.\n",
+            micros(lifted.took_us),
+            lifted.requests
+        )?,
+        Some(lifted) => writeln!(
+            out,
+            "**Not clean:** {} of {} requests after the faults were lifted still carried an injected answer.\n",
+            lifted.injected, lifted.requests
+        )?,
+        None => writeln!(
+            out,
+            "Nothing is on record of the faults being lifted; they end with their lease.\n"
+        )?,
+    }
+    if report.torn {
+        writeln!(
+            out,
+            "The last line of the journal was cut short, as by a crash, and is left out.\n"
+        )?;
+    }
+    if !report.flaws.is_empty() {
+        writeln!(out, "**The journal is not as it was written:**\n")?;
+        for flaw in &report.flaws {
+            writeln!(out, "- {flaw}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+pub(super) fn micros(us: u64) -> String {
+    match us {
+        0..1000 => "less than 1 ms".into(),
+        _ => format!("{} ms", us / 1000),
+    }
+}
+
+fn chart(report: &Report, out: &mut String) -> fmt::Result {
+    let length = report.length.story;
+    let Some(profile) = report.profile().filter(|_| !length.is_zero()) else {
+        return Ok(());
+    };
+    let width = report
+        .classes()
+        .iter()
+        .map(|class| class.len())
+        .max()
+        .unwrap_or(0)
+        .max(8);
+    writeln!(out, "## Success over the story\n\n```text")?;
+    for class in report.classes() {
+        writeln!(
+            out,
+            "{class:width$}  {}",
+            spark::run(&report.ledger, class, length)
+        )?;
+        if profile.yardstick.ok_at(class, length).is_some() {
+            let line = spark::original(&profile.yardstick, class, length);
+            writeln!(out, "{:width$}  {line}", "original")?;
+        }
+    }
+    let end = report.length.offset().to_string();
+    let room = spark::WIDTH as usize - 3;
+    writeln!(out, "{:width$}  +0m{end:>room$}\n```\n", "")
+}
+
+fn debrief(report: &Report, out: &mut String) -> fmt::Result {
+    let Some(profile) = report.profile().filter(|profile| !profile.debrief.is_empty()) else {
+        return Ok(());
+    };
+    writeln!(out, "## Debrief\n")?;
+    for question in &profile.debrief {
+        writeln!(out, "- [ ] {question}")?;
+    }
+    writeln!(out)
+}
+
+fn provenance(report: &Report, out: &mut String) -> fmt::Result {
+    let Some(started) = &report.started else {
+        return writeln!(out, "The journal does not say how the drill began.");
+    };
+    writeln!(out, "## Provenance\n")?;
+    writeln!(
+        out,
+        "- drill `{}`, seed {}, chaosproxy {}",
+        report.drill, started.seed, started.version
+    )?;
+    writeln!(
+        out,
+        "- profile `{}`, SHA-256 `{}`",
+        started.profile.name, started.hash
+    )?;
+    writeln!(
+        out,
+        "- mode {}, {} story minutes to a minute on the wall while compressed",
+        tables::word(&started.mode),
+        started.compression
+    )?;
+    for (role, target) in &started.roles {
+        writeln!(out, "- role `{role}` is `{target}`")?;
+    }
+    for (fault, stand_in) in &started.replaced {
+        writeln!(
+            out,
+            "- `{fault}` was replaced by `{stand_in}`: its role is not bound"
+        )?;
+    }
+    let Some(origin) = &started.profile.origin else {
+        return Ok(());
+    };
+    writeln!(out, "\nThe story is taken from: {}.", origin.report)?;
+    writeln!(out, "T0 is {}, said to be {}.", origin.t0.what, origin.t0.said)?;
+    if !origin.assumed.is_empty() {
+        writeln!(out, "\nAssumed, because the report does not say:\n")?;
+        for assumed in &origin.assumed {
+            writeln!(out, "- {assumed}")?;
+        }
+    }
+    if !origin.disputed.is_empty() {
+        writeln!(out, "\nDisputed, and how it was read:\n")?;
+        for dispute in &origin.disputed {
+            writeln!(out, "- {}: {}", dispute.point, dispute.chosen)?;
+        }
+    }
+    Ok(())
+}

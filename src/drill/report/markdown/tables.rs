@@ -1,0 +1,330 @@
+//! The tables of the Markdown report.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use super::{kind_name, micros};
+use crate::{
+    drill::{
+        event::{Event, Stamp},
+        judge::{CheckResult, Checked},
+        measure::{Rating, Row},
+        profile::Outcome,
+        report::{Report, story_span},
+        watch::{clock, ending, percent},
+    },
+    units::Span,
+};
+
+/// The word that an enum's variant is written as.
+pub(super) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+/// A cell must neither end its row nor its column.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+pub(super) fn phases(report: &Report, out: &mut String) -> fmt::Result {
+    if report.phases.is_empty() {
+        return Ok(());
+    }
+    let classes = report.classes();
+    writeln!(out, "## Success by phase\n")?;
+    write!(out, "| phase | story | original |")?;
+    for class in &classes {
+        write!(out, " {class} | original |")?;
+    }
+    write!(out, "\n|---|---|---|")?;
+    writeln!(out, "{}", "--:|--:|".repeat(classes.len()))?;
+    for phase in &report.phases {
+        let original = phase.original.map_or_else(|| "never".into(), |at| at.to_string());
+        write!(
+            out,
+            "| **{}** | {} to {} | {original} |",
+            phase.phase, phase.from, phase.to
+        )?;
+        for class in &classes {
+            let beside = phase.ok.get(*class).copied().unwrap_or_default();
+            write!(out, " {} | {} |", percent(beside.run), percent(beside.original))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+pub(super) fn story(report: &Report, out: &mut String) -> fmt::Result {
+    if report.story.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## What happened\n\n| story | wall | |\n|--:|--:|---|")?;
+    for line in &report.story {
+        let Stamp { wall, .. } = line.at;
+        writeln!(
+            out,
+            "| {} | {} | {} |",
+            line.at.offset(),
+            clock(wall),
+            cell(&told(&line.event))
+        )?;
+    }
+    writeln!(out)
+}
+
+fn told(event: &Event) -> String {
+    match event {
+        Event::PhaseStarted(phase) => {
+            let faults = match phase.faults.is_empty() {
+                true => "no fault is active".to_owned(),
+                false => format!("active: `{}`", phase.faults.join("`, `")),
+            };
+            format!("**Phase {}**: {faults} ({})", phase.phase, phase.because)
+        }
+        Event::ActStarted(act) => format!("`{}` begun by {}", act.act, act.by),
+        Event::ActEnded(act) => {
+            let message = act.message.as_ref().map(|message| format!(": “{message}”"));
+            format!(
+                "`{}` by {}: **{}**{}",
+                act.act,
+                act.by,
+                result(act.result),
+                message.unwrap_or_default()
+            )
+        }
+        Event::Said(said) => format!("To the {}: “{}”", word(&said.to), said.text),
+        Event::MarkPassed(mark) => format!("*the original: {}*", mark.name.replace('_', " ")),
+        Event::Signalled(mark) => format!("**signal `{}` received**", mark.name),
+        Event::DrillEnded(ended) => format!("**The end**: {}", ending(&ended.how)),
+        Event::DrillStarted(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_) => String::new(),
+    }
+}
+
+const fn result(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "done",
+        Outcome::Refused => "refused",
+    }
+}
+
+pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
+    let Some(profile) = report.profile().filter(|profile| !profile.acts.is_empty()) else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "## Acts\n\n| act | what it is | story | who | how known | result | original |"
+    )?;
+    writeln!(out, "|---|---|--:|---|---|---|--:|")?;
+    for (name, act) in profile.acts.iter() {
+        let original: Vec<_> = act.original.iter().map(|tried| tried.at.to_string()).collect();
+        let original = if original.is_empty() {
+            "never".into()
+        } else {
+            original.join(", ")
+        };
+        let detour = if act.detour { " (a detour)" } else { "" };
+        let what = cell(&format!("{}{detour}", act.say));
+        let mut tried = report
+            .ledger
+            .acts()
+            .filter(|(_, ended)| ended.act == name)
+            .peekable();
+        if tried.peek().is_none() {
+            writeln!(out, "| `{name}` | {what} | – | | | not tried | {original} |")?;
+        }
+        for (at, ended) in tried {
+            let known = word(&ended.known);
+            let result = result(ended.result);
+            writeln!(
+                out,
+                "| `{name}` | {what} | {} | {} | {known} | {result} | {original} |",
+                at.offset(),
+                cell(&ended.by)
+            )?;
+        }
+    }
+    writeln!(out)?;
+    let mut refusals = report.refusals().peekable();
+    if refusals.peek().is_some() {
+        writeln!(out, "Refused:\n")?;
+    }
+    let mut any = false;
+    for (at, act) in refusals {
+        let message = act.message.as_deref().unwrap_or_default();
+        writeln!(out, "- {} `{}`: “{message}”", at.offset(), act.act)?;
+        any = true;
+    }
+    if any { writeln!(out) } else { Ok(()) }
+}
+
+pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
+    let checks = &report.judgement.checks;
+    if checks.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "## Checks\n\n| kind | in phase | what | wanted | measured | of requests | result |"
+    )?;
+    writeln!(out, "|---|---|---|---|--:|--:|---|")?;
+    for check in checks {
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            kind_name(check.kind),
+            check.phase,
+            cell(&check.what),
+            check.wanted,
+            measured(check),
+            check.requests,
+            verdict(check.result)
+        )?;
+    }
+    writeln!(out)?;
+    for why in checks
+        .iter()
+        .filter_map(|check| Some((check, check.why.as_ref()?)))
+    {
+        writeln!(out, "{} in {}: {}.\n", why.0.what, why.0.phase, why.1)?;
+    }
+    Ok(())
+}
+
+/// With a decimal, because bounds are exact.
+fn measured(check: &Checked) -> String {
+    match check.measured {
+        None => "–".into(),
+        Some(hits) if check.wanted == "at least 1" => format!("{hits:.0}"),
+        Some(share) => format!("{:.1}%", share * 100.0),
+    }
+}
+
+const fn verdict(result: CheckResult) -> &'static str {
+    match result {
+        CheckResult::Held => "held",
+        CheckResult::Failed => "**failed**",
+        CheckResult::NotEvaluated => "**not evaluated**",
+        CheckResult::NotAsked => "not asked: the phase was never entered",
+        CheckResult::Void => "void",
+    }
+}
+
+pub(super) fn figures(report: &Report, out: &mut String) -> fmt::Result {
+    let figures = &report.figures;
+    if figures.rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "## Intervals\n\n| from the first damage, unless said | story | wall | original |"
+    )?;
+    writeln!(out, "|---|--:|--:|--:|")?;
+    for row in &figures.rows {
+        interval(row, out)?;
+    }
+    let minutes = |minutes: Option<f64>| minutes.map_or_else(|| "–".into(), |n| format!("{n:.1}"));
+    let (run, original) = (
+        minutes(Some(figures.bad_minutes)),
+        minutes(figures.original_bad_minutes),
+    );
+    writeln!(
+        out,
+        "| bad minutes (failed share over time) | {run} | | {original} |"
+    )?;
+    let budget = |share: Option<f64>| share.map_or_else(|| "–".into(), |x| format!("{:.0}%", x * 100.0));
+    if let Some(profile) = report.profile() {
+        let slo = &profile.slo;
+        writeln!(
+            out,
+            "| error budget burnt ({} over {}) | {} | | {} |\n",
+            slo.target,
+            slo.window,
+            budget(figures.budget),
+            budget(figures.original_budget)
+        )?;
+    }
+    Ok(())
+}
+
+fn interval(row: &Row, out: &mut String) -> fmt::Result {
+    let span = |span: Option<Span>| span.map_or_else(|| "–".into(), story_span);
+    let story = match (&row.why, row.story) {
+        (Some(why), _) => why.clone(),
+        (None, Some(story)) => story_span(story),
+        (None, None) => String::new(),
+    };
+    let wall = match row.wall {
+        Some(wall) if wall.0.as_secs() == 0 => micros(u64::try_from(wall.0.as_micros()).unwrap_or(u64::MAX)),
+        Some(wall) => clock(wall.0),
+        None => "–".into(),
+    };
+    writeln!(
+        out,
+        "| {} | {} | {wall} | {} |",
+        cell(&row.name),
+        cell(&story),
+        span(row.original)
+    )
+}
+
+pub(super) fn objectives(report: &Report, out: &mut String) -> fmt::Result {
+    if report.objectives.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "## Objectives\n\n| objective | asks | took | original | |\n|---|---|--:|--:|---|"
+    )?;
+    for rated in &report.objectives {
+        let span = |span: Option<Span>| span.map_or_else(|| "–".into(), story_span);
+        let rating = match &rated.rating {
+            Rating::Reached => "reached".into(),
+            Rating::Missed => "missed".into(),
+            Rating::NotMeasured(why) => format!("not measured: {why}"),
+        };
+        let (took, original) = (span(rated.took), span(rated.original));
+        let asks = cell(&rated.asks);
+        writeln!(
+            out,
+            "| {} | {asks} | {took} | {original} | {} |",
+            rated.name,
+            cell(&rating)
+        )?;
+    }
+    writeln!(out)
+}
+
+pub(super) fn injected(report: &Report, out: &mut String) -> fmt::Result {
+    if report.phases.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## Who failed what\n")?;
+    writeln!(
+        out,
+        "| phase | requests | attempts | succeeded | injected | failed by the service | failed by the proxy | exchanges touched |"
+    )?;
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|---|")?;
+    for phase in &report.phases {
+        let all = phase.sample.traffic.of(None);
+        let hits = phase.sample.hits.iter().filter(|(_, hits)| **hits > 0);
+        let hits: Vec<_> = hits.map(|(fault, hits)| format!("`{fault}` {hits}")).collect();
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            phase.phase,
+            all.requests(),
+            all.attempts,
+            all.ok,
+            all.injected,
+            all.upstream,
+            all.proxy,
+            hits.join(", ")
+        )?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,252 @@
+//! The report of a drill, made from its journal alone, so that it can be made again at any time, also after a crash.
+//!
+//! [`Report::of`] gathers what there is to say once; [`markdown`] and [`json`] only say it.
+
+mod json;
+mod markdown;
+mod save;
+mod spark;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::{
+    json::render as json,
+    markdown::render as markdown,
+    save::{Saved, save},
+};
+use super::{
+    event::{ActEnded, Ended, Event, Lifted, Sample, Stamp, Started},
+    journal::{self, Flaw},
+    judge::{Judgement, Verdict, judge},
+    ledger::Ledger,
+    measure::{Figures, Rated, figures, rate, settled, whole},
+    offset::Offset,
+    profile::{ALL, Profile},
+};
+use crate::units::Span;
+
+/// Everything that a report says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The drill, as its journal names it.
+    pub drill: String,
+    /// When it began, by the clock of the world.
+    pub began: Option<Timestamp>,
+    /// The verdict with its checks.
+    pub judgement: Judgement,
+    /// How it ended; a drill that crashed has no end.
+    pub ended: Option<Ended>,
+    /// How long it was.
+    pub length: Stamp,
+    /// How it was begun, with the profile.
+    pub started: Option<Started>,
+    /// Each phase, in the order of the first stay.
+    pub phases: Vec<PhaseFigures>,
+    /// What happened, in order.
+    pub story: Vec<Line>,
+    /// Intervals, bad minutes and budget.
+    pub figures: Figures,
+    /// What the responders set out to reach.
+    pub objectives: Vec<Rated>,
+    /// What traffic said after the faults were lifted.
+    pub lifted: Option<Lifted>,
+    /// What is wrong with the journal.
+    pub flaws: Vec<Flaw>,
+    /// Whether the journal was cut short by a crash.
+    pub torn: bool,
+    #[serde(skip)]
+    ledger: Ledger,
+}
+
+/// What users saw in a phase.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PhaseFigures {
+    /// The phase.
+    pub phase: String,
+    /// When it was first entered, in this run.
+    pub from: Offset,
+    /// When it was last left.
+    pub to: Offset,
+    /// When the original entered it.
+    pub original: Option<Offset>,
+    /// The faults that were active.
+    pub faults: Vec<String>,
+    /// Success by class once the phase had settled, with the original's.
+    pub ok: BTreeMap<String, Beside>,
+    /// Totals from border to border.
+    pub sample: Sample,
+}
+
+/// A share of this run and of the original.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Beside {
+    /// This run; nothing where too little was asked.
+    pub run: Option<f64>,
+    /// The original over the same stretch of the story, where its report says.
+    pub original: Option<f64>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    /// When.
+    #[serde(flatten)]
+    pub at: Stamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Report {
+    /// Gathers a report from the text of a journal.
+    pub fn of(text: &str) -> Self {
+        let read = journal::read(text);
+        let ledger = Ledger::of(read.events());
+        let first = read.lines.first();
+        let story = read
+            .lines
+            .iter()
+            .filter(|line| is_story(&line.event))
+            .map(|line| Line {
+                at: line.at,
+                event: line.event.clone(),
+            });
+        Self {
+            drill: first.map_or_else(String::new, |line| {
+                line.source.rsplit('/').next().unwrap_or_default().to_owned()
+            }),
+            began: first.map(|line| line.time),
+            judgement: judge(&ledger),
+            ended: ledger.ended.clone().map(|(_, ended)| ended),
+            length: ledger.end(),
+            started: ledger.started.clone(),
+            phases: phases(&ledger),
+            story: story.collect(),
+            figures: figures(&ledger),
+            objectives: rate(&ledger),
+            lifted: ledger.lifted,
+            flaws: read.flaws,
+            torn: read.torn,
+            ledger,
+        }
+    }
+
+    /// The exit status of `report` and of the drill itself.
+    pub const fn exit(&self) -> u8 {
+        self.judgement.exit
+    }
+
+    /// The verdict.
+    pub const fn verdict(&self) -> Verdict {
+        self.judgement.verdict
+    }
+
+    fn profile(&self) -> Option<&Profile> {
+        self.started.as_ref().map(|started| &started.profile)
+    }
+
+    /// The classes in which success is counted, in the order of the profile.
+    fn classes(&self) -> Vec<&str> {
+        let named: Vec<_> = self
+            .profile()
+            .into_iter()
+            .flat_map(|profile| profile.traffic.names())
+            .collect();
+        if named.is_empty() { vec![ALL] } else { named }
+    }
+
+    /// The acts that were refused, with their moments.
+    fn refusals(&self) -> impl Iterator<Item = (Stamp, &ActEnded)> {
+        self.ledger.acts().filter(|(_, act)| act.message.is_some())
+    }
+}
+
+/// What belongs on the timeline of a report; samples are its charts.
+const fn is_story(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::DrillStarted(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_)
+    )
+}
+
+fn phases(ledger: &Ledger) -> Vec<PhaseFigures> {
+    let Some(profile) = ledger.started.as_ref().map(|started| &started.profile) else {
+        return Vec::new();
+    };
+    let mut phases: Vec<PhaseFigures> = Vec::new();
+    for visit in &ledger.visits {
+        if let Some(known) = phases.iter_mut().find(|known| known.phase == visit.phase) {
+            known.to = visit.to.offset();
+            continue;
+        }
+        let written = profile.phases.iter().find(|phase| phase.name == visit.phase);
+        phases.push(PhaseFigures {
+            phase: visit.phase.clone(),
+            from: visit.from.offset(),
+            to: visit.to.offset(),
+            original: written.and_then(|phase| phase.at),
+            faults: visit.faults.clone(),
+            ok: beside(ledger, profile, &visit.phase),
+            sample: whole(ledger, &visit.phase),
+        });
+    }
+    phases
+}
+
+/// Success by class in a phase, beside the original's over the same stretch of the story.
+fn beside(ledger: &Ledger, profile: &Profile, phase: &str) -> BTreeMap<String, Beside> {
+    let run = settled(ledger, phase);
+    let stays: Vec<_> = ledger
+        .visits
+        .iter()
+        .filter(|visit| visit.phase == phase)
+        .collect();
+    let original = |class: &str| {
+        let means = stays
+            .iter()
+            .filter_map(|visit| mean(profile, class, visit.from, visit.to));
+        let (sum, weight) = means.fold((0.0, 0.0), |(sum, weight), (mean, length)| {
+            (sum + mean * length, weight + length)
+        });
+        (weight > 0.0).then(|| sum / weight)
+    };
+    let mut classes: Vec<_> = profile.traffic.names().collect();
+    if classes.is_empty() {
+        classes.push(ALL);
+    }
+    let pair = |class: &&str| {
+        let run = run
+            .as_ref()
+            .and_then(|traffic| traffic.of(Some(class)).ok_share());
+        let original = original(class);
+        ((*class).to_owned(), Beside { run, original })
+    };
+    classes.iter().map(pair).collect()
+}
+
+/// The mean of the original's curve over a stretch, and the length of the stretch.
+fn mean(profile: &Profile, class: &str, from: Stamp, to: Stamp) -> Option<(f64, f64)> {
+    /// Points at which a curve is looked at: enough for two digits.
+    const POINTS: u32 = 200;
+    let length = to.story.saturating_sub(from.story);
+    if length.is_zero() {
+        return None;
+    }
+    let at = |i: u32| from.story + length.mul_f64((f64::from(i) + 0.5) / f64::from(POINTS));
+    let values: Option<Vec<_>> = (0..POINTS)
+        .map(|i| profile.yardstick.ok_at(class, at(i)))
+        .collect();
+    Some((
+        values?.iter().sum::<f64>() / f64::from(POINTS),
+        length.as_secs_f64(),
+    ))
+}
+
+/// A length of story time as post-mortems count: `86m`, `4m30s`.
+fn story_span(span: Span) -> String {
+    let secs = std::time::Duration::from_secs(span.0.as_secs_f64().round() as u64);
+    Offset(secs).to_string().trim_start_matches('+').to_owned()
+}

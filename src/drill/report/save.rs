@@ -1,0 +1,39 @@
+//! The report on disk: each form beside the journal that it was made from.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{Report, json, markdown};
+
+/// Where the forms of a report are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The one for people.
+    pub markdown: PathBuf,
+    /// The one for machines.
+    pub json: PathBuf,
+}
+
+/// Writes a report into a folder, which is made if it is not there.
+pub fn save(report: &Report, folder: &Path) -> io::Result<Saved> {
+    fs::create_dir_all(folder)?;
+    let saved = Saved {
+        markdown: folder.join("report.md"),
+        json: folder.join("report.json"),
+    };
+    write_whole(&saved.markdown, &markdown(report))?;
+    write_whole(&saved.json, &json(report)?)?;
+    Ok(saved)
+}
+
+/// Writes a file whole or not at all: to a neighbour first, which then takes its place.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("part");
+    let mut file = File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(beside, path)
+}

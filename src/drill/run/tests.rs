@@ -1,0 +1,226 @@
+//! Whole drills in a simulated world: what they come to, what they leave, and what their report says.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::time::timeout;
+
+use super::*;
+use crate::drill::{
+    Mode, Verdict, journal,
+    judge::CheckResult,
+    remote::{Remote, remote},
+    report::{Report, markdown, save},
+    simulated::{Nature, Simulated, orm_break},
+};
+
+/// Remembers nothing.
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn recorded(&mut self, _: &Stamped, _: &str) {}
+    fn looked(&mut self, _: &View) {}
+}
+
+struct Played {
+    outcome: Outcome,
+    world: Arc<Simulated>,
+    text: String,
+    folder: tempfile::TempDir,
+}
+
+impl Played {
+    fn report(&self) -> Report {
+        Report::of(&self.text)
+    }
+
+    fn results(&self) -> Vec<CheckResult> {
+        self.outcome
+            .judgement
+            .checks
+            .iter()
+            .map(|check| check.result)
+            .collect()
+    }
+}
+
+/// Plays a drill while somebody meddles with it.
+async fn play(
+    nature: Nature,
+    with_database: bool,
+    meddle: impl AsyncFnOnce(Remote, Arc<Simulated>),
+) -> Played {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("journal.jsonl");
+    let world = Arc::new(Simulated::new(nature));
+    let journal = Journal::create(&path, "orm-break-test").await.unwrap();
+    let (remote, inbox) = remote();
+    let script = orm_break(Mode::Replay, with_database);
+    let mut nobody = Nobody;
+    let (outcome, ()) = tokio::join!(
+        run(script, &*world, journal, &mut nobody, inbox),
+        meddle(remote, world.clone()),
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    Played {
+        outcome,
+        world,
+        text,
+        folder,
+    }
+}
+
+/// A report without what changes from day to day: its date, the version, the hash of the profile.
+fn without_accidents(text: &str, report: &Report) -> String {
+    let date = report
+        .began
+        .unwrap()
+        .strftime("%-d %B %Y, %H:%M:%S UTC")
+        .to_string();
+    let started = report.started.as_ref().unwrap();
+    text.replace(&date, "[date]")
+        .replace(&started.version, "[version]")
+        .replace(&started.hash, "[hash]")
+}
+
+async fn nothing(_: Remote, _: Arc<Simulated>) {}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_reproduces_the_incident_and_recovers() {
+    use CheckResult::{Held, NotAsked};
+    let played = play(Nature::Honest, true, nothing).await;
+    assert_eq!(played.outcome.judgement.exit, 0, "{:#?}", played.outcome);
+    assert_eq!(played.results(), [Held, Held, NotAsked, Held, Held]);
+    assert_eq!(played.outcome.judgement.checks[0].measured, Some(0.0));
+    let reads = played.outcome.judgement.checks[1].measured.unwrap();
+    assert!((0.49..0.51).contains(&reads), "{reads}");
+    assert!(played.world.held().is_empty());
+    assert!(!played.world.is_leased());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_simulated_form_comes_to_the_same() {
+    let played = play(Nature::Honest, false, nothing).await;
+    assert_eq!(played.outcome.judgement.exit, 0, "{:#?}", played.outcome);
+    assert!(markdown(&played.report()).contains("`db-cut` was replaced by `app-500`"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_did_nothing_fails_and_voids_what_the_team_reached() {
+    use CheckResult::{Failed, Void};
+    let played = play(Nature::Inert, true, nothing).await;
+    assert_eq!(played.outcome.judgement.exit, 1);
+    assert_eq!(played.results(), [Failed, Failed, Void, Void, Void]);
+    assert!(markdown(&played.report()).contains("not reproduced"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_nobody_visits_proves_nothing() {
+    let played = play(Nature::Silent, true, nothing).await;
+    assert_eq!(played.outcome.judgement.verdict, Verdict::Incomplete);
+    assert_eq!(played.outcome.judgement.exit, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn real_trouble_stops_it_with_exit_3() {
+    let played = play(Nature::Ill, true, nothing).await;
+    assert_eq!(played.outcome.judgement.exit, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_half_way_leaves_no_fault_and_says_so() {
+    let played = play(Nature::Honest, true, async |remote, _| {
+        sleep(Duration::from_secs(40)).await;
+        remote.interrupt("Ctrl-C").unwrap();
+    })
+    .await;
+    assert_eq!(played.outcome.judgement.exit, 5);
+    assert!(played.world.held().is_empty());
+    let text = markdown(&played.report());
+    assert!(text.contains("interrupted by Ctrl-C"), "{text}");
+    assert!(text.contains("All faults are off"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_is_exit_4_and_acts_at_once() {
+    let played = play(Nature::Honest, true, async |remote, world| {
+        sleep(Duration::from_millis(20_050)).await;
+        remote.panic("ada").unwrap();
+        // Before the next tick.
+        sleep(Duration::from_millis(10)).await;
+        assert!(world.held().is_empty());
+    })
+    .await;
+    assert_eq!(played.outcome.judgement.exit, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_drains_the_server_saves_the_reads() {
+    let played = play(Nature::Honest, true, async |remote, world| {
+        sleep(Duration::from_secs(20)).await;
+        let refused = remote.act("restart", "ada", None).await;
+        assert_eq!(
+            refused,
+            Ok(Answer::Refused("still cannot connect to the database".into()))
+        );
+        world.drain();
+    })
+    .await;
+    assert_eq!(played.results()[2], CheckResult::Held);
+    assert_eq!(played.outcome.judgement.exit, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_is_dropped_leaves_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Simulated::new(Nature::Honest);
+    let journal = Journal::create(&folder.path().join("j"), "dropped")
+        .await
+        .unwrap();
+    let (_remote, inbox) = remote();
+    let script = orm_break(Mode::Replay, true);
+    let mut nobody = Nobody;
+    let drill = run(script, &world, journal, &mut nobody, inbox);
+    assert!(timeout(Duration::from_secs(30), drill).await.is_err());
+    assert!(world.held().is_empty());
+    assert!(!world.is_leased());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_tells_the_story() {
+    let played = play(Nature::Honest, true, async |remote, _| {
+        sleep(Duration::from_secs(20)).await;
+        remote.signal("page").unwrap();
+        remote
+            .act("restart", "ada", Some("just in case".into()))
+            .await
+            .unwrap();
+    })
+    .await;
+    let saved = save(&played.report(), played.folder.path()).unwrap();
+    let text = std::fs::read_to_string(saved.markdown).unwrap();
+    insta::assert_snapshot!(without_accidents(&text, &played.report()));
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(saved.json).unwrap()).unwrap();
+    assert_eq!(json["judgement"]["exit"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_of_a_crash_tells_what_is_known() {
+    let played = play(Nature::Honest, true, nothing).await;
+    let half = &played.text[..played.text.len() / 2];
+    let report = Report::of(half);
+    assert_eq!(report.exit(), 5);
+    assert!(report.torn);
+    let text = markdown(&report);
+    assert!(text.contains("it crashed or was killed"), "{text}");
+    assert!(text.contains("cut short"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_gives_the_verdict_that_was_given() {
+    let played = play(Nature::Honest, true, nothing).await;
+    let read = journal::read(&played.text);
+    assert!(read.flaws.is_empty(), "{:?}", read.flaws);
+    assert_eq!(played.report().judgement, played.outcome.judgement);
+    assert_eq!(Ledger::of(read.events()).judged, Some(played.outcome.judgement));
+}

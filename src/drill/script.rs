@@ -1,0 +1,365 @@
+//! A profile made ready for one run: roles bound, stand-ins chosen, names resolved to indices.
+
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    clock::Mode,
+    event::Started,
+    profile::{self, END, Kind, Profile, Sight, Steady, proof},
+};
+use crate::{
+    faults::Entry,
+    units::{Probability, Span},
+};
+
+/// What the user's document binds to a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The backend or cluster, as written: `app/app-a`, `orders-db`.
+    pub target: String,
+    /// How many backends that is.
+    pub backends: usize,
+}
+
+/// What each role is bound to.
+pub type Bindings = BTreeMap<String, Binding>;
+
+/// How a profile is to be run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Who drives.
+    pub mode: Mode,
+    /// Story time per time on the wall while the story is compressed; the profile's own where there is none.
+    pub compression: Option<NonZeroU32>,
+    /// The seed of the dice.
+    pub seed: u64,
+    /// A tighter limit on how long the drill may last.
+    pub max_wall: Option<Span>,
+}
+
+/// Whether the application really fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A fault takes away what the application needs, and the application fails by itself.
+    Causal,
+    /// The proxy answers in place of an application that would fail.
+    Simulated,
+}
+
+/// Where a class of traffic must go while a drill runs, as it did in the incident's system.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steer {
+    /// The class.
+    pub class: String,
+    /// The methods that belong to it.
+    pub methods: Vec<String>,
+    /// The roles that serve it, with their shares.
+    pub to: Vec<(String, Probability)>,
+}
+
+/// Why a profile cannot be run here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unfit {
+    /// A required role is not bound.
+    Unbound(String),
+    /// A role stands for too few backends.
+    TooFew {
+        /// The role.
+        role: String,
+        /// What it is bound to.
+        has: usize,
+        /// What the profile needs.
+        needs: usize,
+    },
+    /// The profile itself is wrong.
+    Broken(proof::Finding),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unbound(role) => write!(
+                f,
+                "role `{role}` is not bound: add `{role}: CLUSTER/BACKEND` to `roles` in the document"
+            ),
+            Self::TooFew { role, has, needs } => write!(
+                f,
+                "role `{role}` stands for {has} backends and the profile needs {needs}: bind it to a larger cluster"
+            ),
+            Self::Broken(finding) => write!(f, "{}: {}; {}", finding.path, finding.what, finding.mend),
+        }
+    }
+}
+
+/// A fault with its name, as a lease holds it.
+pub type Named = (String, Entry);
+
+/// A profile made ready for one run.
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub(super) profile: Arc<Profile>,
+    pub(super) settings: Settings,
+    pub(super) compression: NonZeroU32,
+    pub(super) stations: Vec<Station>,
+    pub(super) acts: Vec<Act>,
+    roles: BTreeMap<String, String>,
+    replaced: BTreeMap<String, String>,
+}
+
+/// A phase, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Station {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) pace: f64,
+    pub(super) faults: Vec<Named>,
+    pub(super) may_fail: BTreeMap<String, Probability>,
+    pub(super) ways: Vec<Way>,
+    pub(super) at_most: Option<Duration>,
+    pub(super) injects: Vec<profile::Inject>,
+}
+
+/// A way out of a station.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) when: When,
+    /// The next station; none is the end.
+    pub(super) to: Option<usize>,
+}
+
+/// What opens a way out, resolved.
+#[derive(Clone, Debug)]
+pub(super) enum When {
+    After(Duration),
+    Done(usize),
+    Ok(Steady),
+}
+
+/// An act, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Act {
+    pub(super) name: String,
+    pub(super) declare: bool,
+    pub(super) seen_by: Vec<Sight>,
+    pub(super) takes: Duration,
+    /// The acts that open each gate, and what it says until then.
+    pub(super) gates: Vec<(Vec<usize>, String)>,
+}
+
+impl Script {
+    /// Makes a profile ready, or says everything that is in the way.
+    pub fn new(profile: Profile, bindings: &Bindings, settings: Settings) -> Result<Self, Vec<Unfit>> {
+        let mut unfit: Vec<_> = proof::prove(&profile).into_iter().map(Unfit::Broken).collect();
+        unfit.extend(unbound(&profile, bindings));
+        if !unfit.is_empty() {
+            return Err(unfit);
+        }
+        let profile = profile.expand();
+        let compression = settings
+            .compression
+            .unwrap_or_else(|| settings.mode.compression(&profile.clock));
+        let replaced = replaced(&profile, bindings);
+        let stations = (profile.phases.iter())
+            .map(|phase| station(&profile, phase, settings.mode, compression, &replaced))
+            .collect();
+        Ok(Self {
+            acts: profile
+                .acts
+                .iter()
+                .map(|(name, one)| act(&profile, name, one))
+                .collect(),
+            profile: Arc::new(profile),
+            settings,
+            compression,
+            stations,
+            roles: bindings
+                .iter()
+                .map(|(role, binding)| (role.clone(), binding.target.clone()))
+                .collect(),
+            replaced,
+        })
+    }
+
+    /// The profile in its long form.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Who drives.
+    pub const fn mode(&self) -> Mode {
+        self.settings.mode
+    }
+
+    /// The seed of the dice.
+    pub const fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
+    /// Whether the application really fails.
+    pub fn form(&self) -> Form {
+        if self.replaced.is_empty() {
+            Form::Causal
+        } else {
+            Form::Simulated
+        }
+    }
+
+    /// Where traffic must go while the drill runs.
+    pub fn steering(&self) -> Vec<Steer> {
+        let steer = |(name, class): (&str, &profile::Class)| {
+            let pin = class.pin.iter().map(|role| (role.clone(), Probability::ALWAYS));
+            let split = class.split.iter().map(|(role, share)| (role.clone(), *share));
+            Steer {
+                class: name.to_owned(),
+                methods: class.methods.clone(),
+                to: pin.chain(split).collect(),
+            }
+        };
+        self.profile
+            .traffic
+            .iter()
+            .map(steer)
+            .filter(|steer| !steer.to.is_empty())
+            .collect()
+    }
+
+    /// How long the drill may last on the wall: the profile's limit, or a tighter one.
+    pub fn max_wall(&self) -> Duration {
+        let limit = self.profile.limits.max_wall.0;
+        self.settings
+            .max_wall
+            .map_or(limit, |tighter| tighter.0.min(limit))
+    }
+
+    /// How long its faults live when nobody renews the lease.
+    pub fn lease(&self) -> Duration {
+        self.profile.limits.lease_wall.0
+    }
+
+    pub(super) fn started(&self) -> Started {
+        Started {
+            hash: hash(&self.profile),
+            profile: (*self.profile).clone(),
+            mode: self.settings.mode,
+            compression: self.compression.get(),
+            seed: self.settings.seed,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            form: self.form(),
+            roles: self.roles.clone(),
+            replaced: self.replaced.clone(),
+        }
+    }
+}
+
+/// SHA-256 of a profile's content: comments and layout do not count.
+fn hash(profile: &Profile) -> String {
+    let json = serde_json::to_vec(profile).unwrap_or_default();
+    super::journal::hex(&Sha256::digest(json))
+}
+
+fn unbound(profile: &Profile, bindings: &Bindings) -> Vec<Unfit> {
+    let needs = profile.needs.iter();
+    needs
+        .filter_map(|(role, need)| match bindings.get(role) {
+            None if need.optional => None,
+            None => Some(Unfit::Unbound(role.clone())),
+            Some(binding) if binding.backends < need.min => Some(Unfit::TooFew {
+                role: role.clone(),
+                has: binding.backends,
+                needs: need.min,
+            }),
+            Some(_) => None,
+        })
+        .collect()
+}
+
+/// The faults whose role is not bound, with their stand-ins.
+fn replaced(profile: &Profile, bindings: &Bindings) -> BTreeMap<String, String> {
+    let lost = |name: &String| {
+        let role = profile
+            .faults
+            .get(name)
+            .and_then(|fault| fault.r#where.role.as_ref());
+        role.is_some_and(|role| !bindings.contains_key(role))
+    };
+    let pairs = profile.stand_ins.iter().filter(|(real, _)| lost(real));
+    pairs
+        .map(|(real, stand_in)| (real.clone(), stand_in.clone()))
+        .collect()
+}
+
+fn station(
+    profile: &Profile,
+    phase: &profile::Phase,
+    mode: Mode,
+    compression: NonZeroU32,
+    replaced: &BTreeMap<String, String>,
+) -> Station {
+    let pace = mode.pace(&profile.clock, compression, phase);
+    let mut faults: Vec<Named> = Vec::new();
+    for name in &phase.faults {
+        let name = replaced.get(name).unwrap_or(name);
+        let taken = faults.iter().any(|(taken, _)| taken == name);
+        if let (false, Some(entry)) = (taken, profile.faults.get(name)) {
+            // What a fault does over time belongs to the story; what a client waits for does not.
+            let r#do = entry.r#do.compressed(pace);
+            faults.push((
+                name.clone(),
+                Entry {
+                    r#do,
+                    ..entry.clone()
+                },
+            ));
+        }
+    }
+    Station {
+        name: phase.name.clone(),
+        kind: phase.kind,
+        pace,
+        faults,
+        may_fail: phase.may_fail.clone(),
+        ways: phase.leave.iter().map(|leave| way(profile, leave)).collect(),
+        at_most: phase.at_most.map(Duration::from),
+        injects: profile
+            .injects
+            .iter()
+            .filter(|inject| inject.phase == phase.name)
+            .cloned()
+            .collect(),
+    }
+}
+
+fn way(profile: &Profile, leave: &profile::Leave) -> Way {
+    let to = profile.phases.iter().position(|phase| phase.name == leave.to);
+    debug_assert!(to.is_some() || leave.to == END, "the proof resolves every name");
+    let when = match &leave.when {
+        profile::When::After(span) => When::After(span.0),
+        profile::When::Done(act) => When::Done(index(profile, act)),
+        profile::When::Ok(steady) => When::Ok(steady.clone()),
+    };
+    Way { when, to }
+}
+
+fn act(profile: &Profile, name: &str, act: &profile::Act) -> Act {
+    let gate = |gate: &profile::Gate| {
+        let until = gate.until.iter().map(|act| index(profile, act)).collect();
+        (until, gate.refuse.clone())
+    };
+    Act {
+        name: name.to_owned(),
+        declare: act.declare,
+        seen_by: act.seen_by.clone(),
+        takes: act.takes.unwrap_or_default().0,
+        gates: act.gates.iter().map(gate).collect(),
+    }
+}
+
+/// Acts keep the order in which they are written; the proof has resolved every one of them.
+fn index(profile: &Profile, act: &str) -> usize {
+    profile.acts.names().take_while(|name| *name != act).count()
+}

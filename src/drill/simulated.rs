@@ -1,0 +1,226 @@
+//! A world for tests: the incident's two servers and their visitors, as arithmetic on the clock of the test.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    facts::{Counts, Observed, Traffic},
+    profile::Sight,
+    script::{Binding, Bindings, Named, Script, Settings, Steer},
+    world::{Refusal, World},
+};
+
+/// What kind of world it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// Faults do what they say.
+    #[default]
+    Honest,
+    /// Faults do nothing.
+    Inert,
+    /// Nobody visits.
+    Silent,
+    /// Faults do what they say, and requests that no fault touches fail, too.
+    Ill,
+}
+
+/// Visitors a second.
+const READS: f64 = 40.0;
+const WRITES: f64 = 10.0;
+/// How long the cold start lasts on the wall in a replay of one to sixty.
+const COLD: f64 = 46.0;
+
+#[derive(Debug)]
+pub(super) struct Simulated {
+    nature: Nature,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    seen: Instant,
+    held_since: Instant,
+    held: Vec<String>,
+    drained: bool,
+    leases: u32,
+    lease_lost: bool,
+    sums: BTreeMap<&'static str, [f64; 3]>,
+    sights: Vec<Sight>,
+}
+
+impl Simulated {
+    pub(super) fn new(nature: Nature) -> Self {
+        let now = Instant::now();
+        Self {
+            nature,
+            state: Mutex::new(State {
+                seen: now,
+                held_since: now,
+                held: Vec::new(),
+                drained: false,
+                leases: 0,
+                lease_lost: false,
+                sums: BTreeMap::new(),
+                sights: Vec::new(),
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The names of the faults that are active.
+    pub(super) fn held(&self) -> Vec<String> {
+        self.state().held.clone()
+    }
+
+    /// Whether a lease is out.
+    pub(super) fn is_leased(&self) -> bool {
+        self.state().leases > 0
+    }
+
+    /// Somebody drains the broken server.
+    pub(super) fn drain(&self) {
+        let mut state = self.state();
+        state.drained = true;
+        state.sights.push(Sight::Drained("http.source".into()));
+    }
+
+    /// The lease is lost, as when the control side was cut off.
+    pub(super) fn lose_lease(&self) {
+        self.state().lease_lost = true;
+    }
+
+    /// The share of each class that succeeds now.
+    fn shares(&self, state: &State, now: Instant) -> (f64, f64) {
+        let held = |name: &str| state.held.iter().any(|held| held == name);
+        let source = match () {
+            () if self.nature == Nature::Inert => 1.0,
+            () if held("db-cut") || held("app-500") => 0.0,
+            () if held("cold-start") => {
+                let warm = (now - state.held_since).as_secs_f64() / COLD;
+                (0.2 + 0.8 * warm).min(1.0)
+            }
+            () => 1.0,
+        };
+        let reads = if state.drained {
+            1.0
+        } else {
+            f64::midpoint(source, 1.0)
+        };
+        (reads, source)
+    }
+}
+
+impl State {
+    /// Adds what visitors did since the last look: succeeded, injected, failed by the service.
+    fn visit(&mut self, now: Instant, nature: Nature, (reads, writes): (f64, f64)) {
+        let span = (now - self.seen).as_secs_f64();
+        self.seen = now;
+        let injected = self
+            .held
+            .iter()
+            .any(|held| held == "app-500" || held == "cold-start");
+        for (class, rate, ok) in [("read", READS, reads), ("write", WRITES, writes)] {
+            let ok = if nature == Nature::Ill { ok * 0.6 } else { ok };
+            let sum = self.sums.entry(class).or_default();
+            let asked = if nature == Nature::Silent {
+                0.0
+            } else {
+                rate * span
+            };
+            sum[0] += asked * ok;
+            sum[if injected { 1 } else { 2 }] += asked * (1.0 - ok);
+        }
+    }
+}
+
+impl World for Simulated {
+    fn begin(&self, _: Duration, _: &[Steer]) -> Result<(), Refusal> {
+        self.state().leases += 1;
+        Ok(())
+    }
+
+    fn hold(&self, faults: &[Named]) -> Result<(), Refusal> {
+        self.observe_traffic();
+        let mut state = self.state();
+        state.held = faults.iter().map(|(name, _)| name.clone()).collect();
+        state.held_since = Instant::now();
+        Ok(())
+    }
+
+    fn renew(&self) -> bool {
+        !self.state().lease_lost
+    }
+
+    fn observe(&self) -> Observed {
+        let traffic = self.observe_traffic();
+        let mut state = self.state();
+        Observed {
+            traffic,
+            sights: std::mem::take(&mut state.sights),
+            lease_lost: state.lease_lost,
+            ..Observed::default()
+        }
+    }
+
+    fn end(&self) {
+        let mut state = self.state();
+        state.held.clear();
+        state.leases = 0;
+    }
+}
+
+impl Simulated {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few thousand visitors"
+    )]
+    fn observe_traffic(&self) -> Traffic {
+        let now = Instant::now();
+        let mut state = self.state();
+        let shares = self.shares(&state, now);
+        state.visit(now, self.nature, shares);
+        let counts = |(class, [ok, injected, upstream]): (&&str, &[f64; 3])| {
+            // Half a request is none; the rounding is that of whole totals, so nothing is lost over time.
+            let counts = Counts {
+                attempts: (ok + upstream).round() as u64,
+                ok: (ok + 1e-6) as u64,
+                injected: injected.round() as u64,
+                upstream: upstream.round() as u64,
+                proxy: 0,
+            };
+            ((*class).to_owned(), counts)
+        };
+        Traffic(state.sums.iter().map(counts).collect())
+    }
+}
+
+/// The shipped profile, bound as the built-in demo binds it.
+pub(super) fn orm_break(mode: super::Mode, with_database: bool) -> Script {
+    let profile = super::profiles::load("orm-break").unwrap_or_else(|problems| panic!("{problems}"));
+    let bind = |target: &str| Binding {
+        target: target.into(),
+        backends: 1,
+    };
+    let mut bindings = Bindings::from([
+        ("http.source".to_owned(), bind("app/app-a")),
+        ("http.replica".to_owned(), bind("app/app-b")),
+    ]);
+    if with_database {
+        bindings.insert("db.source".into(), bind("db"));
+    }
+    let settings = Settings {
+        mode,
+        seed: 7,
+        ..Settings::default()
+    };
+    Script::new(profile, &bindings, settings).unwrap()
+}

@@ -1,0 +1,188 @@
+//! A seeded simulation: whatever the order of ticks, acts, losses and crashes, a finished run leaves no fault, phases never
+//! overlap, the end is reached or a deadline closes it, and the journal replays to the same state.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tokio::time::advance;
+
+use super::*;
+use crate::drill::{
+    Mode,
+    facts::Asked,
+    journal::{self, Chain},
+    ledger::Ledger,
+    simulated::{Nature, Simulated, orm_break},
+    world::World as _,
+};
+
+/// Something that happens in a run.
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    Act(&'static str),
+    Next,
+    Drain,
+    Signal,
+    LoseLease,
+    Interrupt,
+    Panic,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let acts = [
+        "suspect-lb",
+        "find-server",
+        "restore-config",
+        "restart",
+        "drain-source",
+        "nonsense",
+    ];
+    prop_oneof![
+        20 => (1_u64..30_000).prop_map(Step::Pass),
+        8 => prop::sample::select(acts.to_vec()).prop_map(Step::Act),
+        2 => Just(Step::Next),
+        1 => Just(Step::Drain),
+        1 => Just(Step::Signal),
+        1 => Just(Step::LoseLease),
+        1 => Just(Step::Interrupt),
+        1 => Just(Step::Panic),
+    ]
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    prop::sample::select(vec![Mode::Replay, Mode::Replay, Mode::Rehearse, Mode::Step])
+}
+
+fn nature() -> impl Strategy<Value = Nature> {
+    prop::sample::select(vec![Nature::Honest, Nature::Inert, Nature::Silent, Nature::Ill])
+}
+
+/// A run with what it wrote and what it remembers.
+struct Run {
+    timeline: Timeline,
+    world: Simulated,
+    chain: Chain,
+    text: String,
+    ledger: Ledger,
+    last: Stamp,
+    holds: usize,
+}
+
+impl Run {
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Hold(faults) => {
+                    self.world.hold(&faults).unwrap();
+                    self.holds += 1;
+                }
+                Action::Record(stamped) => {
+                    assert!(
+                        stamped.at >= self.last,
+                        "time ran back: {stamped:?} after {:?}",
+                        self.last
+                    );
+                    self.last = stamped.at;
+                    self.ledger.note(&stamped);
+                    self.text += &self.chain.seal(Timestamp::UNIX_EPOCH, &stamped).unwrap();
+                }
+                Action::Answer(..) | Action::Finish(_) => {}
+            }
+        }
+    }
+
+    async fn step(&mut self, step: Step) {
+        let mut orders = Vec::new();
+        match step {
+            Step::Pass(millis) => advance(Duration::from_millis(millis)).await,
+            Step::Act(act) => orders.push(Order::Act(Asked {
+                act: act.into(),
+                by: "ada".into(),
+                text: None,
+                ticket: 0,
+            })),
+            Step::Next => orders.push(Order::Next),
+            Step::Drain => self.world.drain(),
+            Step::Signal => orders.push(Order::Signal("page".into())),
+            Step::LoseLease => self.world.lose_lease(),
+            Step::Interrupt => orders.push(Order::Interrupt("Ctrl-C".into())),
+            Step::Panic => orders.push(Order::Panic("ada".into())),
+        }
+        let seen = self.world.observe();
+        let actions = self.timeline.advance(Instant::now(), &seen, orders);
+        self.carry_out(actions);
+    }
+}
+
+async fn simulate(mode: Mode, nature: Nature, with_database: bool, steps: Vec<Step>) -> Run {
+    let world = Simulated::new(nature);
+    let script = Arc::new(orm_break(mode, with_database));
+    let (timeline, first) = Timeline::begin(script, Instant::now(), &world.observe());
+    let mut run = Run {
+        timeline,
+        world,
+        chain: Chain::new("sim"),
+        text: String::new(),
+        ledger: Ledger::default(),
+        last: Stamp::default(),
+        holds: 0,
+    };
+    run.carry_out(first);
+    for one in steps {
+        run.step(one).await;
+    }
+    // Nobody does anything any more: deadlines must close it.
+    for _ in 0..800 {
+        run.step(Step::Pass(10_000)).await;
+    }
+    run
+}
+
+/// Phases follow one another without a gap, and none after the end.
+fn never_overlap(ledger: &Ledger) {
+    for pair in ledger.visits.windows(2) {
+        assert_eq!(
+            pair[0].to, pair[1].from,
+            "{} and {}",
+            pair[0].phase, pair[1].phase
+        );
+    }
+    let ended = ledger.ended.as_ref().map(|(at, _)| *at);
+    assert_eq!(ledger.visits.last().map(|visit| visit.to), ended);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_a_run_ends_clean_and_its_journal_tells_it(
+        mode in mode(),
+        nature in nature(),
+        with_database in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..60),
+        crash in 0.0..1.0_f64,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let run = runtime.block_on(simulate(mode, nature, with_database, steps));
+        prop_assert!(run.timeline.ended().is_some());
+        prop_assert!(run.world.held().is_empty());
+        prop_assert_eq!(run.holds, run.ledger.visits.len() + 1, "one set a phase, and the empty one");
+        never_overlap(&run.ledger);
+
+        let read = journal::read(&run.text);
+        prop_assert!(read.flaws.is_empty(), "{:?}", read.flaws);
+        prop_assert!(Ledger::of(read.events()) == run.ledger, "the journal tells another story than the run remembers");
+
+        // A crash at any byte: what is whole replays to what was known then.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a text")]
+        let cut = (run.text.len() as f64 * crash) as usize;
+        let Some(torn) = run.text.get(..cut) else { return Ok(()) };
+        let part = journal::read(torn);
+        prop_assert!(part.flaws.is_empty(), "{:?}", part.flaws);
+        prop_assert!(part.lines == read.lines[..part.lines.len()]);
+    }
+}

@@ -1,0 +1,246 @@
+//! The timeline, step by step, on the clock of the test.
+
+use tokio::time::advance;
+
+use super::*;
+use crate::drill::{
+    Mode,
+    facts::Asked,
+    profile::Outcome,
+    simulated::{Nature, Simulated, orm_break},
+    world::World as _,
+};
+
+/// A timeline in a simulated world, with everything that it said.
+struct Drill {
+    timeline: Timeline,
+    world: Simulated,
+    told: Vec<Stamped>,
+    answers: Vec<Answer>,
+}
+
+impl Drill {
+    fn begin(mode: Mode, nature: Nature) -> Self {
+        let world = Simulated::new(nature);
+        let script = Arc::new(orm_break(mode, true));
+        let (timeline, first) = Timeline::begin(script, Instant::now(), &world.observe());
+        let mut drill = Self {
+            timeline,
+            world,
+            told: Vec::new(),
+            answers: Vec::new(),
+        };
+        drill.carry_out(first);
+        drill
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Hold(faults) => self.world.hold(&faults).unwrap(),
+                Action::Record(stamped) => self.told.push(stamped),
+                Action::Answer(_, answer) => self.answers.push(answer),
+                Action::Finish(_) => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, orders: Vec<Order>) {
+        let seen = self.world.observe();
+        let actions = self.timeline.advance(Instant::now(), &seen, orders);
+        self.carry_out(actions);
+    }
+
+    fn act(&mut self, act: &str) -> Answer {
+        self.ask(vec![Order::Act(Asked {
+            act: act.into(),
+            by: "ada".into(),
+            text: None,
+            ticket: 1,
+        })]);
+        self.answers.pop().unwrap()
+    }
+
+    /// Lets so many seconds pass on the wall, tick by tick.
+    async fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds * 10 {
+            advance(Duration::from_millis(100)).await;
+            self.ask(Vec::new());
+        }
+    }
+
+    fn phases(&self) -> Vec<(String, String)> {
+        let phases = self.told.iter().filter_map(|told| match &told.event {
+            Event::PhaseStarted(phase) => Some((told.at.offset().to_string(), phase.phase.clone())),
+            _ => None,
+        });
+        phases.collect()
+    }
+
+    fn acts(&self) -> Vec<String> {
+        let acts = self.told.iter().filter_map(|told| match &told.event {
+            Event::ActEnded(act) => {
+                let result = if act.result == Outcome::Ok {
+                    "ok"
+                } else {
+                    "refused"
+                };
+                Some(format!("{} {} {result}", told.at.offset(), act.act))
+            }
+            _ => None,
+        });
+        acts.collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_performs_the_original_at_its_times() {
+    let mut drill = Drill::begin(Mode::Replay, Nature::Honest);
+    drill.pass(150).await;
+    let phases = drill.phases();
+    let at = |i: usize| (phases[i].0.as_str(), phases[i].1.as_str());
+    assert_eq!(at(0), ("+0m", "latent"));
+    assert_eq!(at(1), ("+4m", "outage"));
+    assert_eq!(at(2), ("+90m", "tail"));
+    assert_eq!(at(3).1, "clear");
+    assert_eq!(
+        drill.acts(),
+        [
+            "+41m suspect-lb ok",
+            "+60m find-server ok",
+            "+61m read-logs ok",
+            "+85m restore-config ok",
+            "+90m restart ok",
+        ]
+    );
+    assert_eq!(drill.timeline.ended(), Some(&Ending::Complete));
+    assert!(drill.world.held().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_late_tick_tells_the_same_story_as_many() {
+    let mut often = Drill::begin(Mode::Replay, Nature::Honest);
+    often.pass(88).await;
+    let mut seldom = Drill::begin(Mode::Replay, Nature::Honest);
+    advance(Duration::from_secs(88)).await;
+    seldom.ask(Vec::new());
+    assert_eq!(seldom.phases(), often.phases());
+    assert_eq!(seldom.acts(), often.acts());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_of_a_person_passes_the_same_gates() {
+    let mut drill = Drill::begin(Mode::Replay, Nature::Honest);
+    drill.pass(10).await;
+    let refused = Answer::Refused("still cannot connect to the database".into());
+    assert_eq!(drill.act("restart"), refused);
+    assert!(matches!(drill.act("restore-config"), Answer::UnderWay(_)));
+    assert_eq!(
+        drill.act("restore-config"),
+        Answer::Refused("`restore-config` is already under way".into())
+    );
+    drill.pass(4).await;
+    assert_eq!(drill.act("restart"), Answer::Done);
+    assert_eq!(drill.timeline.phase(), "tail");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_proxy_sees_needs_no_declaring() {
+    let mut drill = Drill::begin(Mode::Replay, Nature::Honest);
+    drill.pass(10).await;
+    assert!(matches!(drill.act("drain-source"), Answer::Refused(why) if why.contains("sees it")));
+    drill.world.drain();
+    drill.pass(1).await;
+    assert_eq!(drill.timeline.phase(), "reads-saved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_act_is_refused_with_those_that_are_known() {
+    let mut drill = Drill::begin(Mode::Replay, Nature::Honest);
+    assert!(matches!(drill.act("reboot"), Answer::Refused(why) if why.contains("restart")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_people_thinking_is_not_compressed_and_nobody_performs_for_them() {
+    let mut drill = Drill::begin(Mode::Rehearse, Nature::Honest);
+    // Four story minutes of waiting at one to ten.
+    drill.pass(25).await;
+    assert_eq!(drill.timeline.phase(), "outage");
+    drill.pass(600).await;
+    assert!(drill.acts().is_empty());
+    let told = drill.timeline.stamp(Instant::now()).offset();
+    assert_eq!(told.0.as_secs() / 60, 14, "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_in_which_nobody_acts_is_closed_by_its_deadline() {
+    let mut drill = Drill::begin(Mode::Rehearse, Nature::Honest);
+    for _ in 0..7300 {
+        advance(Duration::from_secs(1)).await;
+        drill.ask(Vec::new());
+    }
+    assert!(matches!(drill.timeline.ended(), Some(Ending::Overdue(_))));
+    assert!(drill.world.held().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn step_by_step_the_facilitator_leads() {
+    let mut drill = Drill::begin(Mode::Step, Nature::Honest);
+    drill.pass(60).await;
+    assert_eq!(drill.timeline.phase(), "latent");
+    drill.ask(vec![Order::Next]);
+    assert_eq!(drill.timeline.phase(), "outage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_interruption_and_a_lost_lease_leave_no_fault() {
+    let check = async |strike: fn(&mut Drill), wanted: fn(&Ending) -> bool| {
+        let mut drill = Drill::begin(Mode::Replay, Nature::Honest);
+        drill.pass(20).await;
+        assert_eq!(drill.world.held(), ["db-cut", "health-lies"]);
+        strike(&mut drill);
+        assert!(
+            drill.timeline.ended().is_some_and(wanted),
+            "{:?}",
+            drill.timeline.ended()
+        );
+        assert!(drill.world.held().is_empty());
+    };
+    check(
+        |drill| drill.ask(vec![Order::Panic("ada".into())]),
+        |ending| matches!(ending, Ending::Panicked(_)),
+    )
+    .await;
+    check(
+        |drill| drill.ask(vec![Order::Interrupt("Ctrl-C".into())]),
+        |ending| matches!(ending, Ending::Interrupted(_)),
+    )
+    .await;
+    let lose = |drill: &mut Drill| {
+        drill.world.lose_lease();
+        drill.ask(Vec::new());
+    };
+    check(lose, |ending| matches!(ending, Ending::Stopped(_))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn real_trouble_stops_the_drill_and_the_incident_itself_does_not() {
+    let mut well = Drill::begin(Mode::Replay, Nature::Honest);
+    well.pass(60).await;
+    assert_eq!(well.timeline.ended(), None);
+    let mut ill = Drill::begin(Mode::Replay, Nature::Ill);
+    ill.pass(60).await;
+    let Some(Ending::Stopped(why)) = ill.timeline.ended() else {
+        panic!("{:?}", ill.timeline.ended());
+    };
+    assert!(why.contains("no fault accounts for it"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_database_the_proxy_answers_for_the_application() {
+    let script = orm_break(Mode::Replay, false);
+    assert_eq!(script.form(), crate::drill::Form::Simulated);
+    let outage = &script.stations[1];
+    let names: Vec<_> = outage.faults.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["app-500", "health-lies"]);
+}

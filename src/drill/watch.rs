@@ -1,0 +1,305 @@
+//! What a drill looks like while it runs: the [`View`] of one moment as a few lines for a terminal, an event as one.
+//!
+//! Pure: [`lines`] and [`line`] make text with colours; [`super::terminal`] writes it and knows when to leave colours out.
+
+use std::{fmt::Write as _, time::Duration};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    event::{Ending, Event},
+    facts::Counts,
+    offset::Offset,
+    profile::{Audience, Outcome},
+    timeline::{Gauge, View},
+};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const POOR: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+
+/// The view as lines no wider than `width`, with colours.
+pub fn lines(view: &View, width: usize) -> Vec<String> {
+    let mut lines = vec![head(view, width)];
+    lines.push(match (&view.ended, &view.next) {
+        (Some(_), _) => format!("  {DIM}over; looking whether all is clean{DIM:#}"),
+        (None, Some(next)) => {
+            let what = clip(&next.what, width.saturating_sub(20));
+            format!(
+                "  {DIM}next{DIM:#}   {what} {DIM}in{DIM:#} {}",
+                clock(next.within.0)
+            )
+        }
+        (None, None) => format!("  {DIM}next{DIM:#}   when people act"),
+    });
+    let column = view
+        .gauges
+        .iter()
+        .map(|gauge| gauge.class.chars().count())
+        .max()
+        .unwrap_or(0);
+    let bar = width.saturating_sub(column.max(5) + 30).min(32);
+    lines.extend(
+        view.gauges
+            .iter()
+            .map(|gauge| gauge_line(gauge, column.max(5), bar)),
+    );
+    let Counts {
+        injected,
+        upstream,
+        proxy,
+        ..
+    } = view.total;
+    let colour = |n: u64, style: Style| if n > 0 { style } else { DIM };
+    let (a, b, c) = (colour(injected, POOR), colour(upstream, BAD), colour(proxy, BAD));
+    lines.push(format!(
+        "  {DIM}failed{DIM:#} {a}{injected} injected{a:#} · {b}{upstream} by the service{b:#} · {c}{proxy} by the proxy{c:#}"
+    ));
+    lines
+}
+
+/// The view as one line, for where lines are only ever added.
+pub fn summary(view: &View) -> String {
+    let gauge = |gauge: &Gauge| {
+        let original = gauge
+            .original
+            .map(|_| format!(" ({DIM}original {}{DIM:#})", percent(gauge.original)));
+        format!(
+            "{} {}{}",
+            gauge.class,
+            percent(gauge.ok),
+            original.unwrap_or_default()
+        )
+    };
+    let gauges: Vec<_> = view.gauges.iter().map(gauge).collect();
+    let next = view
+        .next
+        .as_ref()
+        .map(|next| format!("; next {} in {}", next.what, clock(next.within.0)));
+    format!(
+        "{DIM}{:>6}{DIM:#}  {}  {}{}",
+        minutes(view.at.offset()),
+        view.phase,
+        gauges.join(", "),
+        next.unwrap_or_default()
+    )
+}
+
+fn head(view: &View, width: usize) -> String {
+    let faults = match view.faults.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", view.faults.join(", ")),
+    };
+    let clocks = format!(
+        "story {}  wall {}",
+        minutes(view.at.offset()),
+        clock(view.at.wall)
+    );
+    let mode = serde_json::to_value(view.mode).ok();
+    let mode = mode.as_ref().and_then(|mode| mode.as_str()).unwrap_or_default();
+    let fixed = view.profile.chars().count() + mode.len() + clocks.chars().count() + 8;
+    let phase = clip(&format!("{}{faults}", view.phase), width.saturating_sub(fixed));
+    let used = fixed - 2 + phase.chars().count();
+    let gap = width.saturating_sub(used).max(1);
+    format!(
+        "{BOLD}{}{BOLD:#} {DIM}·{DIM:#} {mode} {DIM}·{DIM:#} {BOLD}{phase}{BOLD:#}{:gap$}{clocks}",
+        view.profile, ""
+    )
+}
+
+fn gauge_line(gauge: &Gauge, column: usize, bar: usize) -> String {
+    let style = match gauge.ok {
+        None => DIM,
+        Some(ok) if ok >= 0.99 => GOOD,
+        Some(ok) if ok >= 0.2 => POOR,
+        Some(_) => BAD,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a few dozen columns"
+    )]
+    let full = (gauge.ok.unwrap_or(0.0) * bar as f64).round() as usize;
+    let (on, off) = ("█".repeat(full), "░".repeat(bar - full.min(bar)));
+    let mut line = format!(
+        "  {:column$}  {style}{on}{style:#}{DIM}{off}{DIM:#} {style}{:>5}{style:#}",
+        gauge.class,
+        percent(gauge.ok)
+    );
+    if gauge.original.is_some() {
+        let _ = write!(line, "  {DIM}original {:>4}{DIM:#}", percent(gauge.original));
+    }
+    line
+}
+
+/// An event as one line, where it is one that people follow.
+pub fn line(at: Offset, event: &Event) -> Option<String> {
+    let said = match event {
+        Event::DrillStarted(started) => format!("{BOLD}{}{BOLD:#}", started.profile.headline()),
+        Event::PhaseStarted(phase) => {
+            let faults = match phase.faults.is_empty() {
+                true => "no fault is active".to_owned(),
+                false => phase.faults.join(", "),
+            };
+            format!(
+                "{BOLD}{}{BOLD:#}  {faults} {DIM}({}){DIM:#}",
+                phase.phase, phase.because
+            )
+        }
+        Event::ActStarted(act) => format!("{} {DIM}begun by {}{DIM:#}", act.act, act.by),
+        Event::ActEnded(act) => match (act.result, &act.message) {
+            (Outcome::Ok, _) => format!("{} {DIM}by {}{DIM:#} {GOOD}done{GOOD:#}", act.act, act.by),
+            (Outcome::Refused, message) => format!(
+                "{} {DIM}by {}{DIM:#} {BAD}refused{BAD:#} {}",
+                act.act,
+                act.by,
+                message.as_deref().unwrap_or_default()
+            ),
+        },
+        Event::Said(said) => {
+            let to = match said.to {
+                Audience::Responders => "",
+                Audience::Facilitator => "to the facilitator: ",
+                Audience::Observers => "to the observers: ",
+            };
+            format!("{DIM}{to}“{}”{DIM:#}", said.text)
+        }
+        Event::Signalled(mark) => format!("signal {BOLD}{}{BOLD:#}", mark.name),
+        Event::DrillEnded(ended) => format!("{BOLD}end{BOLD:#}  {}", ending(&ended.how)),
+        Event::MarkPassed(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_) => return None,
+    };
+    Some(format!("{DIM}{:>6}{DIM:#}  {said}", minutes(at)))
+}
+
+/// How a drill ended, in words.
+pub fn ending(how: &Ending) -> String {
+    match how {
+        Ending::Complete => "the story came to its end".into(),
+        Ending::Overdue(what) => format!("closed by its deadline: {what}"),
+        Ending::Stopped(rule) => format!("stopped: {rule}"),
+        Ending::Panicked(by) => format!("panic, by {by}"),
+        Ending::Interrupted(by) => format!("interrupted by {by}"),
+    }
+}
+
+/// A moment of the story in whole minutes, as people speak of it.
+fn minutes(at: Offset) -> String {
+    format!("+{}m", at.0.as_secs() / 60)
+}
+
+/// Time on the wall as a clock shows it.
+pub(super) fn clock(span: Duration) -> String {
+    let secs = span.as_secs();
+    match secs / 3600 {
+        0 => format!("{}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
+    }
+}
+
+/// A share as a percentage, or a dash where nothing was asked.
+pub(super) fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "–".into(),
+        // Neither "all" nor "none" unless it is so.
+        Some(x) if x > 0.0 && x < 0.01 => format!("{:.1}%", (x * 100.0).max(0.1)),
+        Some(x) if x < 1.0 && x > 0.99 => format!("{:.1}%", (x * 100.0).min(99.9)),
+        Some(x) => format!("{:.0}%", x * 100.0),
+    }
+}
+
+/// The beginning of a text that is too long.
+fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end_matches([',', ' ']))
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+    use crate::{
+        drill::{clock::Mode, event::Stamp, timeline::Next},
+        units::Span,
+    };
+
+    fn view() -> View {
+        View {
+            profile: "orm-break".into(),
+            mode: Mode::Replay,
+            phase: "outage".into(),
+            faults: vec!["db-cut".into(), "health-lies".into()],
+            at: Stamp {
+                story: Offset::mins(37).0,
+                wall: Duration::from_secs(37),
+            },
+            next: Some(Next {
+                what: "suspect-lb".into(),
+                within: Span::secs(4),
+            }),
+            gauges: vec![
+                Gauge {
+                    class: "read".into(),
+                    ok: Some(0.512),
+                    original: Some(0.5),
+                },
+                Gauge {
+                    class: "write".into(),
+                    ok: Some(0.0),
+                    original: Some(0.0),
+                },
+            ],
+            total: Counts {
+                ok: 900,
+                upstream: 412,
+                ..Counts::default()
+            },
+            ended: None,
+        }
+    }
+
+    fn plain(view: &View, width: usize) -> String {
+        lines(view, width)
+            .iter()
+            .map(|line| strip_str(line).to_string())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn a_view_is_a_few_lines() {
+        insta::assert_snapshot!(plain(&view(), 78), @"
+        orm-break · replay · outage (db-cut, health-lies)        story +37m  wall 0:37
+          next   suspect-lb in 0:04
+          read   ████████████████░░░░░░░░░░░░░░░░   51%  original  50%
+          write  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    0%  original   0%
+          failed 0 injected · 412 by the service · 0 by the proxy
+        ");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in [60, 72, 80, 120] {
+            for line in plain(&view(), width).lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_says_all_or_none_only_when_it_is_so() {
+        let check = |x: f64, shown: &str| assert_eq!(percent(Some(x)), shown);
+        check(0.0, "0%");
+        check(0.0001, "0.1%");
+        check(0.5, "50%");
+        check(0.9999, "99.9%");
+        check(1.0, "100%");
+        assert_eq!(percent(None), "–");
+    }
+}

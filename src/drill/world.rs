@@ -1,0 +1,49 @@
+//! What a drill needs of the world it runs in. The composition root gives it one made of control and telemetry; tests give
+//! it a simulated one.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    facts::Observed,
+    script::{Named, Steer},
+};
+
+/// The proxy, as a drill sees it. None of its functions waits for traffic.
+pub trait World: Send + Sync {
+    /// Takes a lease that ends by itself when it is not renewed for so long, and sends each class of traffic where the
+    /// incident's system sent it, for as long as the lease lives.
+    fn begin(&self, lease: Duration, steering: &[Steer]) -> Result<(), Refusal>;
+
+    /// Makes these all the faults of the lease, in this order; none of the ones before stays.
+    fn hold(&self, faults: &[Named]) -> Result<(), Refusal>;
+
+    /// Renews the lease; `false` when it is gone.
+    fn renew(&self) -> bool;
+
+    /// What there is to see now: totals that only grow, and what people were seen to do since the last call.
+    fn observe(&self) -> Observed;
+
+    /// Gives the lease back, and with it every fault. Also called when the drill's task is dropped, and may be called
+    /// twice.
+    fn end(&self);
+}
+
+/// Why the world does not do what a drill asks, such as a backend that must not be touched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// Holds the lease for as long as the drill's task lives: a task that is dropped, or that panics, leaves no fault.
+pub(super) struct Leased<'a, W: World + ?Sized>(pub(super) &'a W);
+
+impl<W: World + ?Sized> Drop for Leased<'_, W> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<W: World + ?Sized> fmt::Debug for Leased<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Leased")
+    }
+}

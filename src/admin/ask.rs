@@ -184,6 +184,30 @@ impl<T: Serialize + JsonSchema> Answer for axum::Json<T> {
     }
 }
 
+/// A text of some media type.
+pub trait Page {
+    /// The media type.
+    const MEDIA: &'static str;
+    /// The text.
+    fn text(self) -> String;
+}
+
+/// A page is an answer whose schema nobody needs.
+#[derive(Clone, Debug)]
+pub struct Paged<T>(pub T);
+
+impl<T: Page> Answer for Paged<T> {
+    const MEDIA: &'static str = T::MEDIA;
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+
+    fn send(self) -> Response {
+        ([(header::CONTENT_TYPE, T::MEDIA)], self.0.text()).into_response()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

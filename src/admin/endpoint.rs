@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{Method, StatusCode, request};
+use http::{Method, request};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
@@ -212,34 +212,5 @@ impl Endpoint {
             Err(refusal) => Err(refusal),
         };
         answer.unwrap_or_else(IntoResponse::into_response)
-    }
-}
-
-/// An answer that is not JSON.
-#[derive(Clone, Debug)]
-pub struct Page<K>(pub String, pub std::marker::PhantomData<K>);
-
-/// A media type for [`Page`].
-pub trait Media {
-    /// Its name.
-    const NAME: &'static str;
-}
-
-impl<K: Media> Page<K> {
-    /// A text of this type.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into(), std::marker::PhantomData)
-    }
-}
-
-impl<K: Media> Answer for Page<K> {
-    const MEDIA: &'static str = K::NAME;
-
-    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
-        None
-    }
-
-    fn send(self) -> Response {
-        (StatusCode::OK, [(http::header::CONTENT_TYPE, K::NAME)], self.0).into_response()
     }
 }

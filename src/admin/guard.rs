@@ -3,7 +3,7 @@
 //! A web page that somebody has open must not be able to inject a fault. Rebinding a name of its own to our address
 //! fails at `Host`; sending a form or a script's request here fails at `Origin`.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, header, request};
@@ -12,6 +12,7 @@ use super::{
     refusal::{Kind, Refusal},
     tokens::{Caller, Role, Tokens},
 };
+use crate::config::{self, Problems};
 
 /// The field in which a client says who its user is, where there are no tokens that would.
 pub const USER: &str = "x-chaosproxy-user";
@@ -32,6 +33,13 @@ impl Guard {
     pub fn new(hosts: Vec<String>, tokens: Option<Tokens>) -> Self {
         let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { hosts, tokens }
+    }
+
+    /// A guard as the document wants it; its paths are relative to `folder`.
+    pub fn load(admin: &config::Admin, folder: &Path) -> Result<Self, Problems> {
+        let file = admin.tokens_file.as_ref().map(|file| folder.join(file));
+        let tokens = file.map(|file| Tokens::load(&file)).transpose()?;
+        Ok(Self::new(admin.names.clone(), tokens))
     }
 
     /// Whether an address may be bound with this guard; says why not.

@@ -5,13 +5,22 @@ use std::sync::LazyLock;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use axum::Json;
+
 use super::{
+    Desk,
+    ask::Ask,
     endpoint::{Endpoint, Shape},
     refusal::{PROBLEM_JSON, Refusal},
 };
 
+/// Shows the document.
+pub(super) fn show(_: &Desk, _: Ask) -> Result<Json<Value>, Refusal> {
+    Ok(Json(published().clone()))
+}
+
 /// Writes the document for these endpoints.
-pub fn document(endpoints: &[Endpoint]) -> Value {
+fn document(endpoints: &[Endpoint]) -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| {
             settings.meta_schema = None;

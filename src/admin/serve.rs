@@ -1,6 +1,6 @@
 //! The admin port's shell: connections in, requests to the router, a limit on everything.
 
-use std::{convert::Infallible, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     BoxError, Router,
@@ -11,18 +11,22 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
-use http::Method;
+use http::{HeaderValue, Method, header};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed};
 
 use super::{
-    Desk,
+    Desk, endpoints,
     endpoint::{Arrived, Endpoint},
     guard::Guard,
     refusal::{Kind, Refusal},
@@ -51,8 +55,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Builds the router: the endpoints, guarded and limited.
-pub(super) fn router(desk: Desk, guard: Guard, endpoints: Vec<Endpoint>) -> Router {
-    let (urgent, usual): (Vec<_>, Vec<_>) = endpoints.into_iter().partition(|endpoint| endpoint.urgent);
+pub(super) fn router(desk: Desk, guard: Guard) -> Router {
+    let (urgent, usual): (Vec<_>, Vec<_>) = endpoints().into_iter().partition(|endpoint| endpoint.urgent);
     let limits = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(overrun))
         .load_shed()
@@ -104,10 +108,15 @@ fn route(endpoint: Endpoint) -> MethodRouter<(Desk, Guard)> {
 
 async fn pass(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    match guard.pass(&head) {
+    let mut response = match guard.pass(&head) {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err(refusal) => refusal.into_response(),
-    }
+    };
+    // What is shown is true now and may be secret: nobody keeps it, and no browser guesses what it could be.
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn unknown(request: Request) -> Refusal {
@@ -137,16 +146,15 @@ async fn overrun(error: BoxError) -> Refusal {
     )
 }
 
-/// Serves a listener until told to end; then requests under way may end, but not for long.
-pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken) {
-    let permits = std::sync::Arc::new(Semaphore::new(MOST_CONNECTIONS));
+/// Serves a listener until the proxy ends; then requests under way may end, but not for long.
+pub async fn serve(listener: TcpListener, desk: Desk, guard: Guard) {
+    let end = desk.end.clone();
+    let following = tokio::spawn(desk.clone().follow(desk.control.events().subscribe()));
+    let router = router(desk, guard);
+    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = end.cancelled() => break,
-            // Cancel-safe: a permit or connection that is not taken stays where it is.
-            accepted = accept(&listener, &permits) => accepted,
-        };
+    // Cancel-safe: a permit or connection that is not taken stays where it is.
+    while let Some(accepted) = end.run_until_cancelled(accept(&listener, &permits)).await {
         let Some((stream, permit)) = accepted else {
             time::sleep(PAUSE).await;
             continue;
@@ -159,13 +167,14 @@ pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken
     }
     connections.close();
     let _ = time::timeout(LAST_WORDS, connections.wait()).await;
+    following.abort();
 }
 
 async fn accept(
     listener: &TcpListener,
-    permits: &std::sync::Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = std::sync::Arc::clone(permits).acquire_owned().await.ok()?;
+    permits: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, permit)),
         Err(error) => {
@@ -200,6 +209,3 @@ where
         tracing::debug!(%error, "an admin connection ended");
     }
 }
-
-/// Never happens: axum's router answers every request.
-pub type Never = Infallible;

@@ -76,13 +76,7 @@ impl Tokens {
     /// Reads the tokens file.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Problem::whole(
-                &file,
-                format!("the tokens file cannot be read: {error}"),
-                "check the name and the rights of the file, or remove `admin.tokens_file`",
-            )
-        })?;
+        let text = config::read_text(path)?;
         Self::read(&file, &text)
     }
 

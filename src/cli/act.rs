@@ -6,10 +6,7 @@ use super::{
     table::Table,
     terminal::{BAD, GOOD, styled},
 };
-use crate::admin::{
-    acts::{ActStatus, Declare, Declared},
-    refusal::{Kind, Refusal},
-};
+use crate::admin::{ActStatus, Declare, Declared, Kind, Refusal};
 
 /// Declare an act of the drill; the answer may be a refusal, as it was in the incident
 #[derive(clap::Args, Clone, Debug)]

@@ -13,10 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::TcpStream, time};
 
 use super::trouble::Trouble;
-use crate::admin::{
-    guard::USER,
-    refusal::{PROBLEM_JSON, Refusal},
-};
+use crate::admin::{PROBLEM_JSON, Refusal, USER};
 
 /// Where the proxy is, and who asks.
 #[derive(Args, Clone, Debug)]
@@ -284,7 +281,7 @@ fn address(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{admin::refusal::Kind, cli::trouble::Exit};
+    use crate::{admin::Kind, cli::trouble::Exit};
 
     #[test]
     fn addresses_are_taken_as_people_write_them() {

@@ -14,7 +14,7 @@ use super::{
     terminal::{BAD, FAINT, GOOD, styled},
 };
 use crate::{
-    admin::config::{Changed, Entry, Rollback, Shown},
+    admin::{Changed, RevisionStatus, Rollback, Shown},
     control::history::diff,
 };
 
@@ -76,7 +76,7 @@ impl Command {
                 terminal.show(&shown, |shown| shown.text.clone())?;
             }
             Self::History { whereabouts } => {
-                let revisions: Vec<Entry> = Client::new(&whereabouts)?.get("/api/v1/config/history").await?;
+                let revisions: Vec<RevisionStatus> = Client::new(&whereabouts)?.get("/api/v1/config/history").await?;
                 terminal.show(&revisions, |revisions| history_text(revisions))?;
             }
             Self::Diff {
@@ -181,7 +181,7 @@ async fn difference(
 
 /// The revision before the one in force.
 async fn before(client: &Client) -> Result<u64, Trouble> {
-    let revisions: Vec<Entry> = client.get("/api/v1/config/history").await?;
+    let revisions: Vec<RevisionStatus> = client.get("/api/v1/config/history").await?;
     let before = revisions.iter().rev().nth(1).map(|entry| entry.revision);
     before.ok_or_else(|| {
         Trouble::new(
@@ -205,7 +205,7 @@ fn revision_side(shown: Shown) -> Side {
     }
 }
 
-fn history_text(revisions: &[Entry]) -> String {
+fn history_text(revisions: &[RevisionStatus]) -> String {
     let mut table = Table::new(&["revision", "at", "by", "via", "file", "changed"]);
     for entry in revisions {
         let number = if entry.in_force {
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_history_says_who_changed_what_and_when() {
-        let entry = |revision, who: &str, via: &str| Entry {
+        let entry = |revision, who: &str, via: &str| RevisionStatus {
             revision,
             at: format!("2026-01-17T23:3{revision}:00Z"),
             who: who.to_owned(),

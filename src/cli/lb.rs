@@ -10,7 +10,7 @@ use super::{
     terminal::{STRONG, styled},
 };
 use crate::{
-    admin::clusters::{Admit, BackendStatus, ClusterStatus, Weight},
+    admin::{Admit, BackendStatus, ClusterStatus, Weight},
     units::Probability,
 };
 

@@ -9,7 +9,7 @@ use super::{
     client::{Client, Whereabouts},
     terminal::{GOOD, STRONG, styled},
 };
-use crate::admin::panic::{Panicked, Reset};
+use crate::admin::{Panicked, Reset};
 
 /// Turn all faults off, now, and let none in until `panic reset`
 ///

@@ -12,11 +12,7 @@ use super::{
     terminal::{BAD, FAINT, GOOD, ODD, STRONG, styled},
 };
 use crate::{
-    admin::{
-        clusters::{BackendStatus, ClusterStatus, Health},
-        drill::DrillStatus,
-        status::{ListenerStatus, Status},
-    },
+    admin::{BackendStatus, ClusterStatus, DrillStatus, Health, ListenerStatus, Status},
     units::{Probability, Span},
 };
 
@@ -54,15 +50,9 @@ async fn ready(client: &Client) -> Result<Exit, Trouble> {
 
 fn text(status: &Status) -> String {
     let mut text = headline(status);
-    if let Some(panic) = &status.panic {
+    if status.panic.is_some() {
         let reset = styled(STRONG, "chaosproxy panic reset");
-        let _ = writeln!(
-            text,
-            "{} by {} at {}; `{reset}` lets faults in again",
-            styled(BAD, "PANIC"),
-            panic.by,
-            panic.at
-        );
+        let _ = writeln!(text, "{}: no fault is let in until `{reset}`", styled(BAD, "PANIC"));
     }
     let _ = write!(
         text,
@@ -191,7 +181,7 @@ fn drill_line(drill: &DrillStatus) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{admin::panic::Blocked, cli::faults::tests::sample};
+    use crate::{admin::Panicked, cli::faults::tests::sample};
 
     pub(in crate::cli) fn backend(name: &str) -> BackendStatus {
         BackendStatus {

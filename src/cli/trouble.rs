@@ -3,7 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use crate::{
-    admin::refusal::{Kind, Refusal},
+    admin::{Kind, Refusal},
     config::Problems,
 };
 

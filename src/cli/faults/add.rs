@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser as Name;
 
 use crate::{
-    admin::faults::{Add, Added, FaultStatus},
+    admin::{Add, Added, FaultStatus},
     cli::{
         Exit, Outcome, Terminal, Trouble,
         client::{Client, Whereabouts},

@@ -1,7 +1,7 @@
 //! `chaosproxy faults remove`: faults set by hand, taken back.
 
 use crate::{
-    admin::faults::FaultStatus,
+    admin::FaultStatus,
     cli::{
         Exit, Outcome, Terminal,
         client::{Client, Whereabouts, segment},

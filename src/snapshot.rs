@@ -16,6 +16,7 @@ use crate::{
         tls::{ClientFiles, KeyPair, ServerFiles, Trust},
     },
     route::{RouteSettings, Table},
+    telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, Metrics, RouteMetrics, Sharded},
     units::Dice,
     upstream::{
         Cluster, ClusterSettings,
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub clusters: Vec<Arc<Target>>,
     /// The active faults, in the order in which they are tried.
     pub faults: Vec<Arc<Fault>>,
+    /// What is counted for each fault, by name.
+    pub fault_lanes: BTreeMap<String, Arc<Sharded<FaultLane>>>,
     /// What every roll is made with.
     pub dice: Dice,
 }
@@ -56,6 +59,10 @@ pub struct Listener {
     pub routes: Vec<Route>,
     /// The faults on its client's leg that may touch a connection before its route is known.
     pub faults: Vec<Arc<Fault>>,
+    /// What is counted for it.
+    pub lanes: Arc<Sharded<ListenerLane>>,
+    /// What is counted for requests that take no route.
+    pub no_route: RouteMetrics,
 }
 
 /// A route, compiled.
@@ -70,6 +77,8 @@ pub struct Route {
     pub faults: Vec<Arc<Fault>>,
     /// The faults on the upstream leg, by backend.
     pub upstream: Vec<Vec<Arc<Fault>>>,
+    /// What is counted for it.
+    pub metrics: RouteMetrics,
 }
 
 /// A cluster with what it takes to reach it.
@@ -94,6 +103,10 @@ pub struct Target {
     pub asking: http1::Asking,
     /// The faults that health checks see, by backend.
     pub faults: Vec<Vec<Arc<Fault>>>,
+    /// What is counted for it.
+    pub lanes: Arc<Sharded<ClusterLane>>,
+    /// What is counted for its backends.
+    pub backend_lanes: Vec<Arc<Sharded<BackendLane>>>,
 }
 
 /// What a snapshot is compiled from.
@@ -113,6 +126,8 @@ pub struct Source<'a> {
 pub struct Compiler {
     /// Follows the names of backends.
     pub directory: Directory,
+    /// Where everything is counted.
+    pub metrics: Arc<Metrics>,
     /// How many sockets a listener gets.
     pub workers: usize,
     /// The folder that paths in the document are relative to.
@@ -173,7 +188,9 @@ impl Compiler {
             return Err(obstacles);
         }
         let generation = source.previous.map_or(1, |previous| previous.generation + 1);
-        Ok(Snapshot { generation, listeners, clusters, faults, dice: self.dice })
+        let lane = |fault: &Arc<Fault>| (fault.name().to_owned(), self.metrics.fault(fault.name()));
+        let fault_lanes = faults.iter().map(lane).collect();
+        Ok(Snapshot { generation, listeners, clusters, faults, fault_lanes, dice: self.dice })
     }
 
     fn target(
@@ -214,6 +231,8 @@ impl Compiler {
             },
             uses: keep_alive.requests.map(|most| u64::from(most.get())),
             asking: http1::Asking::default(),
+            lanes: self.metrics.cluster(name),
+            backend_lanes: cluster.backends().iter().map(|b| self.metrics.backend(name, b.name())).collect(),
             settings: settings.clone(),
             cluster,
         })
@@ -281,6 +300,8 @@ impl Compiler {
             table: Table::compile(table.iter().map(|route| &route.r#match)),
             routes,
             faults: standing(source.document, faults, Leg::Client, &scope),
+            lanes: self.metrics.listener(name),
+            no_route: self.metrics.route(name, "", "", &[]),
             settings: settings.clone(),
             sockets,
         })
@@ -328,7 +349,10 @@ impl Compiler {
             let scope = |backend| Scope { backend: Some(backend), ..scope };
             backends.iter().map(|b| standing(document, faults, Leg::Upstream, &scope(b.name()))).collect()
         });
+        let backends = cluster.map(|cluster| clusters[cluster].cluster.backends()).unwrap_or_default();
+        let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
         Route {
+            metrics: self.metrics.route(listener, &name, &settings.cluster, &names),
             faults: standing(document, faults, Leg::Client, &scope),
             name: name.into(),
             settings: settings.clone(),

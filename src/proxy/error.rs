@@ -5,30 +5,7 @@ use std::fmt;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::upstream::Outcome;
-
-/// Who made an answer. Never missing from a log line, a metric or a reason header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// The backend.
-    Upstream,
-    /// A fault.
-    Injected,
-    /// The proxy itself.
-    Proxy,
-}
-
-impl Origin {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Upstream => "upstream",
-            Self::Injected => "injected",
-            Self::Proxy => "proxy",
-        }
-    }
-}
+use crate::{telemetry::Origin, upstream::Outcome};
 
 /// Why there is no answer of a backend to pass on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, heade
 use super::{
     body::{Download, Guard, Idle, Source, Upload},
     client::{Client, Kind},
-    error::{Failure, Origin, Reason},
+    error::{Failure, Reason},
     exchange::{self, Course},
     flow::Shaping,
     headers,
@@ -25,6 +25,7 @@ use crate::{
     net::{Alpn, Stream},
     route,
     snapshot::{Listener, Route},
+    telemetry::{Class, Origin},
     wire::http1::{self, End, Interim, Reply, Serving},
 };
 
@@ -88,7 +89,8 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
         End::Abort(After::Cut(Cut::Reset | Cut::Refuse)) => served.io.reset(),
         End::Refused(flaw) => {
             tracing::debug!(peer = %client.peer, %flaw, "request refused");
-            client.worker.shard.refused(&client.listener(&client.worker.view()).metrics);
+            let listener = client.listener(&client.worker.view());
+            listener.no_route.lane(client.worker.index, None).answered(Class::of(flaw.status().as_u16()), Origin::Proxy);
         }
         _ => {}
     }
@@ -163,7 +165,7 @@ async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<In
     let view = client.worker.view();
     let listener = client.listener(&view);
     let (head, body) = request.into_parts();
-    let record = Record::new(&client, &listener, &head);
+    let record = Record::new(&client, &view, &listener, &head);
     let to_grpc = route::is_grpc(&head);
     let mut asked = Asked { client: &client, view: &view, listener: &listener, record, interim, to_grpc };
     let result = match choose(&asked, &head) {
@@ -424,7 +426,7 @@ impl Asked<'_> {
     fn end(&mut self, ending: Ending) -> Outcome {
         match ending {
             Ending::Cut(cut) => {
-                self.record.failed(&Failure::injected(Reason::Injected, "cut"));
+                self.record.cut();
                 Reply::Abort(After::Cut(cut))
             }
             Ending::Injected(answer) => {
@@ -450,7 +452,7 @@ impl Asked<'_> {
     }
 
     fn log(&self, failure: &Failure) {
-        let backend = self.record.backend.as_ref().map_or("none", |backend| backend.name());
+        let backend = self.record.backend.as_ref().map_or("none", |tried| tried.backend().name());
         tracing::debug!(listener = &*self.listener.name, backend, reason = failure.reason.as_str(),
             origin = failure.origin().as_str(), detail = %failure.detail, "request failed");
     }

@@ -9,14 +9,15 @@ use tokio::time::Instant;
 use super::{
     body::{BodyError, Progress, Tally},
     client::Client,
-    error::{Failure, Origin, Reason},
+    error::{Failure, Reason},
     hop::Stretch,
     relay::Parted,
+    worker::View,
 };
 use crate::{
     faults::{Fault, Plan},
-    snapshot::Listener,
-    telemetry::{access, metrics},
+    snapshot::{Listener, Target},
+    telemetry::{Class, Origin, access},
     upstream::{Active, Backend, Entered},
 };
 
@@ -24,6 +25,8 @@ use crate::{
 pub struct Record {
     /// Whose it is.
     pub client: Rc<Client>,
+    /// The truth that it keeps to its end.
+    pub view: View,
     /// Where it came in.
     pub listener: Arc<Listener>,
     /// The number by which faults know it.
@@ -37,16 +40,32 @@ pub struct Record {
     /// How often a backend was tried.
     pub attempts: u32,
     /// The backend that was tried last.
-    pub backend: Option<Arc<Backend>>,
+    pub backend: Option<Tried>,
     /// What it holds until it is over.
     pub kept: Kept,
     status: StatusCode,
     origin: Origin,
     reason: Option<Reason>,
-    detail: Option<String>,
     sent: u64,
+    cut: bool,
     complete: bool,
     line: Option<Box<Line>>,
+}
+
+/// A backend that was tried.
+#[derive(Clone)]
+pub struct Tried {
+    /// Its cluster.
+    pub target: Arc<Target>,
+    /// Its place in it.
+    pub index: usize,
+}
+
+impl Tried {
+    /// The backend.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.target.cluster.backends()[self.index]
+    }
 }
 
 /// What an exchange holds until it is over.
@@ -62,6 +81,8 @@ pub struct Kept {
     pub active: Option<Active>,
     /// Its place on an HTTP/2 connection.
     pub stretch: Option<Stretch>,
+    /// Its faults, once it is a tunnel.
+    pub parted: Vec<Plan>,
 }
 
 /// What only the access log wants to know of a request.
@@ -73,8 +94,8 @@ struct Line {
 
 impl Record {
     /// Begins with a request's head.
-    pub fn new(client: &Rc<Client>, listener: &Arc<Listener>, head: &request::Parts) -> Box<Self> {
-        let line = client.worker.access.is_some().then(|| {
+    pub fn new(client: &Rc<Client>, view: &View, listener: &Arc<Listener>, head: &request::Parts) -> Box<Self> {
+        let line = client.worker.pen.is_some().then(|| {
             Box::new(Line {
                 method: head.method.clone(),
                 uri: head.uri.clone(),
@@ -83,6 +104,7 @@ impl Record {
         });
         Box::new(Self {
             client: client.clone(),
+            view: view.clone(),
             listener: listener.clone(),
             number: client.worker.number(),
             begun: Instant::now(),
@@ -94,8 +116,8 @@ impl Record {
             status: StatusCode::OK,
             origin: Origin::Proxy,
             reason: None,
-            detail: None,
             sent: 0,
+            cut: false,
             complete: false,
             line,
         })
@@ -118,7 +140,6 @@ impl Record {
     pub fn failed(&mut self, failure: &Failure) {
         self.origin = failure.origin();
         self.reason = Some(failure.reason);
-        self.detail = Some(failure.detail.clone());
         self.status = failure.reason.status();
     }
 
@@ -126,9 +147,16 @@ impl Record {
         self.upload.as_ref().map_or(0, |upload| upload.bytes.get())
     }
 
+    /// The connection was cut: there is no answer.
+    pub fn cut(&mut self) {
+        self.origin = Origin::Injected;
+        self.reason = Some(Reason::Injected);
+        self.cut = true;
+    }
+
     /// The faults that really did something to it.
     pub fn faults(&self) -> impl Iterator<Item = &Arc<Fault>> {
-        let plans = self.kept.client.iter().chain(&self.kept.upstream);
+        let plans = self.kept.client.iter().chain(&self.kept.upstream).chain(&self.kept.parted);
         plans.flat_map(Plan::touched)
     }
 }
@@ -137,7 +165,7 @@ impl Record {
     /// The tunnel that it became has ended.
     pub fn tunnelled(&mut self, parted: Parted) {
         self.complete = true;
-        self.detail = parted.error;
+        self.kept.parted = parted.plans;
     }
 }
 
@@ -154,12 +182,11 @@ impl Tally for Box<Record> {
             _ => (Reason::UpstreamReset, false),
         };
         self.reason = Some(reason);
-        self.detail = Some(error.to_string());
         if injected {
             self.origin = Origin::Injected;
         }
-        if let (Some(backend), Some(outcome), false) = (&self.backend, reason.outcome(), injected) {
-            backend.record(Instant::now(), outcome);
+        if let (Some(tried), Some(outcome), false) = (&self.backend, reason.outcome(), injected) {
+            tried.target.cluster.record(tried.index, Instant::now(), outcome);
         }
     }
 
@@ -176,40 +203,51 @@ impl Drop for Record {
         if !self.complete && self.reason.is_none() {
             self.reason = Some(Reason::ClientGone);
         }
-        let took = self.begun.elapsed();
-        let route = self.route.map(|route| &self.listener.routes[route]);
-        self.client.worker.shard.request(&metrics::Request {
-            listener: &self.listener.metrics,
-            route: route.map(|route| &route.metrics),
-            backend: self.backend.as_deref(),
-            status: self.status.as_u16(),
-            origin: self.origin,
-            attempts: self.attempts,
-            received: self.received(),
-            sent: self.sent,
-            took,
-        });
-        for fault in self.faults() {
-            self.client.worker.shard.fault(fault.name());
+        self.count();
+        if self.line.is_some() {
+            self.write_line();
         }
-        let (Some(line), Some(access)) = (self.line.take(), &self.client.worker.access) else { return };
-        access.write(&access::Line {
+    }
+}
+
+impl Record {
+    fn count(&self) {
+        let worker = self.client.worker.index;
+        let routed = self.route.map(|place| &self.listener.routes[place]);
+        let metrics = routed.map_or(&self.listener.no_route, |route| &route.metrics);
+        let class = if self.cut { Class::None } else { Class::of(self.status.as_u16()) };
+        metrics.lane(worker, self.backend.as_ref().map(|backend| backend.index)).answered(class, self.origin);
+        if let Some(backend) = &self.backend {
+            let lane = backend.target.lanes.lane(worker);
+            lane.duration.observe(self.begun.elapsed());
+            lane.retries.add(u64::from(self.attempts.saturating_sub(1)));
+        }
+        for fault in self.faults() {
+            if let Some(lanes) = self.view.fault_lanes.get(fault.name()) {
+                lanes.lane(worker).hits.inc();
+            }
+        }
+    }
+
+    fn write_line(&mut self) {
+        let (Some(line), Some(pen)) = (self.line.take(), &self.client.worker.pen) else { return };
+        let routed = self.route.map(|place| &*self.listener.routes[place].name);
+        pen.write(access::Entry {
             client: self.client.peer,
             listener: &self.listener.name,
-            route: route.map(|route| &*route.name),
-            method: line.method.as_str(),
-            target: &line.uri,
-            status: self.status.as_u16(),
+            route: routed,
+            method: Some(line.method.as_str()),
+            path: line.uri.path_and_query().map(|target| target.as_str().as_bytes()),
+            status: (!self.cut).then(|| self.status.as_u16()),
             received: self.received(),
             sent: self.sent,
-            took,
-            backend: self.backend.as_ref().map(|backend| backend.name()),
+            duration: self.begun.elapsed(),
+            backend: self.backend.as_ref().map(|tried| tried.backend().name()),
             attempts: self.attempts,
             origin: self.origin,
-            reason: self.reason,
-            detail: self.detail.as_deref(),
             faults: &mut self.faults().map(|fault| fault.name()),
-            request_id: line.request_id.as_ref(),
+            reason: self.reason.map(Reason::as_str),
+            request_id: line.request_id.as_ref().map(http::HeaderValue::as_bytes),
         });
     }
 }

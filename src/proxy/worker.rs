@@ -23,9 +23,9 @@ use super::{
     listener,
 };
 use crate::{
-    net::Permits,
+    net::{Permits, tls::Impostor},
     snapshot::{Listener, Snapshot},
-    telemetry::{access, events::Events, metrics},
+    telemetry::{Metrics, access::Pen, events::Events},
     units::{Dice, Stream},
 };
 
@@ -48,9 +48,9 @@ pub struct Shared {
     /// Where events go.
     pub events: Events,
     /// Where measurements go.
-    pub metrics: Arc<metrics::Metrics>,
-    /// Where the access log goes, if there is one.
-    pub access: Option<access::Sink>,
+    pub metrics: Arc<Metrics>,
+    /// Shows bad certificates where a fault asks for them; `None` if none could be made.
+    pub impostor: Option<Impostor>,
     /// Cancelled when no new connections are to be taken and what runs is to end.
     pub drain: CancellationToken,
 }
@@ -65,10 +65,8 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Its upstream connections.
     pub hops: Hops,
-    /// Its measurements.
-    pub shard: metrics::Shard,
-    /// Its lines of the access log.
-    pub access: Option<access::Writer>,
+    /// Its lines of the access log, if there is one.
+    pub pen: Option<Pen>,
     /// The tasks of its connections.
     pub tasks: TaskTracker,
     truth: RefCell<watch::Receiver<Arc<Snapshot>>>,
@@ -80,15 +78,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn new(index: usize, shared: Shared) -> Rc<Self> {
+    fn new(index: usize, shared: Shared, pen: Option<Pen>) -> Rc<Self> {
         let snapshot = shared.truth.borrow().clone();
-        let shard = shared.metrics.shard(index);
         Rc::new_cyclic(|this: &Weak<Self>| Self {
             index,
             deadlines: Rc::default(),
             hops: Hops::new(this.clone()),
-            shard,
-            access: shared.access.as_ref().map(access::Sink::writer),
+            pen,
             tasks: TaskTracker::new(),
             random: Cell::new(snapshot.dice.stream(u64::MAX, index as u64)),
             truth: RefCell::new(shared.truth.clone()),
@@ -165,9 +161,6 @@ impl Worker {
                 client.look(now);
             }
             self.hops.sweep(now);
-            if let Some(access) = &self.access {
-                access.flush();
-            }
         }
     }
 
@@ -227,8 +220,8 @@ impl Drop for Serving {
 
 /// Runs a worker until it is drained: until its last connection has ended, or the limit is reached. Returns how many
 /// connections were still open then.
-pub async fn run(index: usize, shared: Shared, drain_limit: Duration) -> usize {
-    let worker = Worker::new(index, shared);
+pub async fn run(index: usize, shared: Shared, pen: Option<Pen>, drain_limit: Duration) -> usize {
+    let worker = Worker::new(index, shared, pen);
     let deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
     let looks = tokio::task::spawn_local(worker.clone().look_after());
     worker.clone().follow().await;
@@ -237,8 +230,8 @@ pub async fn run(index: usize, shared: Shared, drain_limit: Duration) -> usize {
     let ended = tokio::time::timeout(drain_limit, worker.tasks.wait()).await;
     deadlines.abort();
     looks.abort();
-    if let Some(access) = &worker.access {
-        access.flush();
+    if let Some(pen) = &worker.pen {
+        pen.flush();
     }
     if ended.is_ok() { 0 } else { worker.tasks.len() }
 }

@@ -8,8 +8,10 @@ pub mod name;
 pub mod pattern;
 mod settings;
 mod statuses;
+mod table;
 
 pub use many::OneOrMany;
 pub use matcher::{Facts, Match, Matcher};
 pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};
 pub use statuses::Statuses;
+pub use table::Table;

@@ -1,14 +1,30 @@
 //! Clusters, backends and the choice between them; no sockets.
+//!
+//! [`Cluster`] is where to begin: it picks a [`Backend`], counts what is in flight and learns how it ended.
 
-pub mod address;
+mod address;
+mod backend;
+mod balance;
+mod budget;
+mod cluster;
+mod field;
+mod gate;
 pub mod health;
 mod outcome;
 pub mod outlier;
 pub mod probe;
+pub mod retry;
+mod set;
 pub mod settings;
 mod weight;
 
 pub use address::Address;
+pub use backend::{Active, Backend};
+pub use cluster::{Cluster, Standing};
+pub use field::{Choice, NoBackend};
+pub use gate::{Connected, Full, Permit};
+pub use health::Condition;
 pub use outcome::{Outcome, OutcomeKind};
-pub use settings::ClusterSettings;
+pub use retry::Retry;
+pub use settings::{BackendSettings, ClusterSettings};
 pub use weight::Weight;

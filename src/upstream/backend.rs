@@ -1,0 +1,368 @@
+//! One server of a cluster: what was written about it, and its state, which all versions of it share across reloads.
+//!
+//! The state is atomics only. Verdicts (health, ejection, weight, drain) are read at every choice and seldom written;
+//! counts are written by every request: they lie apart, so that counting does not slow choosing down on other workers.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    address::Address,
+    health::Condition,
+    outcome::{Outcome, OutcomeKind},
+    outlier::Streak,
+    settings::BackendSettings,
+    weight::Weight,
+};
+
+/// One server of a cluster, with its health and counters.
+#[derive(Debug)]
+pub struct Backend {
+    name: Box<str>,
+    address: Address,
+    weight: Weight,
+    tier: u8,
+    state: Arc<State>,
+}
+
+/// What is carried over from one version of the document to the next.
+#[derive(Debug)]
+struct State {
+    /// Times are kept in nanoseconds since this one, which all backends of a cluster share.
+    epoch: Instant,
+    verdicts: Verdicts,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Verdicts {
+    condition: AtomicU8,
+    drained: AtomicBool,
+    /// A weight set by hand, plus one; 0 where none is.
+    weight: AtomicU32,
+    /// When the share began to grow; 0 where it never had to.
+    growing_since: AtomicU64,
+    ejected_until: AtomicU64,
+    /// Ejections so far. What was begun before the last one says nothing about the time after it.
+    ejections: AtomicU32,
+    /// Ejections that still count towards the length of the next.
+    ejected_times: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Counts {
+    active: AtomicUsize,
+    connections: AtomicUsize,
+    /// [`Streak`], both numbers in one word so that they change as one.
+    streak: AtomicU64,
+    outcomes: [AtomicU64; OutcomeKind::ALL.len()],
+}
+
+/// A request in flight on a backend, until it is dropped.
+#[derive(Debug)]
+#[must_use = "the request counts as in flight until this is dropped"]
+pub struct Active {
+    backend: Arc<Backend>,
+    ejections: u32,
+}
+
+/// The least share of its weight that a backend begins with, so that it gets some traffic at all.
+const FIRST_SHARE: f64 = 0.1;
+
+/// Shares are weights in these units, so that a growing share is a whole number too.
+const UNIT: u64 = 1 << 10;
+
+impl Backend {
+    /// A backend that nothing is known about.
+    pub(super) fn new(settings: &BackendSettings, epoch: Instant, condition: Condition) -> Self {
+        let state = State {
+            epoch,
+            verdicts: Verdicts::default(),
+            counts: Counts::default(),
+        };
+        state.verdicts.condition.store(condition as u8, Relaxed);
+        Self::with_state(settings, Arc::new(state))
+    }
+
+    /// The same backend as written now.
+    pub(super) fn rewritten(&self, settings: &BackendSettings) -> Self {
+        Self::with_state(settings, Arc::clone(&self.state))
+    }
+
+    fn with_state(settings: &BackendSettings, state: Arc<State>) -> Self {
+        Self {
+            name: settings.name().into(),
+            address: settings.address.clone(),
+            weight: settings.weight.unwrap_or_default(),
+            tier: settings.tier.unwrap_or_default(),
+            state,
+        }
+    }
+
+    /// Its name: as written, or its address.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Its tier: 0 is the first, the others stand by.
+    pub const fn tier(&self) -> u8 {
+        self.tier
+    }
+
+    /// Its weight: as set by hand, or as written.
+    pub fn weight(&self) -> Weight {
+        match self.state.verdicts.weight.load(Relaxed) {
+            0 => self.weight,
+            set => Weight::try_from(set - 1).unwrap_or(self.weight),
+        }
+    }
+
+    /// Sets its weight by hand, or goes back to the one written. Round robin follows a larger weight with the next
+    /// snapshot, everything else at once.
+    pub fn set_weight(&self, weight: Option<Weight>) {
+        let stored = weight.map_or(0, |weight| weight.get() + 1);
+        self.state.verdicts.weight.store(stored, Relaxed);
+    }
+
+    /// Whether it was taken out of service by hand.
+    pub fn is_drained(&self) -> bool {
+        self.state.verdicts.drained.load(Relaxed)
+    }
+
+    /// Takes it out of service: it gets nothing new, and finishes what it has.
+    pub fn drain(&self) {
+        self.state.verdicts.drained.store(true, Relaxed);
+    }
+
+    /// Puts it back into service; its share begins to grow.
+    pub fn enable(&self, now: Instant) {
+        if self.state.verdicts.drained.swap(false, Relaxed) {
+            self.grow_from(now);
+        }
+    }
+
+    /// What is known about its health.
+    pub fn condition(&self) -> Condition {
+        match self.state.verdicts.condition.load(Relaxed) {
+            1 => Condition::Joining,
+            2 => Condition::Healthy,
+            3 => Condition::Unhealthy,
+            _ => Condition::Unchecked,
+        }
+    }
+
+    /// Publishes the verdict of its health checks; on recovery its share begins to grow.
+    pub fn set_condition(&self, now: Instant, condition: Condition) {
+        let before = self.condition();
+        self.state.verdicts.condition.store(condition as u8, Relaxed);
+        if condition == Condition::Healthy && matches!(before, Condition::Joining | Condition::Unhealthy) {
+            self.grow_from(now);
+        }
+    }
+
+    pub(super) fn grow_from(&self, now: Instant) {
+        self.state
+            .verdicts
+            .growing_since
+            .store(self.state.nanos(now), Relaxed);
+    }
+
+    /// Whether traffic's errors have taken it out.
+    pub fn is_ejected(&self, now: Instant) -> bool {
+        self.state.is_ejected(self.state.nanos(now))
+    }
+
+    /// How long it stays out, where it is out.
+    pub fn ejected_for(&self, now: Instant) -> Option<Duration> {
+        let until = self.state.verdicts.ejected_until.load(Relaxed);
+        let left = until.saturating_sub(self.state.nanos(now));
+        (left > 0).then(|| Duration::from_nanos(left))
+    }
+
+    /// How often it was taken out since the process began.
+    pub fn ejections(&self) -> u32 {
+        self.state.verdicts.ejections.load(Relaxed)
+    }
+
+    /// Whether the operator wants it to be used at all.
+    pub fn in_service(&self) -> bool {
+        !self.is_drained() && self.weight().get() > 0
+    }
+
+    /// Whether nothing speaks against it: in service, not failing its checks, not taken out.
+    pub fn is_usable(&self, now: Instant) -> bool {
+        self.in_service() && self.is_well(self.state.nanos(now))
+    }
+
+    pub(super) fn is_well(&self, nanos: u64) -> bool {
+        matches!(self.condition(), Condition::Unchecked | Condition::Healthy) && !self.state.is_ejected(nanos)
+    }
+
+    /// Its share against the others: its weight, or less while it still grows.
+    pub(super) fn share(&self, nanos: u64, slow_start: Duration) -> u64 {
+        let whole = u64::from(self.weight().get()) * UNIT;
+        let verdicts = &self.state.verdicts;
+        let since = verdicts
+            .growing_since
+            .load(Relaxed)
+            .max(verdicts.ejected_until.load(Relaxed));
+        if slow_start.is_zero() || since == 0 {
+            return whole;
+        }
+        let grown = Duration::from_nanos(nanos.saturating_sub(since)).div_duration_f64(slow_start);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a small number"
+        )]
+        let share = (whole as f64 * grown.clamp(FIRST_SHARE, 1.0)) as u64;
+        share
+    }
+
+    /// The share of a weight that is neither growing nor set by hand.
+    pub(super) fn full_share(weight: Weight) -> u64 {
+        u64::from(weight.get()) * UNIT
+    }
+
+    /// Requests in flight.
+    pub fn active(&self) -> usize {
+        self.state.counts.active.load(Relaxed)
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.state.counts.connections.load(Relaxed)
+    }
+
+    /// Attempts that ended so, since the process began.
+    pub fn outcomes(&self, kind: OutcomeKind) -> u64 {
+        self.state.counts.outcomes[kind as usize].load(Relaxed)
+    }
+
+    /// Attempts that ended, however they did, since the process began.
+    pub fn attempts(&self) -> u64 {
+        OutcomeKind::ALL.into_iter().map(|kind| self.outcomes(kind)).sum()
+    }
+
+    /// Errors in a row, of both kinds.
+    pub fn streak(&self) -> Streak {
+        unpack(self.state.counts.streak.load(Relaxed))
+    }
+
+    /// Begins a request on it.
+    pub fn begin(self: &Arc<Self>) -> Active {
+        self.state.counts.active.fetch_add(1, Relaxed);
+        Active {
+            ejections: self.ejections(),
+            backend: Arc::clone(self),
+        }
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) {
+        self.state.counts.outcomes[outcome.kind() as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Changes the streak by a rule and tells the new one; `None` where it stays none.
+    pub(super) fn change_streak(&self, rule: impl Fn(Streak) -> Streak) -> Option<Streak> {
+        let streak = &self.state.counts.streak;
+        let idle = streak.load(Relaxed) == 0 && rule(Streak::default()) == Streak::default();
+        if idle {
+            return None;
+        }
+        let before = streak.fetch_update(Relaxed, Relaxed, |word| Some(pack(rule(unpack(word)))));
+        before.ok().map(|word| rule(unpack(word)))
+    }
+
+    /// Takes it out: what was counted so far is settled with that, and what is still in flight will not be counted.
+    pub(super) fn eject(&self, now: Instant, time: Duration, times: u32) {
+        let verdicts = &self.state.verdicts;
+        verdicts.ejected_times.store(times, Relaxed);
+        verdicts
+            .ejected_until
+            .store(self.state.nanos(now + time), Relaxed);
+        verdicts.ejections.fetch_add(1, Relaxed);
+        self.state.counts.streak.store(0, Relaxed);
+    }
+
+    /// How often it was taken out lately, and how long it has been back.
+    pub(super) fn past_ejections(&self, now: Instant) -> (u32, Duration) {
+        let verdicts = &self.state.verdicts;
+        let back = self
+            .state
+            .nanos(now)
+            .saturating_sub(verdicts.ejected_until.load(Relaxed));
+        (verdicts.ejected_times.load(Relaxed), Duration::from_nanos(back))
+    }
+
+    pub(super) fn connection_opened(&self) {
+        self.state.counts.connections.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn connection_closed(&self) {
+        self.state.counts.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+impl State {
+    fn nanos(&self, now: Instant) -> u64 {
+        nanos_since(self.epoch, now)
+    }
+
+    fn is_ejected(&self, nanos: u64) -> bool {
+        self.verdicts.ejected_until.load(Relaxed) > nanos
+    }
+}
+
+/// Nanoseconds from an epoch, at least one: 0 stands for "never". They last for five centuries.
+pub(super) fn nanos_since(epoch: Instant, now: Instant) -> u64 {
+    let nanos = now.saturating_duration_since(epoch).as_nanos();
+    u64::try_from(nanos).unwrap_or(u64::MAX).max(1)
+}
+
+fn pack(streak: Streak) -> u64 {
+    u64::from(streak.errors) << 32 | u64::from(streak.local)
+}
+
+fn unpack(word: u64) -> Streak {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each half is a whole number of 32 bits"
+    )]
+    let streak = Streak {
+        errors: (word >> 32) as u32,
+        local: word as u32,
+    };
+    streak
+}
+
+impl Active {
+    /// The backend that it runs on.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// Whether the backend was taken out since this began, so that its end says nothing new.
+    pub(super) fn is_stale(&self) -> bool {
+        self.ejections != self.backend.ejections()
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.backend.state.counts.active.fetch_sub(1, Relaxed);
+    }
+}

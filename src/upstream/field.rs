@@ -1,0 +1,193 @@
+//! The backends that one choice is made among: which tier serves, who of it is fit, and how their shares compare.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{backend::Backend, set::Set};
+use crate::units::Stream;
+
+/// What one choice may go by.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The worker's own count of choices, which round robin goes by. Workers begin at different numbers.
+    pub turn: u64,
+    /// The key of hash balancing, from [`super::Cluster::hash_key`].
+    pub hash: Option<u64>,
+    /// The backends that this exchange has been to.
+    pub tried: &'a [usize],
+    /// Dice of the exchange.
+    pub stream: &'a mut Stream,
+}
+
+/// The backends of a cluster by tier, the first tier first.
+#[derive(Debug)]
+pub(super) struct Tiers(Box<[Box<[usize]>]>);
+
+/// The candidates of one choice; there is at least one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field<'a> {
+    pub(super) backends: &'a [Arc<Backend>],
+    pub(super) set: Set,
+    /// The tier that all candidates are of, where it is one.
+    pub(super) tier: Option<usize>,
+    /// Whether health is disregarded, because too few backends are healthy to carry the traffic.
+    pub(super) panic: bool,
+    pub(super) nanos: u64,
+    pub(super) slow_start: Duration,
+}
+
+/// Why there is nothing to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoBackend {
+    /// The operator took all of them out of service.
+    #[error("every backend is drained or has weight 0")]
+    OutOfService,
+    /// None is healthy, and the panic threshold is off.
+    #[error("no backend is healthy")]
+    Unhealthy,
+    /// All that could serve have been tried.
+    #[error("every backend that could serve was tried")]
+    Tried,
+}
+
+/// What a tier looks like to one choice.
+struct Muster {
+    in_service: usize,
+    well: usize,
+}
+
+impl Tiers {
+    pub(super) fn of(backends: &[Arc<Backend>]) -> Self {
+        let mut numbers: Vec<u8> = backends.iter().map(|backend| backend.tier()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let members = |tier: u8| {
+            (0..backends.len())
+                .filter(|i| backends[*i].tier() == tier)
+                .collect()
+        };
+        Self(numbers.into_iter().map(members).collect())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[usize]> {
+        self.0.iter().map(|tier| &**tier)
+    }
+
+    /// Finds the candidates. The first tier with enough usable backends serves; a tier with fewer than the threshold is
+    /// helped by the next. Where no tier is well off, the first is used whole, whatever its health.
+    pub(super) fn field<'a>(&self, view: &View<'a>, tried: &[usize]) -> Result<Field<'a>, NoBackend> {
+        let mut field = Field {
+            backends: view.backends,
+            set: Set::default(),
+            tier: None,
+            panic: false,
+            nanos: view.nanos,
+            slow_start: view.slow_start,
+        };
+        let (mut any_in_service, mut any_well, mut any_well_off) = (false, false, false);
+        for (number, tier) in self.0.iter().enumerate() {
+            let had_some = !field.set.is_empty();
+            let muster = view.muster(tier, tried, &mut field.set);
+            let well_off =
+                muster.well > 0 && muster.well as f64 >= view.panic_threshold * muster.in_service as f64;
+            any_in_service |= muster.in_service > 0;
+            any_well |= muster.well > 0;
+            any_well_off |= well_off;
+            field.tier = (!had_some).then_some(number);
+            if well_off && !field.set.is_empty() {
+                return Ok(field);
+            }
+        }
+        let panic = view.panic_threshold > 0.0 && !any_well_off && any_in_service;
+        match () {
+            () if panic => self.panic(view, tried, field),
+            () if !field.set.is_empty() => Ok(Field { tier: None, ..field }),
+            () if any_well => Err(NoBackend::Tried),
+            () if any_in_service => Err(NoBackend::Unhealthy),
+            () => Err(NoBackend::OutOfService),
+        }
+    }
+
+    /// All backends of the first tier that has a usable one, or else of the first tier, without those tried.
+    fn panic<'a>(&self, view: &View<'a>, tried: &[usize], field: Field<'a>) -> Result<Field<'a>, NoBackend> {
+        let untried = |index: &usize| view.backends[*index].in_service() && !tried.contains(index);
+        let hopeful = |tier: &[usize]| tier.iter().any(|index| field.set.contains(*index));
+        let tiers = || {
+            self.iter()
+                .enumerate()
+                .filter(|(_, tier)| tier.iter().any(untried))
+        };
+        let (number, tier) = tiers()
+            .find(|(_, tier)| hopeful(tier))
+            .or_else(|| tiers().next())
+            .ok_or(NoBackend::Tried)?;
+        let mut set = Set::default();
+        tier.iter()
+            .filter(|index| untried(index))
+            .for_each(|index| set.insert(*index));
+        Ok(Field {
+            set,
+            tier: Some(number),
+            panic: true,
+            ..field
+        })
+    }
+}
+
+/// The cluster as one choice sees it.
+pub(super) struct View<'a> {
+    pub(super) backends: &'a [Arc<Backend>],
+    pub(super) nanos: u64,
+    pub(super) slow_start: Duration,
+    pub(super) panic_threshold: f64,
+}
+
+impl View<'_> {
+    /// Counts a tier and adds its usable, untried backends to the set.
+    fn muster(&self, tier: &[usize], tried: &[usize], set: &mut Set) -> Muster {
+        let mut muster = Muster {
+            in_service: 0,
+            well: 0,
+        };
+        for index in tier {
+            let backend = &self.backends[*index];
+            if !backend.in_service() {
+                continue;
+            }
+            muster.in_service += 1;
+            if backend.is_well(self.nanos) {
+                muster.well += 1;
+                if !tried.contains(index) {
+                    set.insert(*index);
+                }
+            }
+        }
+        muster
+    }
+}
+
+impl Field<'_> {
+    /// The share of a candidate against the others.
+    pub(super) fn share(&self, index: usize) -> u64 {
+        self.backends[index].share(self.nanos, self.slow_start)
+    }
+
+    /// Draws a candidate by its share. The shares may change meanwhile: then the last one stands for what is missing.
+    pub(super) fn draw(&self, stream: &mut Stream) -> usize {
+        let total: u64 = self.set.iter().map(|index| self.share(index)).sum();
+        let mut left = (stream.unit() * total as f64) as u64;
+        let mut last = 0;
+        for index in self.set.iter() {
+            let share = self.share(index);
+            if left < share {
+                return index;
+            }
+            left -= share;
+            last = index;
+        }
+        last
+    }
+}

@@ -59,22 +59,37 @@ pub(super) async fn list(desk: Desk, _: Ask) -> Result<Json<Vec<ActStatus>>, Ref
 }
 
 /// Declares an act; a gate may refuse it.
-pub(super) async fn declare(desk: Desk, ask: Ask<Nothing, Fields<Declare>>) -> Result<Json<Declared>, Refusal> {
+pub(super) async fn declare(
+    desk: Desk,
+    ask: Ask<Nothing, Fields<Declare>>,
+) -> Result<Json<Declared>, Refusal> {
     let drill = desk.drill()?;
     let Declare { name, text } = ask.body.0;
     if !drill.profile.acts.has(&name) {
         let known: Vec<_> = drill.profile.acts.names().collect();
         let mend = format!("there are {}", known.join(", "));
-        return Err(Refusal::new(Kind::NotFound, format!("the drill has no act `{name}`"), mend));
+        return Err(Refusal::new(
+            Kind::NotFound,
+            format!("the drill has no act `{name}`"),
+            mend,
+        ));
     }
     let state = match drill.remote.act(&name, &ask.caller.name, text).await {
         Ok(Answer::Done) => "done".to_owned(),
         Ok(Answer::UnderWay(until)) => format!("under way until {until}"),
         Ok(Answer::Refused(words)) => {
-            return Err(Refusal::new(Kind::ActRefused, words, "find out what is missing, and do that first"));
+            return Err(Refusal::new(
+                Kind::ActRefused,
+                words,
+                "find out what is missing, and do that first",
+            ));
         }
         Err(gone) => {
-            return Err(Refusal::new(Kind::Conflict, gone.to_string(), "start the next one"));
+            return Err(Refusal::new(
+                Kind::Conflict,
+                gone.to_string(),
+                "start the next one",
+            ));
         }
     };
     Ok(Json(Declared { name, state }))

@@ -107,7 +107,12 @@ pub(super) fn list(desk: &Desk, _: Ask) -> Result<Json<Vec<ClusterStatus>>, Refu
 
 /// Lists the backends of all clusters.
 pub(super) fn backends(desk: &Desk, _: Ask) -> Result<Json<Vec<BackendStatus>>, Refusal> {
-    Ok(Json(all(desk).into_iter().flat_map(|cluster| cluster.backends).collect()))
+    Ok(Json(
+        all(desk)
+            .into_iter()
+            .flat_map(|cluster| cluster.backends)
+            .collect(),
+    ))
 }
 
 /// Shows a cluster.
@@ -130,7 +135,10 @@ pub(super) fn enable(desk: &Desk, ask: Ask<OfCluster>) -> Result<Json<ClusterSta
 }
 
 /// Gives a backend another weight.
-pub(super) fn weigh(desk: &Desk, ask: Ask<OfCluster, Fields<Weight>>) -> Result<Json<ClusterStatus>, Refusal> {
+pub(super) fn weigh(
+    desk: &Desk,
+    ask: Ask<OfCluster, Fields<Weight>>,
+) -> Result<Json<ClusterStatus>, Refusal> {
     let OfCluster { cluster, backend } = ask.at;
     let weight = upstream::Weight::try_from(ask.body.0.weight)
         .map_err(|error| Refusal::new(Kind::Invalid, error.to_string(), "send another weight"))?;
@@ -146,15 +154,34 @@ pub(super) fn admit(desk: &Desk, ask: Ask<InCluster, Fields<Admit>>) -> Result<J
 
 fn one(desk: &Desk, name: &str) -> Result<Json<ClusterStatus>, Refusal> {
     let snapshot = desk.control.snapshot();
-    let known = || snapshot.clusters.iter().map(|target| target.name.to_string()).collect::<Vec<_>>().join(", ");
-    snapshot.cluster(name).map(|target| Json(cluster(desk, target))).ok_or_else(|| {
-        Refusal::new(Kind::NotFound, format!("there is no cluster `{name}`"), format!("there are {}", known()))
-    })
+    let known = || {
+        snapshot
+            .clusters
+            .iter()
+            .map(|target| target.name.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    snapshot
+        .cluster(name)
+        .map(|target| Json(cluster(desk, target)))
+        .ok_or_else(|| {
+            Refusal::new(
+                Kind::NotFound,
+                format!("there is no cluster `{name}`"),
+                format!("there are {}", known()),
+            )
+        })
 }
 
 /// All clusters, in the order written.
 pub(super) fn all(desk: &Desk) -> Vec<ClusterStatus> {
-    desk.control.snapshot().clusters.iter().map(|target| cluster(desk, target)).collect()
+    desk.control
+        .snapshot()
+        .clusters
+        .iter()
+        .map(|target| cluster(desk, target))
+        .collect()
 }
 
 fn cluster(desk: &Desk, target: &Target) -> ClusterStatus {
@@ -163,7 +190,12 @@ fn cluster(desk: &Desk, target: &Target) -> ClusterStatus {
         name: target.name.to_string(),
         balance: balance(&target.settings.balance.clone().unwrap_or_default()).to_owned(),
         admitted: target.cluster.admitted(),
-        backends: target.cluster.backends().iter().map(|one| backend(desk, &target.name, one, now)).collect(),
+        backends: target
+            .cluster
+            .backends()
+            .iter()
+            .map(|one| backend(desk, &target.name, one, now))
+            .collect(),
     }
 }
 
@@ -196,7 +228,13 @@ fn backend(desk: &Desk, cluster: &str, backend: &Backend, now: Instant) -> Backe
 
 fn health(desk: &Desk, cluster: &str, backend: &Backend, now: Instant) -> (Health, String) {
     if let Some(left) = backend.ejected_for(now) {
-        return (Health::Ejected, format!("too many errors in traffic; back in {}", Span::secs(left.as_secs() + 1)));
+        return (
+            Health::Ejected,
+            format!(
+                "too many errors in traffic; back in {}",
+                Span::secs(left.as_secs() + 1)
+            ),
+        );
     }
     match backend.condition() {
         Condition::Healthy => (Health::Up, String::new()),

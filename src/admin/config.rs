@@ -83,8 +83,21 @@ pub(super) struct From {
 
 impl std::convert::From<Revision> for Shown {
     fn from(revision: Revision) -> Self {
-        let Revision { number, at, author, file, text } = revision;
-        Self { revision: number, at, who: author.who, via: author.via, file, text }
+        let Revision {
+            number,
+            at,
+            author,
+            file,
+            text,
+        } = revision;
+        Self {
+            revision: number,
+            at,
+            who: author.who,
+            via: author.via,
+            file,
+            text,
+        }
     }
 }
 
@@ -92,7 +105,11 @@ impl std::convert::From<Revision> for Shown {
 pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<Shown>, Refusal> {
     let last = desk.control.history().pop();
     last.map(|revision| Json(revision.into())).ok_or_else(|| {
-        Refusal::new(Kind::NotFound, "no document is in force", "apply one: `chaosproxy config apply FILE`")
+        Refusal::new(
+            Kind::NotFound,
+            "no document is in force",
+            "apply one: `chaosproxy config apply FILE`",
+        )
     })
 }
 
@@ -104,33 +121,48 @@ pub(super) fn history(desk: &Desk, _: Ask) -> Result<Json<Vec<RevisionStatus>>, 
 /// Shows a document that was in force.
 pub(super) fn revision(desk: &Desk, ask: Ask<Number>) -> Result<Json<Shown>, Refusal> {
     let number = ask.at.revision;
-    desk.control.revision(number).map(|revision| Json(revision.into())).ok_or_else(|| {
-        Refusal::new(
-            Kind::NotFound,
-            format!("there is no revision {number}"),
-            "`chaosproxy config history` (GET /api/v1/config/history) lists them",
-        )
-    })
+    desk.control
+        .revision(number)
+        .map(|revision| Json(revision.into()))
+        .ok_or_else(|| {
+            Refusal::new(
+                Kind::NotFound,
+                format!("there is no revision {number}"),
+                "`chaosproxy config history` (GET /api/v1/config/history) lists them",
+            )
+        })
 }
 
 /// Puts a document into force, or refuses it whole.
 pub(super) fn apply(desk: &Desk, ask: Ask<From, Text>) -> Result<Json<Changed>, Refusal> {
     let file = ask.at.file.unwrap_or_else(|| "request".to_owned());
-    changed(desk, |desk| Ok(desk.control.apply(&ask.body.0, &file, author(&ask.caller))?))
+    changed(desk, |desk| {
+        Ok(desk.control.apply(&ask.body.0, &file, author(&ask.caller))?)
+    })
 }
 
 /// Puts an older document into force again.
-pub(super) fn rollback(desk: &Desk, ask: Ask<super::ask::Nothing, Fields<Rollback>>) -> Result<Json<Changed>, Refusal> {
-    changed(desk, |desk| Ok(desk.control.rollback(ask.body.0.to, author(&ask.caller))?))
+pub(super) fn rollback(
+    desk: &Desk,
+    ask: Ask<super::ask::Nothing, Fields<Rollback>>,
+) -> Result<Json<Changed>, Refusal> {
+    changed(desk, |desk| {
+        Ok(desk.control.rollback(ask.body.0.to, author(&ask.caller))?)
+    })
 }
 
 /// Makes a change and tells what it changed.
-fn changed(desk: &Desk, change: impl FnOnce(&Desk) -> Result<u64, Refusal>) -> Result<Json<Changed>, Refusal> {
+fn changed(
+    desk: &Desk,
+    change: impl FnOnce(&Desk) -> Result<u64, Refusal>,
+) -> Result<Json<Changed>, Refusal> {
     let before = desk.control.history().pop();
     let revision = change(desk)?;
     let after = desk.control.history().pop();
     let name = |revision: &Option<Revision>| {
-        revision.as_ref().map_or_else(String::new, |revision| format!("revision {}", revision.number))
+        revision
+            .as_ref()
+            .map_or_else(String::new, |revision| format!("revision {}", revision.number))
     };
     let text = |revision: &Option<Revision>| revision.as_ref().map_or_else(String::new, |r| r.text.clone());
     let diff = diff(&text(&before), &text(&after), &name(&before), &name(&after));

@@ -130,7 +130,10 @@ impl Desk {
     /// Why a backend's health is what it is.
     pub(super) fn cause(&self, cluster: &str, backend: &str) -> String {
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.get(&(cluster.to_owned(), backend.to_owned())).cloned().unwrap_or_default()
+        causes
+            .get(&(cluster.to_owned(), backend.to_owned()))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Remembers what events say about health, for as long as there are events.
@@ -146,7 +149,13 @@ impl Desk {
     }
 
     fn note(&self, event: &Event) {
-        if let Event::HealthChanged { cluster, backend, cause, .. } = event {
+        if let Event::HealthChanged {
+            cluster,
+            backend,
+            cause,
+            ..
+        } = event
+        {
             let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
             causes.insert((cluster.clone(), backend.clone()), cause.clone());
         }
@@ -158,16 +167,22 @@ impl From<ChangeError> for Refusal {
         let detail = error.to_string();
         match error {
             ChangeError::Problems(problems) => Self::problems("the document", problems),
-            ChangeError::Obstacles(_) => {
-                Self::new(Kind::Conflict, detail, "clear the way and send it again; the document before runs on")
-            }
+            ChangeError::Obstacles(_) => Self::new(
+                Kind::Conflict,
+                detail,
+                "clear the way and send it again; the document before runs on",
+            ),
             ChangeError::NotFound { .. } => Self::new(Kind::NotFound, detail, "check the name"),
             ChangeError::Panicked => Self::new(
                 Kind::Panicked,
                 "a panic is in force: no fault is let in",
                 "find out why, then let faults in again with `chaosproxy panic reset` (POST /api/v1/panic/reset)",
             ),
-            ChangeError::Refused(_) => Self::new(Kind::Conflict, detail, "change what stands in the way, then try again"),
+            ChangeError::Refused(_) => Self::new(
+                Kind::Conflict,
+                detail,
+                "change what stands in the way, then try again",
+            ),
         }
     }
 }

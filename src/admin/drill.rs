@@ -55,20 +55,41 @@ pub(super) async fn verdict(desk: Desk, _: Ask) -> Result<Json<Judged>, Refusal>
 
 pub(super) fn now(desk: &Desk) -> Result<DrillStatus, Refusal> {
     let drill = desk.drill()?;
-    Ok(DrillStatus { drill: drill.name, profile: drill.profile.name.clone(), view: drill.remote.view() })
+    Ok(DrillStatus {
+        drill: drill.name,
+        profile: drill.profile.name.clone(),
+        view: drill.remote.view(),
+    })
 }
 
 fn judged(drill: String, ledger: &Ledger) -> Judged {
-    Judged { drill, over: ledger.ended.is_some(), judgement: crate::drill::judge::judge(ledger) }
+    Judged {
+        drill,
+        over: ledger.ended.is_some(),
+        judgement: crate::drill::judge::judge(ledger),
+    }
 }
 
 /// Why the checks do not hold; nothing when they do.
 fn objection(judged: &Judged) -> Option<String> {
     let Judged { over, judgement, .. } = judged;
     if *over && judgement.verdict != Verdict::Held {
-        return Some(format!("the verdict is `{}`", judgement.verdict.word()));
+        return Some(format!("the verdict is `{}`", word(judgement.verdict)));
     }
-    let failed = judgement.checks.iter().filter(|check| check.result == CheckResult::Failed);
-    let failed: Vec<_> = failed.map(|check| format!("{} in {}: wanted {}", check.what, check.phase, check.wanted)).collect();
+    let failed = judgement
+        .checks
+        .iter()
+        .filter(|check| check.result == CheckResult::Failed);
+    let failed: Vec<_> = failed
+        .map(|check| format!("{} in {}: wanted {}", check.what, check.phase, check.wanted))
+        .collect();
     (!failed.is_empty()).then(|| failed.join("; "))
+}
+
+/// A verdict as the API writes it.
+fn word(verdict: Verdict) -> String {
+    serde_json::to_value(verdict)
+        .ok()
+        .and_then(|word| word.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

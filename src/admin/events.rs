@@ -24,7 +24,7 @@ use super::{
     refusal::{Kind, Refusal},
 };
 use crate::{
-    drill::{Stamped, View, Watcher},
+    drill::{View, Watcher, event::Stamped},
     telemetry::events::Record,
 };
 
@@ -74,7 +74,11 @@ impl Answer for Stream {
 /// Begins a stream of what happens from now on.
 pub(super) fn stream(desk: &Desk, _: Ask) -> Result<Stream, Refusal> {
     let permit = Arc::clone(&desk.feeds).try_acquire_owned().map_err(|_| {
-        Refusal::new(Kind::Overloaded, "too many live feeds are open", "close one, then try again")
+        Refusal::new(
+            Kind::Overloaded,
+            "too many live feeds are open",
+            "close one, then try again",
+        )
     })?;
     let (sender, body) = Channel::new(BUFFER);
     let reader = Reader {

@@ -106,7 +106,10 @@ pub(super) fn list(desk: &Desk, _: Ask) -> Result<Json<Vec<FaultStatus>>, Refusa
 
 /// Shows what faults can do.
 pub(super) fn kinds(_: &Desk, _: Ask) -> Result<Json<Kinds>, Refusal> {
-    let kinds = catalogue().iter().filter_map(|doc| serde_json::to_value(doc).ok()).collect();
+    let kinds = catalogue()
+        .iter()
+        .filter_map(|doc| serde_json::to_value(doc).ok())
+        .collect();
     Ok(Json(Kinds { kinds }))
 }
 
@@ -116,10 +119,7 @@ pub(super) fn show(desk: &Desk, ask: Ask<Name>) -> Result<Json<FaultStatus>, Ref
 }
 
 /// Sets faults, all or none.
-pub(super) fn add(
-    desk: &Desk,
-    ask: Ask<super::ask::Nothing, Settings<Add>>,
-) -> Result<Json<Added>, Refusal> {
+pub(super) fn add(desk: &Desk, ask: Ask<super::ask::Nothing, Settings<Add>>) -> Result<Json<Added>, Refusal> {
     let Add { faults, lease } = ask.body.0;
     check(&desk.control.document(), &faults, lease)?;
     let owner = Owner::Api { by: ask.caller.name };
@@ -135,7 +135,10 @@ pub(super) fn add(
     }
     let set = |fault: &FaultStatus| fault.lease.is_some_and(|id| leases.contains(&LeaseId(id)));
     let faults = all(desk).into_iter().filter(set).collect();
-    Ok(Json(Added { leases: leases.into_iter().map(|id| id.0).collect(), faults }))
+    Ok(Json(Added {
+        leases: leases.into_iter().map(|id| id.0).collect(),
+        faults,
+    }))
 }
 
 /// Removes a fault that was set by hand.
@@ -158,7 +161,11 @@ pub(super) fn remove(desk: &Desk, ask: Ask<Name>) -> Result<Json<FaultStatus>, R
 pub(super) fn renew(desk: &Desk, ask: Ask<Lease, Fields<Renew>>) -> Result<Json<Renewed>, Refusal> {
     let lease = ask.at.lease;
     let set_for = || {
-        let faults = desk.control.faults().into_iter().filter(|fault| fault.lease == Some(LeaseId(lease)));
+        let faults = desk
+            .control
+            .faults()
+            .into_iter()
+            .filter(|fault| fault.lease == Some(LeaseId(lease)));
         faults.filter_map(|fault| fault.fault.entry().r#for).max()
     };
     let ends_in = ask.body.0.r#for.or_else(set_for).unwrap_or(Span(RENEWED));
@@ -170,7 +177,10 @@ pub(super) fn renew(desk: &Desk, ask: Ask<Lease, Fields<Renew>>) -> Result<Json<
 pub(super) fn release(desk: &Desk, ask: Ask<Lease>) -> Result<Json<Renewed>, Refusal> {
     let lease = ask.at.lease;
     if desk.control.release(LeaseId(lease)) {
-        return Ok(Json(Renewed { lease, ends_in: Span::ZERO }));
+        return Ok(Json(Renewed {
+            lease,
+            ends_in: Span::ZERO,
+        }));
     }
     Err(Refusal::new(
         Kind::NotFound,
@@ -194,7 +204,11 @@ fn check(document: &Document, faults: &Named<Entry>, lease: bool) -> Result<(), 
         }));
     }
     match problems.is_empty() {
-        true if faults.is_empty() => Err(Refusal::new(Kind::Invalid, "no fault was sent", "name at least one in `faults`")),
+        true if faults.is_empty() => Err(Refusal::new(
+            Kind::Invalid,
+            "no fault was sent",
+            "name at least one in `faults`",
+        )),
         true => Ok(()),
         false => Err(Refusal::problems("the fault", problems)),
     }
@@ -202,31 +216,47 @@ fn check(document: &Document, faults: &Named<Entry>, lease: bool) -> Result<(), 
 
 /// The leases that are needed: one for all, or one for each with its own end.
 fn bundles(faults: Named<Entry>, lease: bool) -> Vec<(Duration, Vec<(String, Entry)>)> {
-    let faults = faults.iter().map(|(name, entry)| (name.to_owned(), entry.clone()));
+    let faults = faults
+        .iter()
+        .map(|(name, entry)| (name.to_owned(), entry.clone()));
     if lease {
         return vec![(RENEWED, faults.collect())];
     }
-    faults.map(|(name, entry)| (entry.r#for.map_or(RENEWED, Duration::from), vec![(name, entry)])).collect()
+    faults
+        .map(|(name, entry)| (entry.r#for.map_or(RENEWED, Duration::from), vec![(name, entry)]))
+        .collect()
 }
 
 fn find(desk: &Desk, name: &str) -> Result<FaultStatus, Refusal> {
-    all(desk).into_iter().find(|fault| fault.name == name).ok_or_else(|| {
-        Refusal::new(
-            Kind::NotFound,
-            format!("there is no fault `{name}`"),
-            "`chaosproxy faults list` (GET /api/v1/faults) lists them",
-        )
-    })
+    all(desk)
+        .into_iter()
+        .find(|fault| fault.name == name)
+        .ok_or_else(|| {
+            Refusal::new(
+                Kind::NotFound,
+                format!("there is no fault `{name}`"),
+                "`chaosproxy faults list` (GET /api/v1/faults) lists them",
+            )
+        })
 }
 
 /// All faults that stand, in the order tried.
 pub(super) fn all(desk: &Desk) -> Vec<FaultStatus> {
     let document = desk.control.document();
-    desk.control.faults().into_iter().map(|fault| status(&document, fault)).collect()
+    desk.control
+        .faults()
+        .into_iter()
+        .map(|fault| status(&document, fault))
+        .collect()
 }
 
 fn status(document: &Document, standing: control::FaultStatus) -> FaultStatus {
-    let control::FaultStatus { fault, owner, lease, ends_in } = standing;
+    let control::FaultStatus {
+        fault,
+        owner,
+        lease,
+        ends_in,
+    } = standing;
     FaultStatus {
         name: fault.name().to_owned(),
         by_hand: matches!(owner, Some(Owner::Api { .. })),

@@ -59,19 +59,32 @@ fn gauges(desk: &Desk) -> Vec<Gauge> {
         backends.iter().map(move |backend| Gauge {
             name,
             help,
-            labels: vec![("cluster", backend.cluster.clone()), ("backend", backend.name.clone())],
+            labels: vec![
+                ("cluster", backend.cluster.clone()),
+                ("backend", backend.name.clone()),
+            ],
             value: value(backend),
         })
     };
-    let mut gauges: Vec<_> = of("backend_up", "1 while health checks pass or there are none", |backend| {
-        f64::from(u8::from(backend.health == Health::Up))
-    })
+    let mut gauges: Vec<_> = of(
+        "backend_up",
+        "1 while health checks pass or there are none",
+        |backend| f64::from(u8::from(backend.health == Health::Up)),
+    )
     .collect();
-    gauges.extend(of("backend_drained", "1 while taken out of service by hand", |backend| {
-        f64::from(u8::from(backend.drained))
+    gauges.extend(of(
+        "backend_drained",
+        "1 while taken out of service by hand",
+        |backend| f64::from(u8::from(backend.drained)),
+    ));
+    gauges.extend(of("backend_weight", "Share against the others", |backend| {
+        f64::from(backend.weight)
     }));
-    gauges.extend(of("backend_weight", "Share against the others", |backend| f64::from(backend.weight)));
-    gauges.extend(of("backend_active_requests", "Exchanges that run now", |backend| backend.active as f64));
+    gauges.extend(of(
+        "backend_active_requests",
+        "Exchanges that run now",
+        |backend| backend.active as f64,
+    ));
     gauges.extend(clusters.iter().map(|cluster| Gauge {
         name: "cluster_admitted_ratio",
         help: "Share of exchanges that is taken",
@@ -87,6 +100,11 @@ fn gauges(desk: &Desk) -> Vec<Gauge> {
         })
     }));
     let panic = f64::from(u8::from(desk.control.panicked().is_some()));
-    gauges.push(Gauge { name: "panic", help: "1 while a panic is in force", labels: Vec::new(), value: panic });
+    gauges.push(Gauge {
+        name: "panic",
+        help: "1 while a panic is in force",
+        labels: Vec::new(),
+        value: panic,
+    });
     gauges
 }

@@ -75,25 +75,61 @@ fn page(status: &Status) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
          <h1>chaosproxy {} is {}</h1>",
         escaped(&status.version),
-        if status.ready { "<span class=\"good\">ready</span>" } else { "<span class=\"bad\">not ready</span>" },
+        if status.ready {
+            "<span class=\"good\">ready</span>"
+        } else {
+            "<span class=\"bad\">not ready</span>"
+        },
     );
     if status.panic.is_some() {
         page.push_str("<p class=\"bad\">Panic is in force: no fault is let in until <code>chaosproxy panic reset</code>.");
     }
-    let _ = write!(page, "<p>Revision {}, up {}.", status.revision, crate::units::Span::secs(status.up.0.as_secs()));
+    let _ = write!(
+        page,
+        "<p>Revision {}, up {}.",
+        status.revision,
+        crate::units::Span::secs(status.up.0.as_secs())
+    );
     let listeners = status.listeners.iter().map(|listener| {
         let connections = format!("{} of {}", listener.connections, listener.connections_at_most);
-        vec![escaped(&listener.name), escaped(&listener.address), escaped(&listener.protocol), connections]
+        vec![
+            escaped(&listener.name),
+            escaped(&listener.address),
+            escaped(&listener.protocol),
+            connections,
+        ]
     });
-    table(&mut page, "Listeners", &["listener", "address", "protocol", "connections"], listeners);
+    table(
+        &mut page,
+        "Listeners",
+        &["listener", "address", "protocol", "connections"],
+        listeners,
+    );
     for cluster in &status.clusters {
-        let title = format!("Cluster {}: {} admitted", escaped(&cluster.name), cluster.admitted);
-        let heading = ["backend", "address", "health", "weight", "active", "exchanges", "failed"];
+        let title = format!(
+            "Cluster {}: {} admitted",
+            escaped(&cluster.name),
+            cluster.admitted
+        );
+        let heading = [
+            "backend",
+            "address",
+            "health",
+            "weight",
+            "active",
+            "exchanges",
+            "failed",
+        ];
         table(&mut page, &title, &heading, cluster.backends.iter().map(backend));
     }
     match status.faults.as_slice() {
         [] => page.push_str("<h2>Faults</h2><p>None stands."),
-        faults => table(&mut page, "Faults", &["fault", "odds", "hits", "ends in", "held by"], faults.iter().map(fault)),
+        faults => table(
+            &mut page,
+            "Faults",
+            &["fault", "odds", "hits", "ends in", "held by"],
+            faults.iter().map(fault),
+        ),
     }
     page.push_str("<h2>Further</h2><nav>");
     for (path, name) in LINKS {
@@ -137,7 +173,9 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
 }
 
 fn fault(fault: &FaultStatus) -> Vec<String> {
-    let ends = fault.ends_in.map(|ends| crate::units::Span::secs(ends.0.as_secs()).to_string());
+    let ends = fault
+        .ends_in
+        .map(|ends| crate::units::Span::secs(ends.0.as_secs()).to_string());
     vec![
         escaped(&fault.name),
         fault.fault.odds.to_string(),

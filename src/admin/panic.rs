@@ -21,7 +21,11 @@ pub struct Panicked {
 impl From<control::Panicked> for Panicked {
     fn from(panicked: control::Panicked) -> Self {
         let control::Panicked { lifted, leases, took } = panicked;
-        Self { lifted, leases, took_ms: took.as_secs_f64() * 1e3 }
+        Self {
+            lifted,
+            leases,
+            took_ms: took.as_secs_f64() * 1e3,
+        }
     }
 }
 
@@ -41,7 +45,9 @@ pub struct Reset {
 
 /// Tells whether a panic is in force.
 pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<InForce>, Refusal> {
-    Ok(Json(InForce { panic: desk.control.panicked().map(Panicked::from) }))
+    Ok(Json(InForce {
+        panic: desk.control.panicked().map(Panicked::from),
+    }))
 }
 
 /// Lifts every fault and lets none in. The drill that runs is told, so that it is over, not broken.
@@ -56,7 +62,9 @@ pub(super) fn pull(desk: &Desk, ask: Ask) -> Result<Json<Panicked>, Refusal> {
 
 /// Lets faults in again.
 pub(super) fn reset(desk: &Desk, ask: Ask) -> Result<Json<Reset>, Refusal> {
-    Ok(Json(Reset { was_in_force: desk.control.panic_reset(&author(&ask.caller)) }))
+    Ok(Json(Reset {
+        was_in_force: desk.control.panic_reset(&author(&ask.caller)),
+    }))
 }
 
 /// A caller as the author of a change.

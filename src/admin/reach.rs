@@ -49,10 +49,20 @@ impl Reach {
             leg: fault.leg(),
             listeners: distinct(listeners),
             backends: distinct(backends),
-            of_backends: document.clusters.iter().map(|(_, cluster)| cluster.backends.len()).sum(),
+            of_backends: document
+                .clusters
+                .iter()
+                .map(|(_, cluster)| cluster.backends.len())
+                .sum(),
             odds: entry.odds,
             narrowed: counted || !entry.r#where.r#match.is_empty(),
         }
+    }
+
+    /// Whether the same exchange may meet both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let share = |one: &[String], other: &[String]| one.iter().any(|name| other.contains(name));
+        share(&self.listeners, &other.listeners) && share(&self.backends, &other.backends)
     }
 }
 
@@ -62,9 +72,17 @@ fn ways(document: &Document) -> Vec<(String, String, String, String)> {
     for (listener, settings) in document.listeners.iter() {
         for (place, route) in settings.table().iter().enumerate() {
             let name = route_name(listener, place, route);
-            let backends = document.clusters.get(&route.cluster).map(|cluster| &cluster.backends);
+            let backends = document
+                .clusters
+                .get(&route.cluster)
+                .map(|cluster| &cluster.backends);
             for backend in backends.into_iter().flatten() {
-                ways.push((listener.to_owned(), name.clone(), route.cluster.clone(), backend.name()));
+                ways.push((
+                    listener.to_owned(),
+                    name.clone(),
+                    route.cluster.clone(),
+                    backend.name(),
+                ));
             }
         }
     }
@@ -73,17 +91,25 @@ fn ways(document: &Document) -> Vec<(String, String, String, String)> {
 
 /// Whether the scope is one that the document binds to the fault's role.
 fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
-    let Some(role) = &fault.entry().r#where.role else { return true };
+    let Some(role) = &fault.entry().r#where.role else {
+        return true;
+    };
     document.roles.get(role).is_some_and(|target| {
         scope.cluster == Some(target.cluster.as_str())
-            && target.backend.as_deref().is_none_or(|backend| scope.backend == Some(backend))
+            && target
+                .backend
+                .as_deref()
+                .is_none_or(|backend| scope.backend == Some(backend))
     })
 }
 
 /// Each once, in the order of the first.
 fn distinct(names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+    names
+        .into_iter()
+        .filter(|name| seen.insert(name.clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -87,10 +87,17 @@ pub(super) async fn ledger(desk: &Desk, drill: &str) -> Result<Ledger, Refusal> 
 async fn text(desk: &Desk, drill: &str) -> Result<String, Refusal> {
     let missing = |why: String| {
         let detail = format!("there is no journal of a drill `{drill}`: {why}");
-        Refusal::new(Kind::NotFound, detail, format!("look into {}", desk.reports.display()))
+        Refusal::new(
+            Kind::NotFound,
+            detail,
+            format!("look into {}", desk.reports.display()),
+        )
     };
-    let path = journal_of(&desk.reports, drill).ok_or_else(|| missing("that is no name of a drill".to_owned()))?;
-    tokio::fs::read_to_string(path).await.map_err(|error| missing(error.to_string()))
+    let path =
+        journal_of(&desk.reports, drill).ok_or_else(|| missing("that is no name of a drill".to_owned()))?;
+    tokio::fs::read_to_string(path)
+        .await
+        .map_err(|error| missing(error.to_string()))
 }
 
 /// Where a drill's journal is. Names that would lead out of the folder are none.
@@ -107,7 +114,11 @@ pub fn newest(reports: &Path) -> Option<String> {
         let modified = entry.path().join(JOURNAL).metadata().ok()?.modified().ok()?;
         Some((modified, entry.file_name().into_string().ok()?))
     };
-    std::fs::read_dir(reports).ok()?.filter_map(written).max().map(|(_, name)| name)
+    std::fs::read_dir(reports)
+        .ok()?
+        .filter_map(written)
+        .max()
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -117,7 +128,11 @@ mod tests {
     #[test]
     fn a_drill_is_looked_for_only_in_its_folder() {
         let check = |name: &str, is_name: bool| {
-            assert_eq!(journal_of(Path::new("/reports"), name).is_some(), is_name, "{name}");
+            assert_eq!(
+                journal_of(Path::new("/reports"), name).is_some(),
+                is_name,
+                "{name}"
+            );
         };
         check("orm-break-20260117T2332", true);
         check("..", false);
@@ -136,7 +151,8 @@ mod tests {
             std::fs::create_dir(&drill).unwrap();
             if age > 0 {
                 let file = std::fs::File::create(drill.join(JOURNAL)).unwrap();
-                file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
+                file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age))
+                    .unwrap();
             }
         }
         assert_eq!(newest(folder.path()).as_deref(), Some("a"));

@@ -26,8 +26,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed};
 
 use super::{
-    Desk, endpoints,
+    Desk,
     endpoint::{Arrived, Endpoint},
+    endpoints,
     guard::Guard,
     refusal::{Kind, Refusal},
 };
@@ -115,7 +116,10 @@ async fn pass(State(guard): State<Guard>, request: Request, next: Next) -> Respo
     // What is shown is true now and may be secret: nobody keeps it, and no browser guesses what it could be.
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 

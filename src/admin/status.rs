@@ -70,9 +70,17 @@ pub(super) fn status(desk: &Desk) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         up: Span::millis(u64::try_from(desk.up().as_millis()).unwrap_or(u64::MAX)),
         ready: desk.is_ready(),
-        revision: desk.control.history().last().map_or(0, |revision| revision.number),
+        revision: desk
+            .control
+            .history()
+            .last()
+            .map_or(0, |revision| revision.number),
         seed: snapshot.dice.seed(),
-        listeners: snapshot.listeners.values().map(|listener| listening(listener)).collect(),
+        listeners: snapshot
+            .listeners
+            .values()
+            .map(|listener| listening(listener))
+            .collect(),
         clusters: clusters::all(desk),
         faults: faults::all(desk),
         panic: desk.control.panicked().map(Panicked::from),
@@ -91,6 +99,6 @@ fn listening(listener: &Listener) -> ListenerStatus {
         protocol: protocol.to_owned(),
         tls: listener.tls.is_some(),
         connections: listener.permits.taken(),
-        connections_at_most: listener.settings.limits.connections as usize,
+        connections_at_most: listener.settings.limits.connections.get() as usize,
     }
 }

@@ -76,7 +76,8 @@ impl Command {
                 terminal.show(&shown, |shown| shown.text.clone())?;
             }
             Self::History { whereabouts } => {
-                let revisions: Vec<RevisionStatus> = Client::new(&whereabouts)?.get("/api/v1/config/history").await?;
+                let revisions: Vec<RevisionStatus> =
+                    Client::new(&whereabouts)?.get("/api/v1/config/history").await?;
                 terminal.show(&revisions, |revisions| history_text(revisions))?;
             }
             Self::Diff {

@@ -1,7 +1,7 @@
 //! The command line: one file per command.
 //!
 //! A command reads its arguments, asks the admin API or a file, and shows what came back; what it shows is made by pure
-//! functions from data to text. To add a command: write its file, and add it to [`Command`] and to [`Cli::perform`].
+//! functions from data to text. To add a command: write its file, and add it to [`Command`] and to [`Command::perform`].
 
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use self::{
 };
 
 mod act;
+mod check;
 mod client;
 mod completions;
 mod config;
@@ -21,6 +22,10 @@ mod init;
 mod lb;
 mod man;
 mod panic;
+mod profiles;
+mod report;
+mod run;
+mod schema;
 mod status;
 mod table;
 mod terminal;
@@ -53,8 +58,10 @@ Exit status: 0 done, 1 not done or a check failed, 2 wrong usage, document or pr
 /// The commands.
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
-    Run(run::Args),
+    Run(Box<run::Args>),
+    Check(check::Args),
     Init(init::Args),
+    Profiles(profiles::Args),
     #[command(subcommand)]
     Faults(faults::Command),
     Status(status::Args),
@@ -64,6 +71,8 @@ enum Command {
     Panic(panic::Args),
     #[command(subcommand)]
     Config(config::Command),
+    Report(report::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -86,15 +95,29 @@ impl Cli {
     fn perform(self) -> Outcome {
         let terminal = Terminal { json: self.json };
         match self.command {
-            Command::Init(args) => args.perform(terminal),
-            Command::Faults(command) => wait_for(command.perform(terminal)),
-            Command::Status(args) => wait_for(args.perform(terminal)),
-            Command::Lb(command) => wait_for(command.perform(terminal)),
-            Command::Act(args) => wait_for(args.perform(terminal)),
-            Command::Panic(args) => wait_for(args.perform(terminal)),
-            Command::Config(command) => wait_for(command.perform(terminal)),
-            Command::Completions(args) => args.perform(terminal),
-            Command::Man(args) => args.perform(terminal),
+            None => self.run.perform(terminal),
+            Some(command) => command.perform(terminal),
+        }
+    }
+}
+
+impl Command {
+    fn perform(self, terminal: Terminal) -> Outcome {
+        match self {
+            Self::Run(args) => args.perform(terminal),
+            Self::Check(args) => args.perform(terminal),
+            Self::Init(args) => args.perform(terminal),
+            Self::Profiles(args) => args.perform(terminal),
+            Self::Faults(command) => wait_for(command.perform(terminal)),
+            Self::Status(args) => wait_for(args.perform(terminal)),
+            Self::Lb(command) => wait_for(command.perform(terminal)),
+            Self::Act(args) => wait_for(args.perform(terminal)),
+            Self::Panic(args) => wait_for(args.perform(terminal)),
+            Self::Config(command) => wait_for(command.perform(terminal)),
+            Self::Report(args) => args.perform(terminal),
+            Self::Schema(args) => args.perform(terminal),
+            Self::Completions(args) => args.perform(terminal),
+            Self::Man(args) => args.perform(terminal),
         }
     }
 }

@@ -1,13 +1,11 @@
 //! `chaosproxy panic`: the emergency button.
 
-use std::time::Duration;
-
 use clap::Subcommand;
 
 use super::{
     Exit, Outcome, Terminal,
     client::{Client, Whereabouts},
-    terminal::{GOOD, STRONG, styled},
+    terminal::{GOOD, STRONG, counted, styled},
 };
 use crate::admin::{Panicked, Reset};
 
@@ -56,15 +54,13 @@ impl Args {
 fn panicked_text(panicked: &Panicked) -> String {
     let Panicked {
         lifted,
-        held,
-        took_us,
+        leases,
+        took_ms,
     } = panicked;
-    let took = Duration::from_micros(*took_us);
-    let clean = styled(GOOD, format!("clean in {took:.1?}"));
+    let clean = styled(GOOD, format!("clean in {took_ms:.1}ms"));
     let reset = styled(STRONG, "chaosproxy panic reset");
-    format!(
-        "{clean}: {lifted} faults lifted, {held} held exchanges let go\nno fault is let in until `{reset}`"
-    )
+    let (lifted, leases) = (counted(*lifted, "fault"), counted(*leases, "lease"));
+    format!("{clean}: {lifted} lifted, {leases} ended\nno fault is let in until `{reset}`")
 }
 
 fn reset_text(reset: &Reset) -> String {
@@ -82,11 +78,11 @@ mod tests {
     fn panic_tells_how_long_it_took_and_how_to_go_on() {
         let text = panicked_text(&Panicked {
             lifted: 2,
-            held: 17,
-            took_us: 412,
+            leases: 1,
+            took_ms: 0.412,
         });
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
-        clean in 412.0µs: 2 faults lifted, 17 held exchanges let go
+        clean in 0.4ms: 2 faults lifted, 1 lease ended
         no fault is let in until `chaosproxy panic reset`
         ");
     }

@@ -52,7 +52,11 @@ fn text(status: &Status) -> String {
     let mut text = headline(status);
     if status.panic.is_some() {
         let reset = styled(STRONG, "chaosproxy panic reset");
-        let _ = writeln!(text, "{}: no fault is let in until `{reset}`", styled(BAD, "PANIC"));
+        let _ = writeln!(
+            text,
+            "{}: no fault is let in until `{reset}`",
+            styled(BAD, "PANIC")
+        );
     }
     let _ = write!(
         text,
@@ -171,11 +175,16 @@ fn health(backend: &BackendStatus) -> String {
 }
 
 fn drill_line(drill: &DrillStatus) -> String {
-    let over = if drill.over { " (over)" } else { "" };
-    format!(
-        "{} of {}: phase {} at {}{over}",
-        drill.drill, drill.profile, drill.phase, drill.story
-    )
+    let DrillStatus { drill, profile, view } = drill;
+    match view {
+        None => format!("{drill} of {profile}: about to begin"),
+        Some(view) if view.ended.is_some() => format!("{drill} of {profile}: over"),
+        Some(view) => format!(
+            "{drill} of {profile}: phase {} at {}",
+            view.phase,
+            view.at.offset()
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -235,9 +244,7 @@ pub(super) mod tests {
             drill: Some(DrillStatus {
                 drill: "orm-break-20240117T2332".to_owned(),
                 profile: "orm-break".to_owned(),
-                phase: "outage".to_owned(),
-                story: "+37m".to_owned(),
-                over: false,
+                view: None,
             }),
         }
     }
@@ -261,15 +268,16 @@ pub(super) mod tests {
           fault          does                                  odds  reaches                     hits  ends in  held by
           slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  4m59s    ada
 
-        Drill orm-break-20240117T2332 of orm-break: phase outage at +37m
+        Drill orm-break-20240117T2332 of orm-break: about to begin
         ");
     }
 
     #[test]
     fn a_panic_and_an_unready_proxy_are_seen_first() {
-        let panic = Blocked {
-            by: "ada".to_owned(),
-            at: "2026-01-17T23:32:00Z".to_owned(),
+        let panic = Panicked {
+            lifted: 1,
+            leases: 1,
+            took_ms: 0.2,
         };
         let page = text(&Status {
             ready: false,
@@ -281,7 +289,7 @@ pub(super) mod tests {
         let first: Vec<_> = page.lines().take(2).collect();
         insta::assert_snapshot!(anstream::adapter::strip_str(&first.join("\n")), @r"
         chaosproxy 0.1.0 not ready, up 3m12s, revision 4, seed 4711
-        PANIC by ada at 2026-01-17T23:32:00Z; `chaosproxy panic reset` lets faults in again
+        PANIC: no fault is let in until `chaosproxy panic reset`
         ");
     }
 }

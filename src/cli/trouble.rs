@@ -2,6 +2,7 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use super::terminal::counted;
 use crate::{
     admin::{Kind, Refusal},
     config::Problems,
@@ -22,6 +23,20 @@ pub(super) enum Exit {
     Panic = 4,
     /// Not everything was evaluated.
     Incomplete = 5,
+}
+
+impl Exit {
+    /// The status of a verdict.
+    pub(super) const fn of(verdict: u8) -> Self {
+        match verdict {
+            0 => Self::Ok,
+            2 => Self::Usage,
+            3 => Self::Stopped,
+            4 => Self::Panic,
+            5 => Self::Incomplete,
+            _ => Self::Failed,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -81,12 +96,7 @@ impl Trouble {
 
 impl From<Problems> for Trouble {
     fn from(problems: Problems) -> Self {
-        let count = problems.len();
-        let what = if count == 1 {
-            "1 problem".to_owned()
-        } else {
-            format!("{count} problems")
-        };
+        let what = counted(problems.len(), "problem");
         Self {
             problems,
             ..Self::usage(what, "")

@@ -12,7 +12,7 @@ use crate::{
     },
     config::{self, Named},
     faults::{Do, Entry, Leg, Sticky, Where},
-    route::Match,
+    route::{Match, name::FieldName},
     units::{Probability, Span},
 };
 
@@ -42,8 +42,8 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     place: Place,
     /// Decide once per value of this header field, so that a user is always in or always out
-    #[arg(long, value_name = "HEADER", value_parser = Name::new())]
-    sticky: Option<String>,
+    #[arg(long, value_name = "HEADER")]
+    sticky: Option<FieldName>,
     /// Hit only the first so many exchanges
     #[arg(long, value_name = "N")]
     first: Option<u64>,

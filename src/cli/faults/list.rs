@@ -1,7 +1,7 @@
 //! `chaosproxy faults list`: what is broken on purpose.
 
 use crate::{
-    admin::{faults::FaultStatus, reach::Reach},
+    admin::{FaultStatus, Reach},
     cli::{
         Exit, Outcome, Terminal,
         client::{Client, Whereabouts},

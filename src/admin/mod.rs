@@ -23,6 +23,8 @@ mod refusal;
 mod report;
 mod serve;
 mod status;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use self::{

@@ -164,7 +164,7 @@ impl Control {
     }
 
     /// Compiles what the truth says and publishes it; traffic that is held by a fault which is gone is released.
-    fn publish(&self, truth: &Truth, document: &Document, reload: bool) -> Result<(), ChangeError> {
+    fn publish(&self, truth: &Truth, document: &Document, reload: bool, why: &str) -> Result<(), ChangeError> {
         let previous = self.snapshot();
         let leased: Vec<(&str, &Entry)> = truth
             .leases
@@ -186,10 +186,16 @@ impl Control {
         let (added, gone) = snapshot.faults_changed(&previous);
         for fault in gone {
             fault.lift();
-            self.events.send(Event::fault_lifted(fault.name()));
+            self.events.tell(Event::FaultLifted { fault: fault.name().to_owned(), cause: why.to_owned() });
         }
         for fault in added {
-            self.events.send(Event::fault_added(fault.name(), fault.doc().kind));
+            let mut leases = truth.leases.iter();
+            let held = leases.find(|(_, lease)| lease.faults.iter().any(|(name, _)| name == fault.name()));
+            self.events.tell(Event::FaultAdded {
+                fault: fault.name().to_owned(),
+                by: held.map_or_else(|| "the document".to_owned(), |(_, lease)| lease.owner.to_string()),
+                lasts: fault.entry().r#for,
+            });
         }
         Ok(())
     }
@@ -204,15 +210,15 @@ impl Control {
             .map_err(ChangeError::Problems)
             .and_then(|loaded| self.put_in_force(loaded.document, text, file, author.clone()));
         match &result {
-            Ok(revision) => self.events.send(Event::reloaded(*revision, &author.who, &author.via)),
-            Err(error) => self.events.send(Event::reload_refused(&author.who, &author.via, &error.to_string())),
+            Ok(revision) => self.events.tell(Event::ReloadApplied { generation: *revision, by: author.to_string() }),
+            Err(error) => self.events.tell(Event::ReloadRefused { by: author.to_string(), cause: error.to_string() }),
         }
         result
     }
 
     fn put_in_force(&self, document: Document, text: &str, file: &str, author: Author) -> Result<u64, ChangeError> {
         let mut truth = self.lock();
-        self.publish(&truth, &document, true)?;
+        self.publish(&truth, &document, true, "its document is no longer in force")?;
         truth.document = document;
         truth.sound = None;
         match truth.history.add(author, file, text) {
@@ -234,7 +240,7 @@ impl Control {
         if let (Some(fault), None) = (broken_by, to) {
             self.remove_fault(&fault);
             let revision = self.lock().history.last().map_or(0, |revision| revision.number);
-            self.events.send(Event::reloaded(revision, &author.who, "rollback"));
+            self.events.tell(Event::ReloadApplied { generation: revision, by: author.to_string() });
             return Ok(revision);
         }
         let revision = {
@@ -281,7 +287,7 @@ impl Control {
         self.may_set(&truth, None, &faults)?;
         let lease = Lease { owner, ends: Instant::now() + ttl, faults };
         let id = truth.leases.take(lease);
-        if let Err(error) = self.settle(&mut truth) {
+        if let Err(error) = self.settle(&mut truth, "") {
             truth.leases.end(id);
             return Err(error);
         }
@@ -296,7 +302,7 @@ impl Control {
         let mut truth = self.lock();
         self.may_set(&truth, Some(id), &faults)?;
         let before = std::mem::replace(&mut held(&mut truth.leases, id)?.faults, faults);
-        self.settle(&mut truth).inspect_err(|_| {
+        self.settle(&mut truth, "its holder replaced it").inspect_err(|_| {
             if let Some(lease) = truth.leases.get_mut(id) {
                 lease.faults = before;
             }
@@ -317,7 +323,7 @@ impl Control {
     pub fn release(&self, id: LeaseId) -> bool {
         let mut truth = self.lock();
         let ended = truth.leases.end(id).is_some();
-        self.settle_for_less(&mut truth);
+        self.settle_for_less(&mut truth, "its lease was given back");
         ended
     }
 
@@ -325,7 +331,7 @@ impl Control {
     pub fn remove_fault(&self, name: &str) -> bool {
         let mut truth = self.lock();
         let removed = truth.leases.remove_fault(name);
-        self.settle_for_less(&mut truth);
+        self.settle_for_less(&mut truth, "it was removed");
         removed
     }
 
@@ -349,14 +355,14 @@ impl Control {
             }
             let findings = config::check_fault(&truth.document, &config::Path::of(["faults", name]), entry);
             if let Some(finding) = findings.first() {
-                return Err(ChangeError::Refused(finding.to_string()));
+                return Err(ChangeError::Refused(format!("{}: {}; {}", finding.path, finding.what, finding.mend)));
             }
         }
         Ok(())
     }
 
     /// Publishes what the leases say now, with the document that a `bad_reload` among them wants.
-    fn settle(&self, truth: &mut Truth) -> Result<(), ChangeError> {
+    fn settle(&self, truth: &mut Truth, why: &str) -> Result<(), ChangeError> {
         self.leases_changed.notify_one();
         let wanted = truth
             .leases
@@ -378,15 +384,15 @@ impl Control {
                 (broken, Some(Sound { document: good, fault }))
             }
         };
-        self.publish(truth, &document, false)?;
+        self.publish(truth, &document, false, why)?;
         truth.document = document;
         truth.sound = sound;
         Ok(())
     }
 
     /// As [`Control::settle`], where faults only go: the document is one that was in force.
-    fn settle_for_less(&self, truth: &mut Truth) {
-        if let Err(error) = self.settle(truth) {
+    fn settle_for_less(&self, truth: &mut Truth, why: &str) {
+        if let Err(error) = self.settle(truth, why) {
             tracing::error!(%error, "faults could not be lifted in the regular way; each is lifted by itself");
             let standing = self.snapshot();
             for fault in &standing.faults {
@@ -422,12 +428,12 @@ impl Control {
         let lifted = self.snapshot().faults.len();
         let leases = truth.leases.end_all().len();
         truth.panic = Some(Panicked { lifted, leases, took: Duration::ZERO });
-        self.settle_for_less(&mut truth);
+        self.settle_for_less(&mut truth, "panic");
         // Whatever the document says, nothing that stood before stands now.
         let done = Panicked { lifted, leases, took: begun.elapsed() };
         truth.panic = Some(done);
         drop(truth);
-        self.events.send(Event::panicked(&by.who, &by.via, lifted));
+        self.events.tell(Event::Panic { by: by.to_string(), clean_after: crate::units::Span(done.took) });
         done
     }
 
@@ -441,8 +447,8 @@ impl Control {
         let mut truth = self.lock();
         let was = truth.panic.take().is_some();
         if was {
-            self.settle_for_less(&mut truth);
-            self.events.send(Event::panic_reset(&by.who, &by.via));
+            self.settle_for_less(&mut truth, "the panic was reset");
+            self.events.tell(Event::PanicReset { by: by.to_string() });
         }
         was
     }
@@ -470,9 +476,9 @@ impl Control {
         if over.is_empty() {
             return;
         }
-        self.settle_for_less(&mut truth);
+        self.settle_for_less(&mut truth, "its lease was not renewed in time");
         for lease in over {
-            self.events.send(Event::lease_ended(&lease.owner.to_string(), lease.faults.len()));
+            self.events.tell(Event::LeaseEnded { lease: lease.owner.to_string(), cause: "it was not renewed in time".into() });
         }
     }
 
@@ -497,7 +503,7 @@ impl Control {
     /// # Errors
     /// When there is no such backend.
     pub fn set_weight(&self, cluster: &str, backend: &str, weight: Weight) -> Result<(), ChangeError> {
-        self.with_backend(cluster, backend, |backend| backend.set_weight(weight))
+        self.with_backend(cluster, backend, |backend| backend.set_weight(Some(weight)))
     }
 
     /// Admits a share of a cluster's traffic; the rest is answered 503.
@@ -508,7 +514,7 @@ impl Control {
         let snapshot = self.snapshot();
         let target = snapshot.cluster(cluster).ok_or_else(|| no_cluster(&snapshot, cluster))?;
         target.cluster.admit(share);
-        self.events.send(Event::balancer(cluster, None, &format!("admits {share}")));
+        self.events.tell(Event::BalancerChanged { cluster: cluster.into(), backend: None, state: format!("admits {share}") });
         Ok(())
     }
 
@@ -527,7 +533,11 @@ impl Control {
             known: backends.iter().map(|one| one.name().to_owned()).collect(),
         })?;
         act(found);
-        self.events.send(Event::balancer(cluster, Some(backend), &found.state_word()));
+        self.events.tell(Event::BalancerChanged {
+            cluster: cluster.into(),
+            backend: Some(backend.into()),
+            state: format!("{}, weight {}", found.state_word(Instant::now()), found.weight().get()),
+        });
         Ok(())
     }
 }

@@ -4,7 +4,15 @@
 //! cluster, and both the faults that may touch them. State that must outlive a change (a backend's health, a fault's
 //! counters, a listener's sockets) is carried over by identity.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -12,7 +20,7 @@ use crate::{
     config::{self, Document, Path},
     faults::{Entry, Fault, Leg, Scope},
     net::{
-        Addresses, Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool,
+        Addresses, Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool, resolve,
         tls::{ClientFiles, KeyPair, ServerFiles, Trust},
     },
     route::{RouteSettings, Table},
@@ -20,6 +28,7 @@ use crate::{
     units::Dice,
     upstream::{
         Cluster, ClusterSettings,
+        retry::Retry,
         settings::{Protocol as Speaks, TlsSettings},
     },
     wire::http1,
@@ -73,6 +82,8 @@ pub struct Route {
     pub settings: RouteSettings,
     /// The cluster's place in the snapshot; `None` only in a document that went live without validation.
     pub cluster: Option<usize>,
+    /// Whether and when a request is tried again.
+    pub retry: Option<Arc<Retry>>,
     /// The faults on the client's leg.
     pub faults: Vec<Arc<Fault>>,
     /// The faults on the upstream leg, by backend.
@@ -91,6 +102,7 @@ pub struct Target {
     pub cluster: Arc<Cluster>,
     /// Where its backends are, by backend.
     pub addresses: Vec<Addresses>,
+    ids: Vec<u64>,
     /// Follows other names, for calls that a fault misleads.
     pub directory: Directory,
     /// TLS towards them.
@@ -107,6 +119,23 @@ pub struct Target {
     pub lanes: Arc<Sharded<ClusterLane>>,
     /// What is counted for its backends.
     pub backend_lanes: Vec<Arc<Sharded<BackendLane>>>,
+}
+
+impl Target {
+    /// A number by which a worker knows a backend's connections, unique while the process lives.
+    pub fn backend_id(&self, index: usize) -> u64 {
+        self.ids[index]
+    }
+
+    /// Whether one of its backends has this number.
+    pub fn has_backend(&self, id: u64) -> bool {
+        self.ids.contains(&id)
+    }
+
+    /// The place of the backend with this number.
+    pub fn place_of(&self, id: u64) -> Option<usize> {
+        self.ids.iter().position(|known| *known == id)
+    }
 }
 
 /// What a snapshot is compiled from.
@@ -134,6 +163,8 @@ pub struct Compiler {
     pub folder: PathBuf,
     /// What every roll is made with.
     pub dice: Dice,
+    /// The number of the next backend.
+    pub next_id: AtomicU64,
 }
 
 /// What stands in the way of a document that is right in itself: a port in use, a file that changed meanwhile.
@@ -209,9 +240,14 @@ impl Compiler {
             (None, None) => None,
         };
         let cluster = Arc::new(Cluster::compile(name, settings, before.map(|before| &*before.cluster), now));
+        let place_before = |address: &str| before?.addresses.iter().position(|known| known.to_string() == address);
+        let ids = settings.backends.iter().map(|backend| {
+            let known = place_before(&backend.address.to_string()).and_then(|place| before.map(|b| b.ids[place]));
+            known.unwrap_or_else(|| self.next_id.fetch_add(1, Ordering::Relaxed))
+        });
         let addresses = settings.backends.iter().map(|backend| {
-            let known = before.and_then(|b| b.addresses.iter().find(|a| *a.address() == backend.address));
-            known.cloned().unwrap_or_else(|| self.directory.follow(&backend.address))
+            let known = before.and_then(|b| b.addresses.iter().find(|a| a.to_string() == backend.address.to_string()));
+            known.cloned().unwrap_or_else(|| self.directory.follow(&place(&backend.address)))
         });
         let keep_alive = &settings.keep_alive;
         let faults = cluster.backends().iter().map(|backend| {
@@ -222,6 +258,7 @@ impl Compiler {
             name: name.into(),
             faults: faults.collect(),
             addresses: addresses.collect(),
+            ids: ids.collect(),
             directory: self.directory.clone(),
             tls,
             pool: pool::Limits {
@@ -290,13 +327,13 @@ impl Compiler {
         let routes: Vec<Route> = table
             .iter()
             .enumerate()
-            .map(|(place, route)| self.route(name, place, route, source.document, clusters, faults))
+            .map(|(place, route)| self.route(name, place, route, before, source.document, clusters, faults))
             .collect();
         let scope = Scope { listener: Some(name), ..Scope::default() };
         Ok(Listener {
             name: name.into(),
             tls,
-            permits: same.map_or_else(|| Permits::new(settings.limits.connections as usize), |s| s.permits.clone()),
+            permits: same.map_or_else(|| Permits::new(settings.limits.connections.get() as usize), |s| s.permits.clone()),
             table: Table::compile(table.iter().map(|route| &route.r#match)),
             routes,
             faults: standing(source.document, faults, Leg::Client, &scope),
@@ -332,12 +369,18 @@ impl Compiler {
         listener: &str,
         place: usize,
         settings: &RouteSettings,
+        before: Option<&Arc<Listener>>,
         document: &Document,
         clusters: &[Arc<Target>],
         faults: &[Arc<Fault>],
     ) -> Route {
         let name = settings.name.clone().unwrap_or_else(|| format!("{listener}/{place}"));
         let cluster = clusters.iter().position(|target| *target.name == *settings.cluster);
+        let known = before.and_then(|b| b.routes.get(place)).filter(|b| b.settings.retry == settings.retry);
+        let retry = match (known, &settings.retry) {
+            (Some(before), _) => before.retry.clone(),
+            (None, written) => written.as_ref().map(|written| Arc::new(Retry::compile(written, Instant::now()))),
+        };
         let scope = Scope {
             listener: Some(listener),
             route: Some(&name),
@@ -356,10 +399,16 @@ impl Compiler {
             faults: standing(document, faults, Leg::Client, &scope),
             name: name.into(),
             settings: settings.clone(),
+            retry,
             cluster,
             upstream,
         }
     }
+}
+
+/// The address as the resolver knows it.
+fn place(address: &crate::upstream::Address) -> resolve::Address {
+    address.to_string().parse().expect("an address shows itself in the form that it reads")
 }
 
 /// The document's faults and the leases', carried over while their definitions are equal.

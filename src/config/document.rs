@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     faults::Entry,
+    route::OneOrMany,
     units::{BadUnit, Span, as_text},
     upstream::ClusterSettings,
 };
@@ -28,7 +29,7 @@ pub struct Document {
     pub clusters: Named<ClusterSettings>,
     /// What stands for the roles of profiles: `http.source: app/app-a`, `db.source: orders-db`.
     #[serde(skip_serializing_if = "Named::is_empty")]
-    pub roles: Named<Target>,
+    pub roles: Named<OneOrMany<Target>>,
     /// The port for people and their tools.
     #[serde(skip_serializing_if = "is_default")]
     pub admin: Admin,

@@ -202,3 +202,108 @@ impl Look<'_> {
         self.find::<()>(path.key("key"), what, mend);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const DOCUMENT: &str = "\
+listeners:
+  public: {bind: 127.0.0.1:8443, cluster: app, tls: {certificate: server.pem, key: server.key}}
+clusters:
+  app: {backends: [{address: app.internal:9001}]}
+";
+
+    /// A folder with a document and the files of these names.
+    fn folder_with(files: &[(&str, &str)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("proxy.yaml"), DOCUMENT).unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    /// Each problem as `line:column what`, without the folder.
+    fn problems(folder: &TempDir) -> Vec<String> {
+        let problems = load(&folder.path().join("proxy.yaml")).expect_err("a problem");
+        let shown = problems.iter().map(|p| match p.place {
+            Some(place) => format!("{}:{} {}", place.line, place.column, p.what),
+            None => p.what.clone(),
+        });
+        shown.collect()
+    }
+
+    fn pair() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["app.example".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn a_certificate_with_its_key_is_taken() {
+        let (certificate, key) = pair();
+        let folder = folder_with(&[("server.pem", &certificate), ("server.key", &key)]);
+        assert_eq!(
+            load(&folder.path().join("proxy.yaml"))
+                .unwrap()
+                .document
+                .listeners
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn files_that_are_not_there_are_told_at_the_line_that_names_them() {
+        let expected = [
+            "2:67 `server.pem` cannot be read: there is no such file",
+            "2:84 `server.key` cannot be read: there is no such file",
+        ];
+        assert_eq!(problems(&folder_with(&[])), expected);
+    }
+
+    #[test]
+    fn files_that_hold_something_else_are_refused() {
+        let (certificate, key) = pair();
+        let check = |certificate: &str, key: &str, expected: &str| {
+            assert_eq!(
+                problems(&folder_with(&[("server.pem", certificate), ("server.key", key)])),
+                [expected]
+            );
+        };
+        check("hello", &key, "2:67 there is no certificate in `server.pem`");
+        check(
+            &certificate,
+            &certificate,
+            "2:84 there is no private key in `server.key`",
+        );
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        check(
+            &certificate,
+            encrypted,
+            "2:84 the key in `server.key` is encrypted",
+        );
+        check(
+            &certificate,
+            &pair().1,
+            "2:84 `server.key` is not the key of `server.pem`",
+        );
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_read_is_a_problem_too() {
+        let folder = folder_with(&[]);
+        let check = |name: &str, expected: &str| {
+            let problems = load(&folder.path().join(name)).unwrap_err().to_string();
+            assert!(problems.contains(expected), "{problems}");
+        };
+        check("none.yaml", "cannot be read: there is no such file");
+        check("", "cannot be read: it is a folder");
+        fs::write(folder.path().join("latin1.yaml"), b"listeners:\n  a: caf\xe9\n").unwrap();
+        check("latin1.yaml", "line 2 is no UTF-8 text");
+        fs::write(folder.path().join("large.yaml"), "#".repeat(LARGEST + 9)).unwrap();
+        check("large.yaml", "more than the 1048576 bytes allowed");
+    }
+}

@@ -45,6 +45,35 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// An HTTP listener that sends everything to a cluster, with every limit at its default.
+    pub fn new(bind: SocketAddr, cluster: impl Into<String>) -> Self {
+        Self {
+            bind: Bind(bind),
+            protocol: Protocol::default(),
+            tls: None,
+            routes: Vec::new(),
+            cluster: Some(cluster.into()),
+            proxy_protocol: false,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            headers: Headers::default(),
+        }
+    }
+
+    /// The name of each route in faults, logs and metrics (its own, or `name` of the listener and its number from 0), and the
+    /// cluster that it leads to; in the order of [`Self::table`].
+    pub fn ways(&self, name: &str) -> impl Iterator<Item = (String, &str)> {
+        let own = self
+            .routes
+            .iter()
+            .map(|route| (route.name.clone(), route.cluster.as_str()));
+        let rest = self.cluster.iter().map(|cluster| (None, cluster.as_str()));
+        let named = move |(i, (own, cluster)): (usize, (Option<String>, _))| {
+            (own.unwrap_or_else(|| format!("{name}/{i}")), cluster)
+        };
+        own.chain(rest).enumerate().map(named)
+    }
+
     /// The routes, with `cluster` written out as the route that it is short for.
     pub fn table(&self) -> Cow<'_, [RouteSettings]> {
         match &self.cluster {
@@ -56,14 +85,6 @@ impl Listener {
             }
         }
     }
-}
-
-/// What a route is called in faults, logs and metrics: its own name, or the listener's and the route's number from 0.
-pub fn route_name(listener: &str, index: usize, route: &RouteSettings) -> String {
-    route
-        .name
-        .clone()
-        .unwrap_or_else(|| format!("{listener}/{index}"))
 }
 
 /// The route that takes everything to a cluster.

@@ -16,6 +16,7 @@ mod path;
 mod problem;
 mod read;
 mod refusal;
+mod required;
 mod schema;
 mod syntax;
 mod tree;
@@ -28,14 +29,12 @@ pub use emit::to_yaml;
 pub use files::{check_files, folder, load, load_text, read_text};
 pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
 pub use limit::Limit;
-pub use listener::{
-    Bind, ClientCertificate, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion, route_name,
-};
-pub use load::{Loaded, read_document};
+pub use listener::{Bind, ClientCertificate, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion};
+pub use load::{Loaded, read_document, read_fault, read_unchecked};
 pub use named::Named;
 pub use path::{Path, Step};
-pub use problem::{Place, Problem, Problems};
-pub use read::{MOST, read, read_tree, salvage};
+pub use problem::{MOST, Place, Problem, Problems};
+pub use read::{read, read_tree, salvage};
 pub use schema::schema;
 pub use tree::{Node, Tree};
 pub use yaml::{DEEPEST, LARGEST};

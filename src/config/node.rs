@@ -99,6 +99,7 @@ impl<'t> Reader<'t> {
         self,
         entries: &'t [(Node, Node)],
         keys: Keys,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         let mut rest = self.entries(entries);
@@ -108,7 +109,7 @@ impl<'t> Reader<'t> {
             value: None,
             keys,
         };
-        let value = self.blame(visitor.visit_map(access))?;
+        let value = self.blame(visitor.visit_map(access).map_err(|e| e.of(name)))?;
         // A type that takes a mapping for one of several kinds reads its first key only.
         match (self.entries(entries).next(), rest.next()) {
             (Some((one, _)), Some((two, _))) => Err(self.wrong_keys(one, two)),
@@ -176,7 +177,7 @@ impl<'t> Deserializer<'t> for Reader<'t> {
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.node.value {
             Value::List(items) => self.list(items, visitor),
-            Value::Map(entries) => self.map(entries, Keys::Any, visitor),
+            Value::Map(entries) => self.map(entries, Keys::Any, "", visitor),
             Value::Scalar { text, plain: false } => self.blame(visitor.visit_borrowed_str(text)),
             Value::Scalar { text, plain: true } => self.blame(match text.as_str() {
                 text if is_null(text) => visitor.visit_unit(),
@@ -291,19 +292,19 @@ impl<'t> Deserializer<'t> for Reader<'t> {
 
     fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.node.value {
-            Value::Map(entries) => self.map(entries, Keys::Free, visitor),
+            Value::Map(entries) => self.map(entries, Keys::Free, "", visitor),
             _ => Err(self.wrong("a mapping (`name: ...`)", "")),
         }
     }
 
     fn deserialize_struct<V: Visitor<'t>>(
         self,
-        _: &'static str,
+        name: &'static str,
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         match (&self.node.value, known) {
-            (Value::Map(entries), _) => self.map(entries, Keys::Any, visitor),
+            (Value::Map(entries), _) => self.map(entries, Keys::Any, name, visitor),
             (_, []) => Err(self.wrong("an empty mapping", "write `{}`")),
             (_, known) => {
                 let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();

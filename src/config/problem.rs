@@ -43,6 +43,9 @@ pub struct Problem {
 #[serde(transparent)]
 pub struct Problems(Vec<Problem>);
 
+/// So many problems are reported at most: nobody reads more, and each costs another pass over the text.
+pub const MOST: usize = 100;
+
 /// How many characters of a long line are shown around the place.
 const SHOWN: usize = 120;
 
@@ -116,8 +119,9 @@ impl fmt::Display for Problem {
 impl Problems {
     /// Adds a problem at its place in the order.
     pub fn push(&mut self, problem: Problem) {
-        let key = |p: &Problem| (p.file.clone(), p.place);
-        let at = self.0.partition_point(|p| key(p) <= key(&problem));
+        let at = self
+            .0
+            .partition_point(|p| (&p.file, p.place) <= (&problem.file, problem.place));
         self.0.insert(at, problem);
     }
 

@@ -9,25 +9,24 @@
 
 use std::collections::{HashMap, HashSet};
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{
     node::Reader,
-    problem::Problems,
-    refusal::{Kind, Refusal},
+    problem::{MOST, Problems},
+    refusal::{Kind, Refusal, missing},
+    required::Required,
     tree::{Id, Node, Tree, Value},
 };
 
-/// So many problems are reported at most: nobody reads more, and each costs another pass over the tree.
-pub const MOST: usize = 100;
-
 /// Reads a text (YAML or JSON) as a `T`, or says everything that is wrong with it.
-pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Problems> {
+pub fn read<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, Problems> {
     read_tree(&Tree::parse(file, text)?)
 }
 
 /// Reads a tree as a `T`. Keep the tree to show where later checks found something.
-pub fn read_tree<T: DeserializeOwned>(tree: &Tree) -> Result<T, Problems> {
+pub fn read_tree<T: DeserializeOwned + JsonSchema>(tree: &Tree) -> Result<T, Problems> {
     let (value, problems) = salvage(tree);
     match value {
         Some(value) => problems.or(value),
@@ -37,12 +36,13 @@ pub fn read_tree<T: DeserializeOwned>(tree: &Tree) -> Result<T, Problems> {
 
 /// Reads what can be read: the value without the parts that are wrong, and what is wrong with them. `None` when
 /// too much is wrong, never without a problem.
-pub fn salvage<T: DeserializeOwned>(tree: &Tree) -> (Option<T>, Problems) {
+pub fn salvage<T: DeserializeOwned + JsonSchema>(tree: &Tree) -> (Option<T>, Problems) {
     let mut pruned = Pruned {
         nodes: tree.broken.clone(),
         meant: HashMap::new(),
     };
     let mut problems = tree.flaws.clone();
+    let required = Required::<T>::new();
     // Each pass prunes one node; consequences prune without a problem, but at most once per level of a problem.
     for _ in 0..MOST * super::yaml::DEEPEST {
         if problems.len() >= MOST {
@@ -54,7 +54,7 @@ pub fn salvage<T: DeserializeOwned>(tree: &Tree) -> (Option<T>, Problems) {
         };
         let at = refusal.at.unwrap_or(tree.root.id);
         if problems.is_empty() || !pruned.explain(tree, at, &refusal) {
-            let (what, mend) = refusal.kind.words();
+            let (what, mend) = pruned.words(tree, at, &refusal.kind, &required);
             problems.push(tree.problem_at(at, what, mend));
         }
         if at == tree.root.id || !pruned.nodes.insert(at) {
@@ -86,12 +86,39 @@ impl Pruned {
         };
         match (&refusal.kind, &node.value) {
             (_, Value::Scalar { .. }) | (Kind::UnknownKey { .. } | Kind::UnknownName { .. }, _) => false,
-            (Kind::MissingKey { name, .. }, Value::Map(entries)) => entries.iter().any(|(key, value)| {
-                let left_out = self.nodes.contains(&key.id) || self.nodes.contains(&value.id);
-                left_out && (key.text() == Some(name) || self.meant.get(&key.id) == Some(name))
-            }),
+            (Kind::MissingKey { name, .. }, Value::Map(entries)) => self.has_lost(entries, name),
             (Kind::MissingKey { .. }, Value::List(_)) => false,
             (Kind::Type { .. } | Kind::Custom(_), Value::List(_) | Value::Map(_)) => self.hurts(node),
+        }
+    }
+
+    /// Whether a key was written, if perhaps not rightly, and left out.
+    fn has_lost(&self, entries: &[(Node, Node)], name: &str) -> bool {
+        entries.iter().any(|(key, value)| {
+            let left_out = self.nodes.contains(&key.id) || self.nodes.contains(&value.id);
+            left_out && (key.text() == Some(name) || self.meant.get(&key.id) == Some(&name))
+        })
+    }
+
+    /// The words for a refusal; for a missing key, with those of the others that the same mapping misses.
+    fn words<T: JsonSchema>(
+        &self,
+        tree: &Tree,
+        at: Id,
+        kind: &Kind,
+        required: &Required<T>,
+    ) -> (String, String) {
+        match (kind, find(&tree.root, at).map(|node| &node.value)) {
+            (Kind::MissingKey { name, of: Some(of) }, Some(Value::Map(entries))) => {
+                let written = |name: &str| entries.iter().any(|(key, _)| key.text() == Some(name));
+                let keys = required.keys(of, name);
+                let absent = keys
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|key| !written(key) && !self.has_lost(entries, key));
+                missing(&absent.collect::<Vec<_>>())
+            }
+            (kind, _) => kind.words(),
         }
     }
 
@@ -130,7 +157,7 @@ mod tests {
     use super::*;
     use crate::units::{Probability, Span};
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Tale {
         title: String,
@@ -140,7 +167,7 @@ mod tests {
         cast: BTreeMap<String, Role>,
     }
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Scene {
         lasts: Span,
@@ -150,7 +177,7 @@ mod tests {
         curve: Option<Vec<(Span, f64)>>,
     }
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Role {
         on: Option<bool>,
@@ -158,7 +185,7 @@ mod tests {
         alias: Option<String>,
     }
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     enum Deed {
         Rest,
@@ -166,7 +193,7 @@ mod tests {
         Say { text: String },
     }
 
-    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
     #[serde(default, deny_unknown_fields)]
     struct Walk {
         far: bool,
@@ -316,7 +343,7 @@ cast:
         );
         let large = tale(&"#".repeat(super::super::LARGEST + 1)).unwrap_err();
         assert!(
-            large.to_string().contains("more than the 1048576 allowed"),
+            large.to_string().contains("more than the 1048576 bytes allowed"),
             "{large}"
         );
     }

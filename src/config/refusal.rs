@@ -29,7 +29,11 @@ pub(super) enum Kind {
         known: &'static [&'static str],
     },
     /// A key that the mapping must have.
-    MissingKey { name: &'static str },
+    MissingKey {
+        name: &'static str,
+        /// The type of the mapping, where it is known.
+        of: Option<&'static str>,
+    },
     /// Something else than expected.
     Type {
         expected: String,
@@ -53,6 +57,14 @@ impl Refusal {
             mend: mend.into(),
         }
         .into()
+    }
+
+    /// The same refusal, with the type of the mapping that misses a key.
+    pub(super) fn of(mut self, name: &'static str) -> Self {
+        if let (Kind::MissingKey { of, .. }, None) = (&mut self.kind, self.at) {
+            *of = Some(name);
+        }
+        self
     }
 
     /// The same refusal, caused by this node unless a node inside it caused it.
@@ -81,7 +93,7 @@ impl Kind {
                 format!("unknown word `{name}`"),
                 instead(nearest(name, known.iter().copied()), known),
             ),
-            Self::MissingKey { name } => (format!("`{name}` is missing"), format!("add `{name}: ...` here")),
+            Self::MissingKey { name, .. } => missing(&[name]),
             Self::Type {
                 expected,
                 found,
@@ -99,6 +111,17 @@ impl Kind {
     }
 }
 
+/// The words for keys that are missing from one mapping.
+pub(super) fn missing(names: &[&str]) -> (String, String) {
+    let list = |form: fn(&&str) -> String| names.iter().map(form).collect::<Vec<_>>().join(" and ");
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let what = format!("{} {are} missing", list(|name| format!("`{name}`")));
+    (
+        what,
+        format!("add {} here", list(|name| format!("`{name}: ...`"))),
+    )
+}
+
 /// Splits a message into what is wrong and how to mend it, at the first `: ` or `; ` that is not quoted.
 fn split(text: &str) -> (String, String) {
     let mut quoted = false;
@@ -114,16 +137,18 @@ fn split(text: &str) -> (String, String) {
 /// How many names a message lists.
 const LISTED: usize = 40;
 
+/// Names for a message.
+pub(super) fn list(known: &[&str]) -> String {
+    let names: Vec<_> = known
+        .iter()
+        .take(LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if known.len() > LISTED { ", ..." } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
 fn instead(near: Option<&str>, known: &[&str]) -> String {
-    let list = |known: &[&str]| {
-        let names: Vec<_> = known
-            .iter()
-            .take(LISTED)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let more = if known.len() > LISTED { ", ..." } else { "" };
-        format!("{}{more}", names.join(", "))
-    };
     match (near, known) {
         (_, []) => "nothing can be written here".to_owned(),
         (None, [one]) => format!("the only one is `{one}`"),
@@ -132,13 +157,23 @@ fn instead(near: Option<&str>, known: &[&str]) -> String {
     }
 }
 
+/// Names are compared with so many others at most, and only where they are short: each comparison takes the product of
+/// their lengths.
+const COMPARED: usize = 1000;
+
+/// See [`COMPARED`].
+const LONGEST: usize = 100;
+
 /// The name that was probably meant: at most one slip in three characters away.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let name = plain(name);
     let slips = |other: &str| strsim::damerau_levenshtein(&name, &plain(other));
-    let (slips, near) = known
+    let short = known
         .into_iter()
+        .take(COMPARED)
+        .filter(|other| other.len() <= LONGEST && name.len() <= LONGEST);
+    let (slips, near) = short
         .map(|other| (slips(other), other))
         .min_by_key(|(slips, _)| *slips)?;
     let longest = name.chars().count().max(near.chars().count());
@@ -164,12 +199,13 @@ impl de::Error for Refusal {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let expected = match expected.to_string() {
-            nonzero if nonzero.starts_with("a nonzero ") => "a whole number of at least 1".to_owned(),
-            kind if kind == "enum" => "one key that says which kind".to_owned(),
-            other => other,
+        let (expected, mend) = match expected.to_string() {
+            text if text == "a string" => ("text".to_owned(), "put it in quotes"),
+            kind if kind == "enum" => ("one key that says which kind".to_owned(), ""),
+            nonzero if nonzero.starts_with("a nonzero ") => ("a whole number of at least 1".to_owned(), ""),
+            other => (other, ""),
         };
-        Self::wrong(expected, describe(found), "")
+        Self::wrong(expected, describe(found), mend)
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -199,7 +235,7 @@ impl de::Error for Refusal {
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Kind::MissingKey { name }.into()
+        Kind::MissingKey { name, of: None }.into()
     }
 
     fn duplicate_field(name: &'static str) -> Self {

@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::{
     path::{Path, Step},
-    problem::{Place, Problem, Problems},
+    problem::{MOST, Place, Problem, Problems},
     syntax,
     tree::{Id, Node, Tree, Value, located},
 };
@@ -21,10 +21,7 @@ pub const DEEPEST: usize = 64;
 /// Reads a text into a tree; see [`Tree::parse`].
 pub(super) fn parse(file: &str, text: &str) -> Result<Tree, Problems> {
     if text.len() > LARGEST {
-        let what = format!(
-            "the document has {} bytes, more than the {LARGEST} allowed",
-            text.len()
-        );
+        let what = format!("the document has more than the {LARGEST} bytes allowed");
         return Err(Problem::whole(file, what, "split it, or generate less").into());
     }
     let mut builder = Builder::new(file, text);
@@ -289,8 +286,11 @@ impl<'t> Builder<'t> {
     }
 
     fn flaw(&mut self, place: Place, what: &str, mend: &str) {
-        let problem = self.problem(place, what, mend);
-        self.flaws.push(problem);
+        // A hostile text could have more flaws than there is time to show.
+        if self.flaws.len() < MOST {
+            let problem = self.problem(place, what, mend);
+            self.flaws.push(problem);
+        }
     }
 
     fn problem(&self, place: Place, what: &str, mend: &str) -> Problem {

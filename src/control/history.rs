@@ -1,6 +1,6 @@
 //! The documents that were in force: who changed what, when, and how to go back.
 
-use std::{collections::VecDeque, path::PathBuf};
+use std::{collections::VecDeque, fmt, path::PathBuf};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -23,6 +23,12 @@ impl Author {
     /// Names an author.
     pub fn new(who: impl Into<String>, via: impl Into<String>) -> Self {
         Self { who: who.into(), via: via.into() }
+    }
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.who, self.via)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What keeps faults alive. A fault lives only while somebody holds its lease: a drill or an API session that renews
 //! it, or an end time. The clock is monotonic, so a step of the wall clock neither ends nor prolongs one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,15 @@ pub enum Owner {
         /// Who: the token's name, or the address where there are no tokens.
         by: String,
     },
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drill { drill } => write!(f, "drill {drill}"),
+            Self::Api { by } => f.write_str(by),
+        }
+    }
 }
 
 /// Faults that live and end together.

@@ -102,10 +102,15 @@ impl Journal {
     /// Begins a journal in a file that must not exist yet.
     pub async fn create(path: &Path, drill: &str) -> io::Result<Self> {
         let file = File::options().append(true).create_new(true).open(path).await?;
-        Ok(Self {
+        Ok(Self::on(file, drill))
+    }
+
+    /// Begins a journal on a file that is open.
+    pub(super) fn on(file: File, drill: &str) -> Self {
+        Self {
             file,
             chain: Chain::new(drill),
-        })
+        }
     }
 
     /// Adds events, and returns their lines once they are safe on the disk.

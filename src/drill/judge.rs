@@ -64,6 +64,8 @@ pub struct Checked {
     pub wanted: String,
     /// What was measured: a share, or a count of exchanges.
     pub measured: Option<f64>,
+    /// What that is a number of.
+    pub unit: Unit,
     /// How many requests that rests on.
     pub requests: u64,
     /// What came of it.
@@ -71,6 +73,26 @@ pub struct Checked {
     /// Why it matters, as the profile says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// What a measure is a number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A share of requests.
+    Share,
+    /// Exchanges.
+    Exchanges,
+}
+
+impl Checked {
+    /// What was measured, as it is shown: shares with a decimal, because bounds are exact.
+    pub fn measured_words(&self) -> Option<String> {
+        self.measured.map(|measured| match self.unit {
+            Unit::Share => format!("{:.1}%", measured * 100.0),
+            Unit::Exchanges => format!("{measured:.0}"),
+        })
+    }
 }
 
 /// The two kinds of checks.
@@ -180,6 +202,10 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
         what,
         wanted,
         measured,
+        unit: match check.that {
+            Target::Ok { .. } => Unit::Share,
+            Target::Hits(_) => Unit::Exchanges,
+        },
         requests,
         result,
         why: check.why.clone(),

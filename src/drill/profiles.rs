@@ -89,6 +89,23 @@ mod tests {
     }
 
     #[test]
+    fn the_grammar_has_a_schema_for_editors() {
+        let schema = serde_json::to_value(schemars::schema_for!(Profile)).unwrap();
+        assert_eq!(schema["additionalProperties"], false);
+        assert!(schema["properties"]["phases"].is_object(), "{schema}");
+    }
+
+    #[test]
+    fn a_profile_survives_being_written_and_read() {
+        for shipped in SHIPPED {
+            let profile = load(shipped.name).unwrap_or_else(|problems| panic!("{problems}"));
+            let written = crate::config::to_yaml(&profile).unwrap();
+            let back = read("written.yaml", &written).unwrap_or_else(|problems| panic!("{problems}"));
+            assert_eq!(back, profile);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_where_it_stands() {
         let text = find("orm-break")
             .unwrap()

@@ -11,7 +11,7 @@ use super::{
     event::{Ending, Event, Lifted, Stamped},
     facts::{Observed, Order},
     journal::Journal,
-    judge::{Judgement, judge},
+    judge::{Judgement, Verdict, judge},
     ledger::Ledger,
     remote::{Command, Inbox},
     script::{Named, Script},
@@ -35,6 +35,19 @@ pub trait Watcher: Send {
 
     /// A tick has passed.
     fn looked(&mut self, view: &View);
+}
+
+/// Both follow it, such as a terminal and the live feed.
+impl<A: Watcher, B: Watcher> Watcher for (A, B) {
+    fn recorded(&mut self, stamped: &Stamped, line: &str) {
+        self.0.recorded(stamped, line);
+        self.1.recorded(stamped, line);
+    }
+
+    fn looked(&mut self, view: &View) {
+        self.0.looked(view);
+        self.1.looked(view);
+    }
 }
 
 /// What a drill comes to.
@@ -221,14 +234,16 @@ impl<W: World + ?Sized> Shell<'_, W> {
         self.note(Event::Lifted(lifted));
         // The lifting itself is not part of the verdict, but stands before it in the journal.
         let written = self.write().await;
-        let judgement = judge(&self.ledger);
+        let mut judgement = judge(&self.ledger);
         self.note(Event::Judged(Box::new(judgement.clone())));
-        let written = written.and(self.write().await);
-        let lost = self.lost.or_else(|| {
-            written
-                .err()
-                .map(|e| format!("the journal could not be written: {e}"))
-        });
+        let written = written.and(self.write().await).err();
+        let lost = self
+            .lost
+            .or_else(|| written.map(|e| format!("the journal could not be written: {e}")));
+        if lost.is_some() && judgement.verdict == Verdict::Held {
+            // What nobody can look up later was not shown.
+            (judgement.verdict, judgement.exit) = (Verdict::Incomplete, Verdict::Incomplete.exit());
+        }
         Outcome {
             judgement,
             ending: self.timeline.ended().cloned().unwrap_or(Ending::Complete),

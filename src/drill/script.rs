@@ -317,6 +317,9 @@ fn station(
             ));
         }
     }
+    let injects = profile.injects.iter().filter(|inject| inject.phase == phase.name);
+    let mut injects: Vec<_> = injects.cloned().collect();
+    injects.sort_by_key(|inject| inject.after);
     Station {
         name: phase.name.clone(),
         kind: phase.kind,
@@ -325,12 +328,7 @@ fn station(
         may_fail: phase.may_fail.clone(),
         ways: phase.leave.iter().map(|leave| way(profile, leave)).collect(),
         at_most: phase.at_most.map(Duration::from),
-        injects: profile
-            .injects
-            .iter()
-            .filter(|inject| inject.phase == phase.name)
-            .cloned()
-            .collect(),
+        injects,
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) enum Nature {
     Silent,
     /// Faults do what they say, and requests that no fault touches fail, too.
     Ill,
+    /// It does not let faults be set.
+    Refusing,
 }
 
 /// Visitors a second.
@@ -148,6 +150,9 @@ impl World for Simulated {
     }
 
     fn hold(&self, faults: &[Named]) -> Result<(), Refusal> {
+        if self.nature == Nature::Refusing && !faults.is_empty() {
+            return Err(Refusal("`app-a` has a public address".into()));
+        }
         self.observe_traffic();
         let mut state = self.state();
         state.held = faults.iter().map(|(name, _)| name.clone()).collect();

@@ -9,16 +9,18 @@ use anstream::adapter::strip_str;
 use tokio::time::Instant;
 
 use super::{
-    event::Stamped,
+    event::{Event, Stamped},
     run::Watcher,
     timeline::View,
-    watch::{line, lines, summary},
+    watch::{line, lines, summary, verdict},
 };
 
 /// How often the lines on a terminal are drawn anew: faster than that nobody reads.
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
 /// How often the state is written where lines are only ever added.
 const REPEAT_EVERY: Duration = Duration::from_secs(15);
+/// On a terminal that is narrower, lines would wrap and could not be taken away again.
+const NARROWEST: usize = 60;
 /// How wide a terminal is that does not say.
 const USUAL_WIDTH: usize = 80;
 
@@ -39,7 +41,7 @@ impl Terminal<io::Stderr> {
         let out = io::stderr();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            in_place: out.is_terminal() && !dumb,
+            in_place: out.is_terminal() && !dumb && width() >= NARROWEST,
             colours: anstream::AutoStream::choice(&out) != anstream::ColorChoice::Never,
             out,
             drawn: 0,
@@ -101,14 +103,21 @@ impl<W: Write> Terminal<W> {
 
 impl<W: Write + Send> Watcher for Terminal<W> {
     fn recorded(&mut self, stamped: &Stamped, _: &str) {
-        if let Some(told) = line(stamped.at.offset(), &stamped.event) {
-            let mut text = String::new();
-            self.erase(&mut text);
-            self.push(&mut text, &told);
-            self.write(&text);
-            // What was erased is drawn anew with the next view, at once.
-            self.last = self.last.filter(|_| !self.in_place);
+        let told = match &stamped.event {
+            Event::Judged(judged) => verdict(judged),
+            event => line(stamped.at.offset(), event).into_iter().collect(),
+        };
+        if told.is_empty() {
+            return;
         }
+        let mut text = String::new();
+        self.erase(&mut text);
+        for line in &told {
+            self.push(&mut text, line);
+        }
+        self.write(&text);
+        // What was erased is drawn anew with the next view, at once.
+        self.last = self.last.filter(|_| !self.in_place);
     }
 
     fn looked(&mut self, view: &View) {
@@ -134,4 +143,53 @@ fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stderr());
     let width = size.map_or(0, |size| usize::from(size.ws_col));
     if width == 0 { USUAL_WIDTH - 1 } else { width - 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::drill::{
+        Mode,
+        event::{Said, Stamp},
+        facts::Observed,
+        offset::Offset,
+        profile::Audience,
+        simulated::orm_break,
+        timeline::Timeline,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_up_to_date_is_taken_away_before_anything_else_is_written() {
+        let mut out = Vec::new();
+        let mut terminal = Terminal {
+            in_place: true,
+            ..Terminal::plain(&mut out)
+        };
+        let script = Arc::new(orm_break(Mode::Replay, true));
+        let (timeline, _) = Timeline::begin(script, Instant::now(), &Observed::default());
+        let view = timeline.view(Instant::now());
+        terminal.looked(&view);
+        // Too soon to draw anew.
+        terminal.looked(&view);
+        let said = Said {
+            to: Audience::Responders,
+            text: "Can you look?".into(),
+        };
+        let at = Stamp::new(Offset::mins(6).0, Duration::from_secs(6));
+        terminal.recorded(
+            &Stamped {
+                at,
+                event: Event::Said(said),
+            },
+            "",
+        );
+        terminal.looked(&view);
+        let text = String::from_utf8(out).unwrap();
+        let drawn = text.matches("story +0m").count();
+        let erased = text.find("\x1b[5A\x1b[J").unwrap();
+        assert_eq!(drawn, 2, "{text}");
+        assert!(erased < text.find("Can you look?").unwrap(), "{text}");
+    }
 }

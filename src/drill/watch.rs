@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use super::{
     event::{Ending, Event},
     facts::Counts,
+    judge::{CheckResult, Checked, Judgement, Verdict},
     offset::Offset,
     profile::{Audience, Outcome},
     timeline::{Gauge, View},
@@ -149,16 +150,15 @@ pub fn line(at: Offset, event: &Event) -> Option<String> {
                 phase.phase, phase.because
             )
         }
-        Event::ActStarted(act) => format!("{} {DIM}begun by {}{DIM:#}", act.act, act.by),
-        Event::ActEnded(act) => match (act.result, &act.message) {
-            (Outcome::Ok, _) => format!("{} {DIM}by {}{DIM:#} {GOOD}done{GOOD:#}", act.act, act.by),
-            (Outcome::Refused, message) => format!(
-                "{} {DIM}by {}{DIM:#} {BAD}refused{BAD:#} {}",
-                act.act,
-                act.by,
-                message.as_deref().unwrap_or_default()
-            ),
-        },
+        Event::ActStarted(act) => format!("{}  begun {DIM}({}){DIM:#}", act.act, act.by),
+        Event::ActEnded(act) => {
+            let result = match (act.result, &act.message) {
+                (Outcome::Ok, _) => format!("{GOOD}done{GOOD:#}"),
+                (Outcome::Refused, None) => format!("{BAD}refused{BAD:#}"),
+                (Outcome::Refused, Some(message)) => format!("{BAD}refused{BAD:#}: {message}"),
+            };
+            format!("{}  {result} {DIM}({}){DIM:#}", act.act, act.by)
+        }
         Event::Said(said) => {
             let to = match said.to {
                 Audience::Responders => "",
@@ -169,9 +169,52 @@ pub fn line(at: Offset, event: &Event) -> Option<String> {
         }
         Event::Signalled(mark) => format!("signal {BOLD}{}{BOLD:#}", mark.name),
         Event::DrillEnded(ended) => format!("{BOLD}end{BOLD:#}  {}", ending(&ended.how)),
-        Event::MarkPassed(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_) => return None,
+        Event::MarkPassed(mark) => format!("{DIM}the original: {}{DIM:#}", mark.name.replace('_', " ")),
+        Event::Lifted(lifted) => {
+            let style = if lifted.injected == 0 { GOOD } else { BAD };
+            format!(
+                "{style}{} of {} requests{style:#} carried an injected answer after all faults were lifted",
+                lifted.injected, lifted.requests
+            )
+        }
+        Event::Sampled(_) | Event::Judged(_) => return None,
     };
     Some(format!("{DIM}{:>6}{DIM:#}  {said}", minutes(at)))
+}
+
+/// The verdict as a few lines: every check, with what was wanted and what was measured.
+pub fn verdict(judged: &Judgement) -> Vec<String> {
+    let mut lines: Vec<_> = judged.checks.iter().map(checked).collect();
+    let (style, word) = match judged.verdict {
+        Verdict::Held => (GOOD, "every check held"),
+        Verdict::Failed => (BAD, "failed"),
+        Verdict::Stopped => (BAD, "stopped by a rule"),
+        Verdict::Panicked => (BAD, "panic"),
+        Verdict::Incomplete => (POOR, "not everything was evaluated"),
+    };
+    lines.push(format!(
+        "{style}{word}{style:#} {DIM}(exit status {}){DIM:#}",
+        judged.exit
+    ));
+    lines
+}
+
+fn checked(check: &Checked) -> String {
+    let (style, word) = match check.result {
+        CheckResult::Held => (GOOD, "held"),
+        CheckResult::Failed => (BAD, "failed"),
+        CheckResult::NotEvaluated => (POOR, "not evaluated"),
+        CheckResult::NotAsked => (DIM, "not asked"),
+        CheckResult::Void => (DIM, "void"),
+    };
+    let measured = check.measured_words().map(|words| format!(", measured {words}"));
+    format!(
+        "  {style}{word:13}{style:#} in {}: {} {}{}",
+        check.phase,
+        check.what,
+        check.wanted,
+        measured.unwrap_or_default()
+    )
 }
 
 /// How a drill ended, in words.

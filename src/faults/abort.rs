@@ -1,6 +1,6 @@
 //! `abort`: an answer in the backend's place.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{StatusCode, request};
@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::{Answer, Fields, Grpc, Status, grpc_message},
+    answer::{Answer, Grpc, GrpcCode, Status, grpc_message},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Hook, Verdict},
 };
+use crate::route::name::{FieldName, FieldValue};
 
 /// Answers in the backend's place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,15 +23,14 @@ pub struct Abort {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// Its header fields.
-    #[serde(default, skip_serializing_if = "Fields::is_empty")]
-    pub headers: Fields,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<FieldName, FieldValue>,
     /// Its body. Default: none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
     /// The status that a gRPC client gets, 0 to 16. Default: the one that fits the HTTP status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 16))]
-    pub grpc_status: Option<u8>,
+    pub grpc_status: Option<GrpcCode>,
     /// The message that goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc_message: Option<String>,
@@ -69,16 +69,16 @@ pub(super) const DOC: Doc = Doc {
 impl Abort {
     pub(super) fn compile(&self) -> Compiled {
         let grpc = self.grpc_status.map(|code| Grpc {
-            code,
+            code: code.into(),
             message: self.grpc_message.as_deref().map(grpc_message),
         });
-        Compiled(Arc::new(Answer {
-            status: self.status.map_or(StatusCode::SERVICE_UNAVAILABLE, Status::code),
-            headers: self.headers.map().clone(),
+        let answer = Answer {
             body: Bytes::copy_from_slice(self.body.as_bytes()),
             grpc,
             after: self.after,
-        }))
+            ..Answer::new(self.status.map_or(StatusCode::SERVICE_UNAVAILABLE, Status::code))
+        };
+        Compiled(Arc::new(answer.with_headers(&self.headers)))
     }
 }
 
@@ -97,5 +97,68 @@ impl Acts for Compiled {
 
     fn open(&self, _: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
         Verdict::Answer(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::faults::trial::{fault, open};
+
+    fn answer(kind: &str) -> Arc<Answer> {
+        let now = Instant::now();
+        match open(&fault(kind, now), 1, now) {
+            Verdict::Answer(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_answer_is_as_written() {
+        let answer = answer("{abort: {status: 429, headers: {Retry-After: '30'}, body: slow down}}");
+        let response = answer.response(false);
+        assert_eq!(
+            (response.status().as_u16(), response.body().as_ref()),
+            (429, &b"slow down"[..])
+        );
+        assert_eq!(response.headers()["retry-after"], "30");
+        assert!(!answer.after);
+    }
+
+    #[test]
+    fn the_backend_is_asked_only_if_that_is_written() {
+        assert!(answer("{abort: {after: true}}").after);
+        assert_eq!(answer("abort").status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_grpc_client_gets_a_grpc_status() {
+        let check = |kind: &str, code: &str, message: Option<&str>| {
+            let response = answer(kind).response(true);
+            assert_eq!(
+                (response.status().as_u16(), response.body().len()),
+                (200, 0),
+                "{kind}"
+            );
+            assert_eq!(response.headers()["grpc-status"], code, "{kind}");
+            assert_eq!(
+                response
+                    .headers()
+                    .get("grpc-message")
+                    .map(|m| m.to_str().unwrap()),
+                message,
+                "{kind}"
+            );
+        };
+        check(
+            "{abort: {grpc_status: 8, grpc_message: 50% gone}}",
+            "8",
+            Some("50%25 gone"),
+        );
+        check("{abort: {status: 503, body: text}}", "14", None);
+        check("{abort: {status: 401}}", "16", None);
+        check("{abort: {status: 500}}", "2", None);
     }
 }

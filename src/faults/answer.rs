@@ -1,11 +1,13 @@
 //! The answer that a fault gives in the backend's place, and the words it is written with.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::route::name::{FieldName, FieldValue};
 
 /// An answer given by a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,16 @@ impl Answer {
             grpc: None,
             after: false,
         }
+    }
+
+    /// The same answer with header fields as they are written.
+    #[must_use]
+    pub(super) fn with_headers(mut self, fields: &BTreeMap<FieldName, FieldValue>) -> Self {
+        let pairs = fields
+            .iter()
+            .map(|(name, value)| (name.0.clone(), value.0.clone()));
+        self.headers.extend(pairs);
+        self
     }
 
     /// The answer as HTTP; gRPC calls get an answer that consists of trailers only.
@@ -127,57 +139,24 @@ impl From<StatusCode> for Status {
     }
 }
 
-/// Header fields, each a name and a value that HTTP allows.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
-pub struct Fields(#[schemars(with = "BTreeMap<String, String>")] HeaderMap);
+/// The code of a gRPC status, 0 to 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct GrpcCode(#[schemars(range(max = 16))] u8);
 
-impl Fields {
-    /// The fields as HTTP knows them.
-    pub const fn map(&self) -> &HeaderMap {
-        &self.0
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Fields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl TryFrom<BTreeMap<String, String>> for Fields {
+impl TryFrom<u8> for GrpcCode {
     type Error = String;
 
-    fn try_from(fields: BTreeMap<String, String>) -> Result<Self, String> {
-        let mut map = HeaderMap::with_capacity(fields.len());
-        for (name, value) in fields {
-            let key = field_name(&name)?;
-            let value = HeaderValue::from_str(&value).map_err(|_| {
-                format!("the value of `{name}` has characters that a header field may not have")
-            })?;
-            map.insert(key, value);
+    fn try_from(code: u8) -> Result<Self, String> {
+        match code {
+            0..=16 => Ok(Self(code)),
+            _ => Err(format!("{code} is no gRPC status: it must lie in 0 to 16")),
         }
-        Ok(Self(map))
     }
 }
 
-impl From<Fields> for BTreeMap<String, String> {
-    fn from(fields: Fields) -> Self {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        fields
-            .0
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect()
+impl From<GrpcCode> for u8 {
+    fn from(code: GrpcCode) -> Self {
+        code.0
     }
-}
-
-/// Reads the name of a header field.
-pub(super) fn field_name(name: &str) -> Result<HeaderName, String> {
-    HeaderName::try_from(name).map_err(|_| format!("`{name}` is no name of a header field"))
 }

@@ -51,3 +51,22 @@ impl Acts for BadReload {
         &DOC
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_broken_where_it_stands_or_not_at_all() {
+        let check = |find: &str, broken: Option<&str>| {
+            let reload = BadReload {
+                find: find.into(),
+                replace: "ap".into(),
+            };
+            assert_eq!(reload.broken("cluster: app").as_deref(), broken, "{find}");
+        };
+        check("app", Some("cluster: ap"));
+        check("", Some("ap"));
+        check("db", None);
+    }
+}

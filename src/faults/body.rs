@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook, Verdict},
+    line::{Line, Piece, Shape},
 };
 
 /// Replaces a body, or some text wherever it stands in it.
@@ -47,6 +47,7 @@ pub(super) const DOC: Doc = Doc {
     examples: &[
         r#"{do: {body: {replace: "{\"error\": \"out of order\"}"}}}"#,
         r#"{do: {body: {find: "\"stock\": ", replace: "\"stock\": -", at_most: 1}}}"#,
+        r#"{do: {body: {find: "@example.com", replace: "@example", flow: request}}}"#,
     ],
 };
 
@@ -191,5 +192,91 @@ impl Shape for Patch {
 
     fn kept(&self) -> usize {
         self.tail.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, fault, joined, lift, plan, push, reply, text};
+
+    /// What becomes of a body that is read in pieces of every size.
+    fn check(kind: &str, body: &str, expected: &str) {
+        for size in 1..=body.len() {
+            let now = Instant::now();
+            let (_, mut chain) = chain(&[kind], now);
+            let pieces = body.as_bytes().chunks(size);
+            let mut out: Vec<Piece> = pieces
+                .flat_map(|piece| push(&mut chain, now, Piece::Data(Bytes::copy_from_slice(piece))))
+                .collect();
+            out.extend(push(&mut chain, now, Piece::End));
+            assert_eq!(
+                String::from_utf8(joined(&out)).unwrap(),
+                expected,
+                "{kind} in pieces of {size}"
+            );
+            assert_eq!(out.last(), Some(&Piece::End));
+        }
+    }
+
+    #[test]
+    fn text_is_replaced_wherever_it_stands_however_it_is_cut() {
+        check("{body: {find: aab, replace: x}}", "aaab aab aa", "ax x aa");
+        check(
+            "{body: {find: aab, replace: x, at_most: 1}}",
+            "aaab aab aa",
+            "ax aab aa",
+        );
+        check("{body: {find: ab, replace: abab}}", "abab", "abababab");
+        check("{body: {find: ab, replace: ''}}", "abab", "");
+        check("{body: {find: zz, replace: y}}", "some zebra", "some zebra");
+    }
+
+    #[test]
+    fn a_whole_body_is_replaced_once() {
+        check("{body: {replace: chaos}}", "some long body", "chaos");
+    }
+
+    #[test]
+    fn an_empty_body_is_replaced_too() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{body: {replace: chaos}}"], now);
+        assert_eq!(push(&mut chain, now, Piece::End), [text("chaos"), Piece::End]);
+    }
+
+    #[test]
+    fn what_may_be_the_beginning_of_the_text_comes_when_the_fault_is_lifted() {
+        let now = Instant::now();
+        let (faults, mut chain) = chain(&["{body: {find: abc, replace: x}}"], now);
+        assert_eq!(push(&mut chain, now, text("zzab")), [text("zz")]);
+        assert_eq!(chain.held(), 2);
+        faults[0].lift();
+        assert_eq!(lift(&mut chain, now), [text("ab")]);
+    }
+
+    #[test]
+    fn the_head_tells_the_length_that_will_follow() {
+        let check = |kind: &str, status: u16, length: Option<&str>, coded: bool| {
+            let now = Instant::now();
+            let mut head = reply(status);
+            head.headers.insert(header::CONTENT_LENGTH, 100.into());
+            head.headers
+                .insert(header::CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+            plan(&[fault(kind, now)], 1).reply(0, now, &mut head);
+            let told = head
+                .headers
+                .get(header::CONTENT_LENGTH)
+                .map(|value| value.to_str().unwrap());
+            assert_eq!(told, length, "{kind} {status}");
+            assert_eq!(
+                head.headers.contains_key(header::CONTENT_ENCODING),
+                coded,
+                "{kind} {status}"
+            );
+        };
+        check("{body: {replace: chaos}}", 200, Some("5"), false);
+        check("{body: {find: a, replace: b}}", 200, None, true);
+        check("{body: {replace: chaos}}", 304, Some("100"), true);
+        check("{body: {replace: chaos, flow: request}}", 200, Some("100"), true);
     }
 }

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::{
     answer::{Answer, Status},
-    chain::Shape,
+    bond::Bond,
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
+    line::Shape,
     ramp::Load,
     server::{Arrival, Nature, Server},
 };
@@ -129,6 +130,10 @@ impl Acts for Compiled {
         &DOC
     }
 
+    fn is_per_backend(&self) -> bool {
+        true
+    }
+
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
         match (self.server.arrive(ask.now, &mut ask.dice), &self.answer) {
             (Arrival::Carried, _) => Verdict::Pass,
@@ -138,7 +143,9 @@ impl Acts for Compiled {
     }
 
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
-        self.server.bond(ask.now).filter(|_| direction == Flow::Reply)
+        (direction == Flow::Reply)
+            .then(|| Bond::to(&self.server, ask.now))
+            .flatten()
     }
 
     fn restart(&self, now: Instant) {
@@ -147,5 +154,62 @@ impl Acts for Compiled {
 
     fn learn_baseline(&self, per_second: f64) {
         self.server.learn_baseline(per_second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{
+        Piece,
+        trial::{advance, chain, data, drain, fault, ms, open, plan},
+    };
+
+    #[test]
+    fn beyond_the_capacity_exchanges_get_an_answer_or_are_refused() {
+        let now = Instant::now();
+        let beyond = |kind: &str| {
+            let fault = fault(kind, now);
+            (0..19).for_each(|exchange| drop(open(&fault, exchange, now)));
+            open(&fault, 19, now)
+        };
+        let answer = beyond("{capacity: {carries: 1/s, status: 500}}");
+        assert!(matches!(answer, Verdict::Answer(answer) if answer.status.as_u16() == 500));
+        assert!(matches!(
+            beyond("{capacity: {carries: 1/s, beyond: refuse}}"),
+            Verdict::Cut(Cut::Refuse)
+        ));
+    }
+
+    #[test]
+    fn what_stands_when_the_backend_dies_is_reset() {
+        let now = Instant::now();
+        let fault = fault("{capacity: {carries: 1/s, die_after: 2s}}", now);
+        let mut standing = plan(std::slice::from_ref(&fault), 1)
+            .flow(Flow::Reply, now)
+            .unwrap();
+        assert_eq!(
+            crate::faults::trial::push(&mut standing, now, data("a")),
+            [data("a")]
+        );
+        for tenth in 0..=40 {
+            let at = now + ms(tenth * 100);
+            open(&fault, tenth, at);
+            let out = advance(&mut standing, at);
+            assert_eq!(
+                out.is_empty(),
+                !standing.is_over() || tenth > 21,
+                "{tenth}: {out:?}"
+            );
+        }
+        assert!(standing.is_over());
+    }
+
+    #[test]
+    fn a_crash_loop_resets_what_stands_when_it_dies() {
+        let now = Instant::now();
+        let (_, mut standing) = chain(&["{crash_loop: {up: 30s, down: 60s}}"], now);
+        assert_eq!(standing.next_wakeup(), Some(now + ms(30_000)));
+        assert_eq!(drain(&mut standing, now), [(ms(30_000), Piece::Cut(Cut::Reset))]);
     }
 }

@@ -4,139 +4,18 @@
 //! was due and not when somebody looked, so that late looking adds up to nothing. The performer (`proxy/flow.rs`) reads,
 //! pushes, writes what comes out, and looks again at `next_wakeup`.
 
-use std::{collections::VecDeque, fmt, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll};
 
-use bytes::Bytes;
-use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::{fault::Fault, hook::Cut};
+use super::{
+    fault::Fault,
+    line::{Line, Piece, Shape},
+};
 
 /// How many bytes a chain may hold before its performer should stop reading: enough for 300 ms at 25 Mbit/s, and
 /// little enough that a thousand stalled flows fit into a gigabyte.
 pub const MOST_HELD: usize = 1 << 20;
-
-/// A piece of a byte stream. Its end is a piece too.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Piece {
-    /// Bytes.
-    Data(Bytes),
-    /// HTTP trailers.
-    Trailers(HeaderMap),
-    /// The end: FIN, or the end of a body.
-    End,
-    /// The end of the whole connection.
-    Cut(Cut),
-}
-
-impl Piece {
-    /// How many bytes it holds.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Data(bytes) => bytes.len(),
-            _ => 0,
-        }
-    }
-
-    /// Whether it holds no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether nothing can follow it.
-    pub const fn is_last(&self) -> bool {
-        matches!(self, Self::End | Self::Cut(_))
-    }
-}
-
-/// What one fault does to the bytes of one flow.
-pub(super) trait Shape: fmt::Debug + Send {
-    /// Takes a piece that arrives at a time and puts on the line what comes of it.
-    fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line);
-
-    /// When the shaper wants to act without a piece.
-    fn alarm(&self) -> Option<Instant> {
-        None
-    }
-
-    /// The time of the alarm has come; afterwards the alarm must be later or off.
-    fn ring(&mut self, _at: Instant, _line: &mut Line) {}
-
-    /// Gives up what it keeps besides the line, in order: the fault is lifted.
-    fn release(&mut self, _line: &mut Line) {}
-
-    /// How many bytes it keeps besides the line.
-    fn kept(&self) -> usize {
-        0
-    }
-
-    /// Whether it must go on to the end although the fault is lifted, because a head already promised it.
-    fn stays(&self) -> bool {
-        false
-    }
-}
-
-/// The pieces that have left a shaper and wait until they are due, in order.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    queue: VecDeque<(Option<Instant>, Piece)>,
-    bytes: usize,
-    latest: Option<Instant>,
-    over: bool,
-}
-
-impl Line {
-    /// Lets a piece leave at a time, but never before what stands before it.
-    pub(super) fn pass(&mut self, at: Instant, piece: Piece) {
-        let overtakes = matches!(piece, Piece::Cut(cut) if cut.is_abrupt());
-        let at = self
-            .latest
-            .filter(|_| !overtakes)
-            .map_or(at, |latest| latest.max(at));
-        self.latest = Some(at);
-        self.put(Some(at), piece);
-    }
-
-    /// Keeps a piece, and what follows it, until the fault is lifted; also how a shaper gives up pieces when it is.
-    pub(super) fn hold(&mut self, piece: Piece) {
-        self.put(None, piece);
-    }
-
-    fn put(&mut self, at: Option<Instant>, piece: Piece) {
-        if self.over || matches!(&piece, Piece::Data(bytes) if bytes.is_empty()) {
-            return;
-        }
-        if matches!(piece, Piece::Cut(cut) if cut.is_abrupt()) {
-            self.drop_later_than(at);
-        }
-        self.over = piece.is_last();
-        self.bytes += piece.len();
-        self.queue.push_back((at, piece));
-    }
-
-    /// An abrupt end overtakes what is still on its way.
-    fn drop_later_than(&mut self, at: Option<Instant>) {
-        while self
-            .queue
-            .back()
-            .is_some_and(|(due, _)| due.is_none() || *due > at)
-        {
-            let lost = self.queue.pop_back();
-            self.bytes -= lost.map_or(0, |(_, piece)| piece.len());
-        }
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.queue.front().and_then(|(at, _)| *at)
-    }
-
-    fn take_due(&mut self, now: Instant) -> Option<(Instant, Piece)> {
-        let at = self.due().filter(|at| *at <= now)?;
-        let (_, piece) = self.queue.pop_front()?;
-        self.bytes -= piece.len();
-        Some((at, piece))
-    }
-}
 
 #[derive(Debug)]
 struct Stage {
@@ -150,8 +29,7 @@ impl Stage {
         self.ring(at);
         match piece {
             Piece::Cut(cut) if cut.is_abrupt() => {
-                self.line.over = false;
-                self.line.put(Some(at), piece);
+                self.line.cut(at, cut);
             }
             piece => self.shaper.shape(at, piece, &mut self.line),
         }
@@ -165,7 +43,7 @@ impl Stage {
 
     fn wakeup(&self) -> Option<Instant> {
         let due = self.line.due();
-        let alarm = self.shaper.alarm().filter(|_| !self.line.over);
+        let alarm = self.shaper.alarm().filter(|_| !self.line.is_over());
         due.into_iter().chain(alarm).min()
     }
 }
@@ -178,16 +56,25 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub(super) fn add(&mut self, fault: Arc<Fault>, shaper: Box<dyn Shape>) {
-        self.stages.push(Stage {
+    /// A chain of one.
+    pub(super) fn of(fault: Arc<Fault>, shaper: Box<dyn Shape>) -> Self {
+        let stage = Stage {
             fault,
             shaper,
             line: Line::default(),
-        });
+        };
+        Self {
+            stages: vec![stage],
+            over: false,
+        }
     }
 
-    /// Takes a piece that has been read, and puts what may be written now on `out`.
+    /// Takes a piece that has been read, and puts what may be written now on `out`. Once the end has come out, whatever is
+    /// pushed is dropped.
     pub fn push(&mut self, now: Instant, piece: Piece, out: &mut VecDeque<Piece>) {
+        if self.over {
+            return;
+        }
         self.feed(0, now, piece, out);
         self.advance(now, out);
     }
@@ -202,15 +89,14 @@ impl Chain {
 
     /// When to call `advance` next, if nothing is read before; `None`: nothing will be due by itself.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        self.stages.iter().filter_map(Stage::wakeup).min()
+        let stages = self.stages.iter().filter(|_| !self.over);
+        stages.filter_map(Stage::wakeup).min()
     }
 
     /// How many bytes the chain holds; the performer stops reading at `MOST_HELD`.
     pub fn held(&self) -> usize {
-        self.stages
-            .iter()
-            .map(|stage| stage.line.bytes + stage.shaper.kept())
-            .sum()
+        let stages = self.stages.iter().filter(|_| !self.over);
+        stages.map(|stage| stage.line.bytes() + stage.shaper.kept()).sum()
     }
 
     /// Takes out the faults that are lifted; what they held goes on at once, in order. Call `advance` or `push` as before
@@ -221,7 +107,7 @@ impl Chain {
             if self.stages[i].fault.is_lifted() && !self.stages[i].shaper.stays() {
                 let mut stage = self.stages.remove(i);
                 stage.shaper.release(&mut stage.line);
-                for (_, piece) in stage.line.queue {
+                for piece in stage.line.into_pieces() {
                     self.feed(i, now, piece, out);
                 }
             }
@@ -229,23 +115,21 @@ impl Chain {
         self.advance(now, out);
     }
 
-    /// Waits until one of the faults is lifted; cancel-safe.
-    pub async fn lifted(&self) {
-        let mut waits: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
-        for stage in self.stages.iter().filter(|stage| !stage.shaper.stays()) {
-            waits.push(Box::pin(stage.fault.lifted()));
+    /// Comes when `lift` should be called: at once if a fault in the chain is lifted already, never if none is left that
+    /// can be. Ask anew after `lift` and `extend`.
+    pub fn lifting(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let stages = self.stages.iter().filter(|stage| !stage.shaper.stays());
+        let faults: Vec<_> = stages.map(|stage| Arc::clone(&stage.fault)).collect();
+        async move {
+            let mut waits: Vec<_> = faults.iter().map(|fault| Box::pin(fault.lifted())).collect();
+            poll_fn(|context| {
+                let lifted = waits
+                    .iter_mut()
+                    .any(|wait| wait.as_mut().poll(context).is_ready());
+                if lifted { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
         }
-        std::future::poll_fn(|context| {
-            let lifted = waits
-                .iter_mut()
-                .any(|wait| wait.as_mut().poll(context).is_ready());
-            if lifted {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
-        })
-        .await;
     }
 
     /// Appends the shapers of faults that were added while the flow stands.
@@ -282,6 +166,133 @@ impl Chain {
     fn pass_on(&mut self, i: usize, now: Instant, out: &mut VecDeque<Piece>) {
         while let Some((at, piece)) = self.stages[i].line.take_due(now) {
             self.feed(i + 1, at, piece, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::faults::{
+        Cut, drive_chain,
+        trial::{advance, chain, data, drain, joined, lift, ms, push, text},
+    };
+
+    #[test]
+    fn an_abrupt_end_overtakes_what_is_on_its_way_and_a_good_one_does_not() {
+        let now = Instant::now();
+        let slow = "{latency: {add: 1s, at: chunk}}";
+        let check = |kind: &str, expected: &[(std::time::Duration, Piece)]| {
+            let (_, mut chain) = chain(&[kind, slow], now);
+            let mut out: Vec<_> = push(&mut chain, now, text("abcd"))
+                .into_iter()
+                .map(|piece| (ms(0), piece))
+                .collect();
+            out.extend(drain(&mut chain, now));
+            assert_eq!(out, expected, "{kind}");
+            assert_eq!((chain.held(), chain.is_over()), (0, true));
+        };
+        check("{reset: {after_bytes: 2B}}", &[(ms(0), Piece::Cut(Cut::Reset))]);
+        check(
+            "{close: {after_bytes: 2B}}",
+            &[(ms(1000), text("ab")), (ms(1000), Piece::Cut(Cut::Close))],
+        );
+    }
+
+    #[test]
+    fn after_the_end_nothing_comes_even_when_the_fault_is_lifted() {
+        let now = Instant::now();
+        let (faults, mut chain) = chain(&["{truncate: {after_bytes: 2B}}"], now);
+        assert_eq!(push(&mut chain, now, text("abcd")), [text("ab"), Piece::End]);
+        faults[0].lift();
+        assert_eq!(lift(&mut chain, now), []);
+        assert_eq!(push(&mut chain, now, text("efgh")), []);
+        assert!(chain.is_over());
+    }
+
+    #[test]
+    fn lifting_one_of_several_hands_what_it_held_to_the_next() {
+        let now = Instant::now();
+        let (faults, mut chain) = chain(&["stall", "{latency: {add: 100ms, at: chunk}}"], now);
+        push(&mut chain, now, text("a"));
+        push(&mut chain, now, text("b"));
+        assert_eq!(chain.next_wakeup(), None);
+        faults[0].lift();
+        assert_eq!(lift(&mut chain, now + ms(50)), []);
+        assert_eq!(chain.next_wakeup(), Some(now + ms(150)));
+        assert_eq!(joined(&advance(&mut chain, now + ms(150))), b"ab");
+    }
+
+    #[test]
+    fn a_fault_that_comes_later_takes_what_comes_later() {
+        let now = Instant::now();
+        let (_, mut standing) = chain(&["{latency: {add: 10ms, at: chunk}}"], now);
+        push(&mut standing, now, text("a"));
+        let (_, added) = chain(&["{latency: {add: 90ms, at: chunk}}"], now);
+        standing.extend(added);
+        assert_eq!(drain(&mut standing, now), [(ms(100), text("a"))]);
+    }
+
+    #[test]
+    fn late_looking_adds_up_to_nothing() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{latency: {add: 100ms, at: chunk}}"; 3], now);
+        push(&mut chain, now, text("a"));
+        assert_eq!(advance(&mut chain, now + ms(299)), []);
+        assert_eq!(advance(&mut chain, now + ms(301)), [text("a")]);
+    }
+
+    #[test]
+    fn what_is_held_is_counted() {
+        let now = Instant::now();
+        let kinds = [
+            "stall",
+            "{throttle: {rate: 10B/s}}",
+            "{slice: {size: 1B, pause: 1s}}",
+        ];
+        for kind in kinds {
+            let (_, mut chain) = chain(&[kind], now);
+            let out = push(&mut chain, now, data(vec![0; 1000]));
+            assert_eq!(chain.held() + joined(&out).len(), 1000, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_performer_is_woken_by_the_first_lifting() {
+        let (faults, mut chain) = chain(&["stall", "{throttle: {rate: 1B/s}}"], Instant::now());
+        let watching = tokio::spawn(chain.lifting());
+        tokio::task::yield_now().await;
+        assert!(!watching.is_finished());
+        faults[1].lift();
+        watching.await.unwrap();
+        lift(&mut chain, Instant::now());
+        // A lifting that came before anybody waited is not missed.
+        faults[0].lift();
+        chain.lifting().await;
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn whatever_is_done_to_a_chain_it_keeps_its_word(program in prop::collection::vec(any::<u8>(), 0..200)) {
+            let driven = drive_chain(&program, Instant::now());
+            prop_assert_eq!(driven.verdict(), Ok(()), "{:?}", driven);
+        }
+
+        #[test]
+        fn kinds_that_must_lose_nothing_lose_nothing(
+            kinds in prop::collection::vec((0_u8..7, any::<u8>()), 1..5),
+            steps in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut program = vec![u8::try_from(kinds.len() - 1).unwrap()];
+            program.extend(kinds.iter().flat_map(|(kind, size)| [*kind, *size]));
+            program.extend(steps);
+            let driven = drive_chain(&program, Instant::now());
+            prop_assert!(driven.lossless);
+            prop_assert_eq!(driven.verdict(), Ok(()), "{:?}", driven);
         }
     }
 }

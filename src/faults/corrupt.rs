@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook},
+    line::{Line, Piece, Shape},
+    reading::maybe_some_bytes,
 };
 use crate::units::{ByteSize, Probability, Stream};
 
@@ -20,8 +21,12 @@ pub struct Corrupt {
     /// The share of pieces in which a byte is changed. Default: 100%.
     #[serde(default, skip_serializing_if = "is_default")]
     pub odds: Probability,
-    /// What a piece is: so many bytes. Default: what one read gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What a piece is: so many bytes, at least 1B. Default: what one read gave.
+    #[serde(
+        default,
+        deserialize_with = "maybe_some_bytes",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub every: Option<ByteSize>,
     /// The direction. Default: `reply`.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -109,6 +114,41 @@ impl Shape for Corruptor {
         match piece {
             Piece::Data(bytes) => line.pass(at, Piece::Data(self.change(bytes))),
             end => line.pass(at, end),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, data, joined, push};
+
+    /// How many bytes of so many pieces of so many bytes are changed.
+    fn changed(kind: &str, pieces: usize, length: usize) -> usize {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&[kind], now);
+        let out: Vec<Piece> = (0..pieces)
+            .flat_map(|_| push(&mut chain, now, data(vec![0; length])))
+            .collect();
+        let bytes = joined(&out);
+        assert_eq!(bytes.len(), pieces * length);
+        bytes.iter().filter(|byte| **byte != 0).count()
+    }
+
+    #[test]
+    fn one_byte_is_changed_in_each_piece_that_is_hit() {
+        assert_eq!(changed("corrupt", 100, 50), 100);
+        assert_eq!(changed("{corrupt: {odds: 0%}}", 100, 50), 0);
+        assert!((150..=250).contains(&changed("{corrupt: {odds: 20%}}", 1000, 50)));
+    }
+
+    #[test]
+    fn a_piece_may_be_so_many_bytes_however_they_are_read() {
+        for length in [1, 7, 100, 1000] {
+            assert_eq!(
+                changed("{corrupt: {every: 100B}}", 7000 / length, length),
+                7000 / length * length / 100
+            );
         }
     }
 }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::Shape,
+    bond::Bond,
     doc::Doc,
     hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
+    line::Shape,
     ramp::Load,
+    reading::some_time,
     server::{Arrival, Nature, Server},
 };
 use crate::units::{Rate, Span};
@@ -21,8 +23,10 @@ use crate::units::{Rate, Span};
 #[serde(deny_unknown_fields)]
 pub struct CrashLoop {
     /// How long it lives.
+    #[serde(deserialize_with = "some_time")]
     pub up: Span,
     /// How long it is down.
+    #[serde(deserialize_with = "some_time")]
     pub down: Span,
     /// Dies before its time, at once, when more than this arrives. Default: it carries anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +82,10 @@ impl Acts for Compiled {
         &DOC
     }
 
+    fn is_per_backend(&self) -> bool {
+        true
+    }
+
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
         match self.0.arrive(ask.now, &mut ask.dice) {
             Arrival::Carried => Verdict::Pass,
@@ -86,10 +94,46 @@ impl Acts for Compiled {
     }
 
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
-        self.0.bond(ask.now).filter(|_| direction == Flow::Reply)
+        (direction == Flow::Reply)
+            .then(|| Bond::to(&self.0, ask.now))
+            .flatten()
     }
 
     fn restart(&self, now: Instant) {
         self.0.restart(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{fault, ms, open};
+
+    #[test]
+    fn while_it_is_down_connections_are_refused() {
+        let now = Instant::now();
+        let fault = fault("{crash_loop: {up: 30s, down: 60s}}", now);
+        let check = |after: u64, is_up: bool| {
+            let verdict = open(&fault, 1, now + ms(after));
+            assert_eq!(matches!(verdict, Verdict::Pass), is_up, "{after}: {verdict:?}");
+        };
+        check(0, true);
+        check(30_000, false);
+        check(90_000, true);
+        fault.restart(now + ms(130_000));
+        check(130_001, true);
+    }
+
+    #[test]
+    fn it_dies_at_once_when_more_arrives_than_it_carries() {
+        let now = Instant::now();
+        let fault = fault("{crash_loop: {up: 30s, down: 60s, carries: 4/s}}", now);
+        assert!(matches!(open(&fault, 1, now), Verdict::Pass));
+        assert!(matches!(open(&fault, 2, now), Verdict::Cut(Cut::Refuse)));
+        assert!(matches!(
+            open(&fault, 3, now + ms(59_000)),
+            Verdict::Cut(Cut::Refuse)
+        ));
+        assert!(matches!(open(&fault, 4, now + ms(60_000)), Verdict::Pass));
     }
 }

@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     hook::{Cut, Flow, Verdict},
+    line::{Line, Piece, Shape},
 };
 use crate::units::{ByteSize, Span};
 
@@ -101,5 +101,75 @@ impl Shape for Cutter {
     fn ring(&mut self, at: Instant, line: &mut Line) {
         self.at = None;
         line.pass(at, self.end.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{advance, chain, drain, fault, ms, open, push, text};
+
+    #[test]
+    fn what_begins_is_cut_at_the_start_unless_the_moment_is_later() {
+        let now = Instant::now();
+        let check = |kind: &str, cut: Option<Cut>| {
+            let told = match open(&fault(kind, now), 1, now) {
+                Verdict::Cut(cut) => Some(cut),
+                _ => None,
+            };
+            assert_eq!(told, cut, "{kind}");
+        };
+        check("refuse", Some(Cut::Refuse));
+        check("reset", Some(Cut::Reset));
+        check("close", Some(Cut::Close));
+        check("{reset: {after_bytes: 1B}}", None);
+        check("{close: {after: 1s}}", None);
+    }
+
+    #[test]
+    fn what_stands_already_is_cut_at_once() {
+        let now = Instant::now();
+        let check = |kind: &str, cut: Cut| {
+            let (_, mut standing) = chain(&[kind], now);
+            assert_eq!(standing.next_wakeup(), Some(now));
+            assert_eq!(advance(&mut standing, now), [Piece::Cut(cut)], "{kind}");
+        };
+        check("reset", Cut::Reset);
+        check("close", Cut::Close);
+        check("{refuse: {standing: reset}}", Cut::Reset);
+        check("{refuse: {standing: close}}", Cut::Close);
+    }
+
+    #[test]
+    fn exactly_so_many_bytes_pass() {
+        let now = Instant::now();
+        let check = |kind: &str, end: Piece| {
+            let (_, mut chain) = chain(&[kind], now);
+            assert_eq!(push(&mut chain, now, text("abc")), [text("abc")], "{kind}");
+            assert_eq!(push(&mut chain, now, text("def")), [text("de"), end], "{kind}");
+            assert_eq!(push(&mut chain, now, text("ghi")), [], "{kind}");
+        };
+        check("{reset: {after_bytes: 5B}}", Piece::Cut(Cut::Reset));
+        check("{close: {after_bytes: 5B}}", Piece::Cut(Cut::Close));
+        check("{limit_data: {bytes: 5B}}", Piece::Cut(Cut::Close));
+        check("{truncate: {after_bytes: 5B}}", Piece::End);
+    }
+
+    #[test]
+    fn a_limit_that_is_hit_exactly_ends_the_flow_too() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{limit_data: {bytes: 3B}}"], now);
+        assert_eq!(
+            push(&mut chain, now, text("abc")),
+            [text("abc"), Piece::Cut(Cut::Close)]
+        );
+    }
+
+    #[test]
+    fn after_a_time_the_flow_is_cut_though_nothing_comes() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{reset: {after: 2s}}"], now);
+        assert_eq!(push(&mut chain, now, text("abc")), [text("abc")]);
+        assert_eq!(drain(&mut chain, now), [(ms(2000), Piece::Cut(Cut::Reset))]);
     }
 }

@@ -4,12 +4,11 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     doc::Doc,
@@ -50,10 +49,32 @@ struct Core {
     entry: Entry,
     matcher: Matcher,
     key: u64,
-    at_connection: bool,
-    lifted: CancellationToken,
+    stands: Stands,
+    lifted: AtomicBool,
+    lifting: Notify,
     seen: AtomicU64,
     hits: AtomicU64,
+}
+
+/// Which exchanges need to ask it at all; known once, for the hot path.
+#[derive(Debug)]
+struct Stands {
+    at_connection: bool,
+    in_traffic: bool,
+    in_bytes: bool,
+}
+
+impl Stands {
+    fn of(entry: &Entry, doc: &Doc) -> Self {
+        Self {
+            at_connection: at_connection(entry, doc),
+            in_traffic: doc
+                .acts_at
+                .iter()
+                .any(|hook| !matches!(hook, Hook::Probe | Hook::Control)),
+            in_bytes: doc.acts_at.contains(&Hook::Flow),
+        }
+    }
 }
 
 impl Fault {
@@ -65,8 +86,9 @@ impl Fault {
             entry: entry.clone(),
             matcher: entry.r#where.r#match.compile(),
             key: stable_hash(name.as_bytes()),
-            at_connection: at_connection(entry, acts.doc()),
-            lifted: CancellationToken::new(),
+            stands: Stands::of(entry, acts.doc()),
+            lifted: AtomicBool::new(false),
+            lifting: Notify::new(),
             seen: AtomicU64::new(0),
             hits: AtomicU64::new(0),
         };
@@ -79,8 +101,12 @@ impl Fault {
     }
 
     /// The same fault as it stands before one backend (`cluster/backend`): one lease, one count of hits, but threads,
-    /// capacity and life of its own. Asked again for the same place it gives the same.
-    pub fn at(&self, place: &str) -> Arc<Self> {
+    /// capacity and life of its own. Asked again for the same place it gives the same; a kind that keeps no such state gives
+    /// itself.
+    pub fn at(self: &Arc<Self>, place: &str) -> Arc<Self> {
+        if !self.acts.is_per_backend() {
+            return Arc::clone(self);
+        }
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = places.get(place) {
             return Arc::clone(there);
@@ -122,17 +148,22 @@ impl Fault {
 
     /// Lifts it, for good: nothing new is hit, and what it holds is released.
     pub fn lift(&self) {
-        self.core.lifted.cancel();
+        self.core.lifted.store(true, Ordering::Release);
+        self.core.lifting.notify_waiters();
     }
 
     /// Whether it has been lifted.
     pub fn is_lifted(&self) -> bool {
-        self.core.lifted.is_cancelled()
+        self.core.lifted.load(Ordering::Acquire)
     }
 
-    /// Waits until it is lifted; cancel-safe.
+    /// Waits until it is lifted; those who wait are woken in the order in which they came. Cancel-safe.
     pub async fn lifted(&self) {
-        self.core.lifted.cancelled().await;
+        // Made before the look, so that a lifting between the two is not missed.
+        let lifting = self.core.lifting.notified();
+        if !self.is_lifted() {
+            lifting.await;
+        }
     }
 
     /// How many exchanges it has touched.
@@ -160,7 +191,15 @@ impl Fault {
 
     /// Whether it acts on the connection of an HTTP client, before there is a request (`Plan::of_connection`).
     pub fn at_connection(&self) -> bool {
-        self.core.at_connection
+        self.core.stands.at_connection
+    }
+
+    pub(super) fn in_traffic(&self) -> bool {
+        self.core.stands.in_traffic
+    }
+
+    pub(super) fn in_bytes(&self) -> bool {
+        self.core.stands.in_bytes
     }
 
     /// The backend was restarted: threads that hang are free again, capacities and lives begin anew.
@@ -227,4 +266,74 @@ fn needs_no_request(written: &Match) -> bool {
         ..written.clone()
     };
     rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::entry;
+
+    fn compiled(text: &str) -> Arc<Fault> {
+        Fault::compile("some", &entry(text), Instant::now())
+    }
+
+    #[test]
+    fn a_fault_covers_what_its_names_say() {
+        let scope = Scope {
+            listener: Some("public"),
+            route: Some("orders"),
+            cluster: Some("app"),
+            backend: Some("app-a"),
+        };
+        let check = |place: &str, covers: bool| {
+            let fault = compiled(&format!("{{where: {place}, do: reset}}"));
+            assert_eq!(fault.covers(&scope), covers, "{place}");
+        };
+        check("{}", true);
+        check(
+            "{listener: public, route: orders, cluster: app, backend: app-a}",
+            true,
+        );
+        check("{backend: app/app-a}", true);
+        check("{listener: other}", false);
+        check("{cluster: app, backend: app-b}", false);
+        check("{backend: db/app-a}", false);
+    }
+
+    #[test]
+    fn a_fault_stands_where_its_names_or_its_kind_point() {
+        let check = |text: &str, leg: Leg| assert_eq!(compiled(text).leg(), leg, "{text}");
+        check("{do: reset}", Leg::Client);
+        check("{where: {listener: public}, do: reset}", Leg::Client);
+        check("{where: {cluster: app}, do: reset}", Leg::Upstream);
+        check("{where: {role: http.source}, do: reset}", Leg::Upstream);
+        check("{where: {cluster: app, leg: client}, do: reset}", Leg::Client);
+        check("{do: {misroute: {to: \"a:1\"}}}", Leg::Upstream);
+        check("{do: {health: pass}}", Leg::Upstream);
+        check("{where: {leg: upstream}, do: reset}", Leg::Upstream);
+    }
+
+    #[test]
+    fn before_each_backend_a_fault_has_state_of_its_own_but_one_lease() {
+        let fault = compiled("{do: {capacity: {carries: 1/s}}}");
+        let (a, b) = (fault.at("app/app-a"), fault.at("app/app-b"));
+        assert!(Arc::ptr_eq(&a, &fault.at("app/app-a")) && !Arc::ptr_eq(&a, &b));
+        a.touch();
+        assert_eq!((fault.hits(), b.hits()), (1, 1));
+        fault.lift();
+        assert!(a.is_lifted() && b.is_lifted());
+        let limit = compiled("{do: {rate_limit: {rate: 1/s}}}");
+        assert!(Arc::ptr_eq(&limit, &limit.at("app/app-a")));
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_the_lifting_are_woken() {
+        let fault = compiled("{do: hang}");
+        let there = fault.at("app/app-a");
+        let waiting = tokio::spawn(async move { there.lifted().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        fault.lift();
+        waiting.await.unwrap();
+    }
 }

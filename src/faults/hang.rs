@@ -80,3 +80,30 @@ impl Acts for Hang {
         self.verdict(At::Reply)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::faults::trial::{fault, open, plan, reply};
+
+    #[test]
+    fn an_exchange_is_held_where_it_is_written_and_released_as_it_is_written() {
+        let now = Instant::now();
+        let check = |kind: &str, at: At, release: Release| {
+            let fault = fault(kind, now);
+            let verdict = match at {
+                At::Open => open(&fault, 1, now),
+                At::Reply => plan(&[fault], 1).reply(0, now, &mut reply(200)),
+            };
+            assert!(
+                matches!(verdict, Verdict::Hold(hold) if hold.release == release),
+                "{kind}"
+            );
+        };
+        check("hang", At::Open, Release::GoOn);
+        check("{hang: {on_lift: unavailable}}", At::Open, Release::Unavailable);
+        check("{hang: {at: reply}}", At::Reply, Release::GoOn);
+    }
+}

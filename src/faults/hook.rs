@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{answer::Answer, chain::Shape, doc::Doc, threads::Queue};
+use super::{answer::Answer, doc::Doc, line::Shape, threads::Queue};
 use crate::{route::matcher::Facts, units::Stream};
 
 /// A side of the proxy.
@@ -181,6 +181,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
 
     /// Whether the exchange is one that the kind treats in its own way; asked once, when the plan is rolled.
     fn marks(&self, _facts: &Facts<'_>) -> bool {
+        false
+    }
+
+    /// Whether it keeps state that each backend has for itself.
+    fn is_per_backend(&self) -> bool {
         false
     }
 

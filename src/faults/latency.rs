@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook, Verdict},
+    line::{Line, Piece, Shape},
 };
 use crate::units::{Span, Stream};
 
@@ -86,6 +86,17 @@ pub(super) const DOC: Doc = Doc {
 };
 
 impl Latency {
+    /// Delays each chunk of bytes.
+    pub const fn of_chunks(add: Span, jitter: Span, flow: Flow) -> Self {
+        Self {
+            add,
+            jitter,
+            distribution: Distribution::Uniform,
+            at: At::Chunk,
+            flow,
+        }
+    }
+
     fn draw(&self, dice: &mut Stream) -> Duration {
         let (add, jitter) = (self.add.0.as_secs_f64(), self.jitter.0.as_secs_f64());
         if self.jitter == Span::ZERO || self.distribution == Distribution::Constant {
@@ -153,5 +164,79 @@ impl Shape for Delay {
             Piece::Data(_) => line.pass(at + self.latency.draw(&mut self.dice), piece),
             end => line.pass(at, end),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        faults::trial::{chain, drain, fault, ms, open, push, text},
+        units::Dice,
+    };
+
+    #[test]
+    fn the_time_that_is_added_is_exact() {
+        let now = Instant::now();
+        let check = |kind: &str, wait: Duration| {
+            let Verdict::Wait(told) = open(&fault(kind, now), 5, now) else {
+                panic!("{kind}")
+            };
+            assert_eq!(told, wait, "{kind}");
+        };
+        check("{latency: {add: 300ms}}", ms(300));
+        check("{latency: {add: 1ms, jitter: 1s, distribution: constant}}", ms(1));
+    }
+
+    #[test]
+    fn times_vary_as_their_distribution_says() {
+        let check = |distribution, least: f64, mean: f64, most: f64| {
+            let latency = Latency {
+                distribution,
+                ..Latency::of_chunks(Span::millis(500), Span::millis(100), Flow::Reply)
+            };
+            let mut dice = Dice::new(11).stream(1, 1);
+            let mut draws: Vec<f64> = (0..20_000)
+                .map(|_| latency.draw(&mut dice).as_secs_f64())
+                .collect();
+            draws.sort_by(f64::total_cmp);
+            let average = draws.iter().sum::<f64>() / draws.len() as f64;
+            assert!((average - mean).abs() < 0.01, "{distribution:?}: {average}");
+            assert!(
+                draws[0] >= least && draws[draws.len() - 1] <= most,
+                "{distribution:?}"
+            );
+        };
+        check(Distribution::Constant, 0.5, 0.5, 0.5);
+        check(Distribution::Uniform, 0.4, 0.5, 0.6);
+        check(Distribution::Normal, 0.0, 0.5, 1.1);
+        check(Distribution::Pareto, 0.5, 0.55, 2.5);
+    }
+
+    #[test]
+    fn no_draw_is_negative() {
+        let latency = Latency::of_chunks(Span::millis(1), Span::secs(1), Flow::Reply);
+        let mut dice = Dice::new(11).stream(1, 1);
+        assert!((0..1000).any(|_| latency.draw(&mut dice) == Duration::ZERO));
+    }
+
+    #[test]
+    fn chunks_keep_their_order_and_distance_and_the_end_comes_last() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(
+            &[
+                "{latency: {add: 300ms, at: chunk}}",
+                "{latency: {add: 50ms, at: chunk}}",
+            ],
+            now,
+        );
+        assert_eq!(push(&mut chain, now, text("a")), []);
+        push(&mut chain, now + ms(20), text("b"));
+        push(&mut chain, now + ms(30), Piece::End);
+        let out = drain(&mut chain, now);
+        assert_eq!(
+            out,
+            [(ms(350), text("a")), (ms(370), text("b")), (ms(370), Piece::End)]
+        );
     }
 }

@@ -80,3 +80,27 @@ impl Acts for Misroute {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::faults::trial::{fault, plan};
+
+    #[test]
+    fn the_address_is_dialled_until_the_fault_is_lifted() {
+        let check = |kind: &str, dial: Dial| {
+            let faults = [fault(kind, Instant::now())];
+            let mut plan = plan(&faults, 1);
+            assert_eq!(plan.dial().0, dial);
+            faults[0].lift();
+            assert_eq!(plan.dial().0, Dial::Backend);
+        };
+        check(
+            "{misroute: {to: 'auth.invalid:443'}}",
+            Dial::To("auth.invalid:443".into()),
+        );
+        check("{misroute: {to: 'auth.invalid:443', hang: true}}", Dial::Hang);
+    }
+}

@@ -10,6 +10,7 @@ mod abort;
 mod answer;
 mod bad_reload;
 mod body;
+mod bond;
 mod capacity;
 mod chain;
 mod close;
@@ -17,6 +18,7 @@ mod corrupt;
 mod crash_loop;
 mod cutting;
 mod doc;
+mod drive;
 mod entry;
 mod fault;
 mod hang;
@@ -24,6 +26,7 @@ mod health;
 mod hook;
 mod latency;
 mod limit_data;
+mod line;
 mod misroute;
 mod pace;
 mod plan;
@@ -37,10 +40,15 @@ mod server;
 mod slice;
 mod slow_close;
 mod stall;
+mod strike;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod throttle;
 mod timeout;
 mod tls;
+#[cfg(test)]
+mod trial;
 mod truncate;
 
 use schemars::JsonSchema;
@@ -50,31 +58,34 @@ use tokio::time::Instant;
 use self::hook::Acts;
 pub use self::{
     abort::Abort,
-    answer::{Answer, Fields, Grpc, Status},
+    answer::{Answer, Grpc, GrpcCode, Status},
     bad_reload::BadReload,
     body::Body,
     capacity::{Beyond, Capacity},
-    chain::{Chain, MOST_HELD, Piece},
+    chain::{Chain, MOST_HELD},
     close::Close,
     corrupt::Corrupt,
     crash_loop::CrashLoop,
     doc::Doc,
+    drive::{Driven, drive_chain},
     entry::{Entry, Sticky, Where},
     fault::{Fault, Scope},
     hang::Hang,
     hook::{Cut, Dial, Flow, Guard, Handshake, Hold, Hook, Leg, Release, Told, Verdict},
     latency::{Distribution, Latency},
     limit_data::LimitData,
+    line::Piece,
     misroute::{Address, Misroute},
-    plan::{Plan, effective_shares, told},
+    plan::{Plan, told},
     ramp::{Load, Ramp},
     rate_limit::RateLimit,
     refuse::{Refuse, Standing},
     reset::Reset,
-    rewrite::{NewPath, ReplyHead, RequestHead, Rewrite},
+    rewrite::{ReplyHead, RequestHead, Rewrite},
     slice::Slice,
     slow_close::SlowClose,
     stall::Stall,
+    strike::effective_shares,
     threads::{MOST_WAITING, Queue, Threads},
     throttle::Throttle,
     timeout::Timeout,
@@ -86,6 +97,7 @@ pub use self::{
 /// name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", remote = "Self")]
+#[schemars(transform = reading::add_short_form)]
 pub enum Do {
     /// Adds time.
     Latency(Latency),

@@ -75,3 +75,52 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(rate: &str, burst: u32, now: Instant) -> Pace {
+        Pace::new(rate.parse().unwrap(), NonZeroU32::new(burst).unwrap(), now)
+    }
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn after_the_burst_turns_come_at_the_rate() {
+        let now = Instant::now();
+        let pace = pace("10/s", 3, now);
+        let turns = (0..1000)
+            .filter(|ms| pace.take(now + MS(*ms * 10), Duration::ZERO).is_ok())
+            .count();
+        assert_eq!(turns, 3 + 99);
+    }
+
+    #[test]
+    fn who_is_refused_is_told_when_to_come_again() {
+        let now = Instant::now();
+        let pace = pace("1/s", 1, now);
+        assert_eq!(pace.take(now, Duration::ZERO), Ok(Duration::ZERO));
+        assert_eq!(pace.take(now + MS(300), Duration::ZERO), Err(MS(700)));
+        assert_eq!(pace.take(now + MS(1000), Duration::ZERO), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn who_waits_has_his_turn_reserved() {
+        let now = Instant::now();
+        let pace = pace("10/s", 1, now);
+        let waits: Vec<_> = (0..6).map(|_| pace.take(now, MS(350))).collect();
+        assert_eq!(
+            waits,
+            [
+                Ok(MS(0)),
+                Ok(MS(100)),
+                Ok(MS(200)),
+                Ok(MS(300)),
+                Err(MS(400)),
+                Err(MS(400))
+            ]
+        );
+        assert_eq!(pace.take(now + MS(400), MS(350)), Ok(MS(0)));
+    }
+}

@@ -1,23 +1,18 @@
 //! What one exchange on one leg will suffer: rolled once, then asked hook by hook.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use http::{HeaderMap, header, request, response};
+use http::{request, response};
 use tokio::time::Instant;
 
 use super::{
     chain::Chain,
-    entry::{Entry, Sticky},
     fault::Fault,
-    hook::{Acts, Ask, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
+    hook::{Acts, Ask, Cut, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
+    line::Piece,
+    strike::strikes,
 };
-use crate::{
-    route::matcher::Facts,
-    units::{Dice, stable_hash},
-};
-
-/// The agents of platform probes, which are spared unless a fault says `probes: true`.
-const PROBE_AGENTS: [&str; 1] = ["kube-probe/"];
+use crate::{route::matcher::Facts, units::Dice};
 
 /// What one exchange on one leg will suffer.
 #[derive(Debug)]
@@ -47,25 +42,36 @@ impl Plan {
     }
 
     /// Rolls for an exchange: a request, or a TCP connection. The faults are tried in the order given, on what is left: one
-    /// that ends the exchange takes its share, one that delays or shapes leaves it to the next.
+    /// that ends the exchange takes its share, one that delays or shapes leaves it to the next. The number of the exchange
+    /// decides, so on the upstream leg each attempt needs one of its own, or a retry would share the fate of the first.
     pub fn roll(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
         let is_request = facts.head.is_some();
-        Self::roll_those(candidates, dice, exchange, facts, |fault| {
-            has_traffic_hook(fault) && !(is_request && fault.at_connection())
+        let may = |fault: &Fault| fault.in_traffic() && !(is_request && fault.at_connection());
+        Self::of(candidates, dice, exchange, facts, may, |fault| {
+            fault.acts().ends()
         })
     }
 
     /// Rolls for the connection of an HTTP client, before there is a request: only faults that need none.
     pub fn of_connection(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
-        Self::roll_those(candidates, dice, exchange, facts, Fault::at_connection)
+        Self::of(candidates, dice, exchange, facts, Fault::at_connection, |fault| {
+            fault.acts().ends()
+        })
     }
 
-    fn roll_those(
+    /// Rolls for an exchange that stands when faults are added: only those that touch bytes. Ask it for its flows and extend
+    /// the standing chains by them; a fault that cuts what stands does so through its flow, at once.
+    pub fn of_standing(added: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
+        Self::of(added, dice, exchange, facts, Fault::in_bytes, |_| false)
+    }
+
+    fn of(
         candidates: &[Arc<Fault>],
         dice: Dice,
         exchange: u64,
         facts: &Facts<'_>,
         may: impl Fn(&Fault) -> bool,
+        ends: impl Fn(&Fault) -> bool,
     ) -> Self {
         let mut plan = Self {
             hits: Vec::new(),
@@ -73,18 +79,17 @@ impl Plan {
             dice,
         };
         for fault in candidates {
-            if fault.is_lifted() || !may(fault) || !strikes(fault, dice, exchange, facts) {
+            if !may(fault) || !strikes(fault, dice, exchange, facts) {
                 continue;
             }
-            let marked = fault.acts().marks(facts);
             plan.hits.push(Hit {
                 fault: Arc::clone(fault),
-                marked,
+                marked: fault.acts().marks(facts),
                 committed: false,
                 touched: false,
                 guard: None,
             });
-            if fault.acts().ends() {
+            if ends(fault) {
                 break;
             }
         }
@@ -132,20 +137,39 @@ impl Plan {
 
     /// What shapes the bytes in one direction; `None` when nothing does.
     pub fn flow(&mut self, direction: Flow, now: Instant) -> Option<Chain> {
-        let mut chain = Chain::default();
+        let shaped = (0..self.hits.len()).filter_map(|i| self.flow_of(i, direction, now));
+        shaped.reduce(|mut chain, more| {
+            chain.extend(more);
+            chain
+        })
+    }
+
+    fn flow_of(&mut self, i: usize, direction: Flow, now: Instant) -> Option<Chain> {
+        let shaper = self.ask(
+            i,
+            now,
+            Hook::Flow,
+            |acts, ask| acts.flow(ask, direction),
+            Option::is_some,
+        );
+        shaper
+            .flatten()
+            .map(|shaper| Chain::of(Arc::clone(&self.hits[i].fault), shaper))
+    }
+
+    /// How a connection that stands without a flow ends at once, and the fault that says so; `None`: it stands on.
+    pub fn cut_at_once(&mut self, now: Instant) -> Option<(Cut, Arc<Fault>)> {
         for i in 0..self.hits.len() {
-            let shaper = self.ask(
-                i,
-                now,
-                Hook::Flow,
-                |acts, ask| acts.flow(ask, direction),
-                Option::is_some,
-            );
-            if let Some(shaper) = shaper.flatten() {
-                chain.add(Arc::clone(&self.hits[i].fault), shaper);
+            for direction in [Flow::Request, Flow::Reply] {
+                let mut out = VecDeque::new();
+                let mut chain = self.flow_of(i, direction, now).unwrap_or_default();
+                chain.advance(now, &mut out);
+                if let Some(Piece::Cut(cut)) = out.pop_front() {
+                    return Some((cut, Arc::clone(self.fault(i))));
+                }
             }
         }
-        (!chain.is_empty()).then_some(chain)
+        None
     }
 
     /// Where to dial, and the fault that says so.
@@ -236,82 +260,139 @@ pub fn told(candidates: &[Arc<Fault>], dice: Dice, probe: u64) -> Option<(Told, 
         })
 }
 
-/// The share of exchanges that each fault really gets, when all of them match: what those before it leave, times its odds.
-pub fn effective_shares(faults: &[(&str, &Entry)], now: Instant) -> Vec<(String, f64)> {
-    let mut left = 1.0;
-    let share = |(name, entry): &(&str, &Entry)| {
-        let share = left * entry.odds.get();
-        if entry.r#do.compile(now).ends() {
-            left -= share;
-        }
-        ((*name).to_owned(), share)
-    };
-    faults.iter().map(share).collect()
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-fn has_traffic_hook(fault: &Fault) -> bool {
-    let hooks = fault.doc().acts_at;
-    hooks
-        .iter()
-        .any(|hook| !matches!(hook, Hook::Probe | Hook::Control))
-}
+    use http::header;
 
-/// Whether a fault hits an exchange: it must match, be its turn, and win its roll.
-fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_>) -> bool {
-    let entry = fault.entry();
-    if !fault.matcher().holds(facts) || (!entry.probes && is_probe(facts)) {
-        return false;
+    use super::*;
+    use crate::faults::trial::{entry, facts, fault, plan, reply, request};
+
+    fn compiled(text: &str) -> Arc<Fault> {
+        Fault::compile(text, &entry(text), Instant::now())
     }
-    is_its_turn(fault, entry)
-        && dice.hits(
-            entry.odds,
-            fault.key(),
-            subject(entry.sticky.as_ref(), facts).unwrap_or(exchange),
-        )
-}
 
-fn is_its_turn(fault: &Fault, entry: &Entry) -> bool {
-    if entry.first.is_none() && entry.nth.is_none() && entry.every.is_none() {
-        return true;
+    #[test]
+    fn where_nothing_matches_nothing_is_allocated() {
+        let faults: Vec<_> = (0..100)
+            .map(|_| compiled("{where: {match: {method: POST}}, do: reset}"))
+            .collect();
+        let plan = plan(&faults, 1);
+        assert!(plan.is_empty() && plan.hits.capacity() == 0);
+        assert!(Plan::none().flow(Flow::Reply, Instant::now()).is_none());
     }
-    let number = fault.see();
-    entry.first.is_none_or(|first| number <= first)
-        && entry.nth.is_none_or(|nth| number == nth)
-        && entry.every.is_none_or(|every| number.is_multiple_of(every))
-}
 
-fn is_probe(facts: &Facts<'_>) -> bool {
-    let agent = facts.head.and_then(|head| head.headers.get(header::USER_AGENT));
-    agent.is_some_and(|agent| {
-        PROBE_AGENTS
-            .iter()
-            .any(|probe| agent.as_bytes().starts_with(probe.as_bytes()))
-    })
-}
-
-/// What decides in the exchange's place; `None` where the exchange does not carry it.
-fn subject(sticky: Option<&Sticky>, facts: &Facts<'_>) -> Option<u64> {
-    match sticky? {
-        Sticky::Header(name) => facts
-            .head?
-            .headers
-            .get(&name.0)
-            .map(|value| stable_hash(value.as_bytes())),
-        Sticky::Cookie(name) => cookie(&facts.head?.headers, name).map(|value| stable_hash(value.as_bytes())),
-        Sticky::Client => Some(match facts.client {
-            std::net::IpAddr::V4(address) => stable_hash(&address.octets()),
-            std::net::IpAddr::V6(address) => stable_hash(&address.octets()),
-        }),
+    #[test]
+    fn a_lifted_fault_hits_nothing_new_and_lets_the_old_pass() {
+        let now = Instant::now();
+        let faults = [
+            fault("{latency: {add: 1s}}", now),
+            fault("{throttle: {rate: 1KiB/s}}", now),
+        ];
+        let mut standing = plan(&faults, 1);
+        faults.iter().for_each(|fault| fault.lift());
+        assert!(matches!(standing.open(0, now, None), Verdict::Pass));
+        assert!(standing.flow(Flow::Reply, now).is_none());
+        assert!(plan(&faults, 2).is_empty());
+        assert_eq!(faults[0].hits(), 0);
     }
-}
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    pairs.find_map(|(key, value)| (key == name).then_some(value))
+    #[test]
+    fn a_body_follows_the_head_that_promised_it_even_when_the_fault_is_lifted_between() {
+        let now = Instant::now();
+        let faults = [fault("{body: {replace: chaos}}", now)];
+        let mut plan = plan(&faults, 1);
+        let mut head = reply(200);
+        let verdict = plan.reply(0, now, &mut head);
+        assert!(matches!(verdict, Verdict::Pass) && head.headers[header::CONTENT_LENGTH] == "5");
+        faults[0].lift();
+        assert!(plan.flow(Flow::Reply, now).is_some());
+    }
+
+    #[test]
+    fn only_what_was_done_is_counted() {
+        let now = Instant::now();
+        let faults = [fault("{throttle: {rate: 1KiB/s, flow: request}}", now)];
+        let mut plan = plan(&faults, 1);
+        assert!(plan.flow(Flow::Reply, now).is_none() && plan.touched().count() == 0);
+        assert!(plan.flow(Flow::Request, now).is_some() && plan.flow(Flow::Request, now).is_some());
+        assert_eq!((plan.touched().count(), faults[0].hits()), (1, 1));
+    }
+
+    #[test]
+    fn a_client_is_refused_at_its_connection_or_at_its_request_but_never_twice() {
+        let check = |text: &str, at_connection: bool| {
+            let (faults, head) = ([compiled(text)], request("/orders"));
+            let connection = Plan::of_connection(&faults, Dice::new(1), 1, &facts(None));
+            let request = Plan::roll(&faults, Dice::new(1), 1, &facts(Some(&head)));
+            assert_eq!(
+                (connection.is_empty(), request.is_empty()),
+                (!at_connection, at_connection),
+                "{text}"
+            );
+        };
+        check("{do: refuse}", true);
+        check(
+            "{where: {listener: public, match: {client: 127.0.0.0/8}}, do: refuse}",
+            true,
+        );
+        check("{where: {match: {path: /orders}}, do: refuse}", false);
+        check("{where: {cluster: app}, do: refuse}", false);
+        check("{do: reset}", false);
+    }
+
+    #[test]
+    fn health_checks_are_told_what_the_first_such_fault_says() {
+        let now = Instant::now();
+        let faults = [
+            fault("reset", now),
+            fault("{health: pass}", now),
+            fault("{health: fail}", now),
+        ];
+        let told_now = || told(&faults, Dice::new(1), 1).map(|(told, _)| told);
+        assert_eq!(told_now(), Some(Told::Pass));
+        faults[1].lift();
+        assert_eq!(told_now(), Some(Told::Fail));
+        faults[2].lift();
+        assert_eq!(told_now(), None);
+        assert!(plan(&[fault("{health: pass}", now)], 1).is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_stands_idle_is_cut_if_a_fault_says_so() {
+        let now = Instant::now();
+        let check = |kind: &str, cut: Option<Cut>| {
+            let faults = [
+                fault("abort", now),
+                fault("{throttle: {rate: 1KiB/s}}", now),
+                fault(kind, now),
+            ];
+            let mut plan = Plan::of_standing(&faults, Dice::new(1), 1, &facts(None));
+            let told = plan.cut_at_once(now).map(|(cut, by)| {
+                assert!(Arc::ptr_eq(&by, &faults[2]));
+                cut
+            });
+            assert_eq!(told, cut, "{kind}");
+        };
+        check("reset", Some(Cut::Reset));
+        check("{close: {flow: request}}", Some(Cut::Close));
+        check("{refuse: {standing: reset}}", Some(Cut::Reset));
+        check("refuse", None);
+        check("{reset: {after: 1s}}", None);
+        check("{reset: {after_bytes: 1B}}", None);
+    }
+
+    #[test]
+    fn a_seed_repeats_an_exchange() {
+        let now = Instant::now();
+        let faults = [fault("{latency: {add: 1s, jitter: 1s}}", now)];
+        let wait = |exchange| match plan(&faults, exchange).open(0, now, None) {
+            Verdict::Wait(wait) => wait,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait(1), wait(1));
+        assert_ne!(wait(1), wait(2));
+        assert!(wait(3) <= Duration::from_secs(2));
+    }
 }

@@ -50,9 +50,9 @@ impl Ramp {
 
     fn curve(points: Vec<(Span, Probability)>) -> Result<Self, &'static str> {
         if points.is_empty() {
-            Err("a curve needs at least one point, as in `[[0m, 20%], [46m, 100%]]`")
+            Err("a curve without points is none: write it as `[[0m, 20%], [46m, 100%]]`")
         } else if points.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
-            Err("the times of a curve must rise from point to point")
+            Err("the times of the curve are out of order: they must rise from point to point")
         } else {
             Ok(Self(points))
         }
@@ -219,5 +219,38 @@ impl JsonSchema for Load {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let (rate, ramp) = (Rate::json_schema(generator), Ramp::json_schema(generator));
         json_schema!({"anyOf": [rate, ramp]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::yaml;
+
+    #[test]
+    fn a_curve_has_straight_lines_between_its_points() {
+        let check = |text: &str, minutes: u64, share: f64| {
+            let ramp: Ramp = serde_json::from_value(yaml(text)).unwrap();
+            let at = ramp.at(Duration::from_secs(60 * minutes));
+            assert!((at - share).abs() < 1e-9, "{text} at {minutes}: {at}");
+        };
+        check("40%", 7, 0.4);
+        check("0.4", 7, 0.4);
+        check("1", 7, 1.0);
+        let curve = "[[0m, 0.2], [46m, 100%]]";
+        check(curve, 0, 0.2);
+        check(curve, 23, 0.6);
+        check(curve, 46, 1.0);
+        check(curve, 500, 1.0);
+        check("[[10m, 0], [10m1ns, 1]]", 9, 0.0);
+        check("[[10m, 0], [10m1ns, 1]]", 11, 1.0);
+    }
+
+    #[test]
+    fn a_load_is_a_figure_or_a_share() {
+        let read = |text| serde_json::from_value::<Load>(yaml(text)).unwrap();
+        assert!(matches!(read("40/s"), Load::Rate(_)));
+        assert!(matches!(read("40%"), Load::Share(_)));
+        assert!(matches!(read("[[0m, 0]]"), Load::Share(_)));
     }
 }

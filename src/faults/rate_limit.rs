@@ -108,3 +108,37 @@ impl Acts for Limiter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{fault, ms, open};
+
+    #[test]
+    fn beyond_the_rate_exchanges_are_refused_with_the_time_to_come_again() {
+        let now = Instant::now();
+        let fault = fault("{rate_limit: {rate: 2/m, burst: 2}}", now);
+        assert!(matches!(open(&fault, 1, now), Verdict::Pass));
+        assert!(matches!(open(&fault, 2, now), Verdict::Pass));
+        let Verdict::Answer(answer) = open(&fault, 3, now + ms(500)) else {
+            panic!("it passed")
+        };
+        assert_eq!(
+            (
+                answer.status.as_u16(),
+                answer.headers["retry-after"].to_str().unwrap()
+            ),
+            (429, "30")
+        );
+        assert!(matches!(open(&fault, 4, now + ms(30_000)), Verdict::Pass));
+    }
+
+    #[test]
+    fn with_patience_exchanges_are_delayed() {
+        let now = Instant::now();
+        let fault = fault("{rate_limit: {rate: 10/s, burst: 1, delay_at_most: 150ms}}", now);
+        assert!(matches!(open(&fault, 1, now), Verdict::Pass));
+        assert!(matches!(open(&fault, 2, now), Verdict::Wait(wait) if wait == ms(100)));
+        assert!(matches!(open(&fault, 3, now), Verdict::Answer(_)));
+    }
+}

@@ -1,4 +1,4 @@
-//! Reads `do: {reset: {}}` and, for short, `do: reset`.
+//! How settings are read where the derived way is not enough: the short form of a kind, and quantities that must not be 0.
 
 use std::{collections::BTreeMap, fmt, iter};
 
@@ -10,7 +10,11 @@ use serde::{
     },
 };
 
-use super::Do;
+use schemars::{Schema, json_schema};
+use serde_json::Value;
+
+use super::{Do, catalogue};
+use crate::units::{ByteSize, Span};
 
 impl Serialize for Do {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -40,5 +44,40 @@ impl<'de> Visitor<'de> for Kind {
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Do, E> {
         let bare = MapDeserializer::new(iter::once((name, BTreeMap::<&str, &str>::new())));
         Do::deserialize(MapAccessDeserializer::new(bare))
+    }
+}
+
+/// Adds the short form to the schema: kinds whose settings may all be left out.
+pub(super) fn add_short_form(schema: &mut Schema) {
+    let is_whole = |kind: &&str| serde_json::from_value::<Do>(Value::from(*kind)).is_ok();
+    let names: Vec<&str> = catalogue().iter().map(|doc| doc.kind).filter(is_whole).collect();
+    let short = json_schema!({
+        "description": "A kind whose settings are all left out.", "type": "string", "enum": names,
+    });
+    if let Some(forms) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        forms.push(short.into());
+    }
+}
+
+/// Reads a size that must not be 0.
+pub(super) fn some_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    match ByteSize::deserialize(deserializer)? {
+        ByteSize(0) => Err(de::Error::custom("`0B` is too little: write at least `1B`")),
+        size => Ok(size),
+    }
+}
+
+/// The same where it may be left out.
+pub(super) fn maybe_some_bytes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ByteSize>, D::Error> {
+    some_bytes(deserializer).map(Some)
+}
+
+/// Reads a time that must not be 0.
+pub(super) fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    match Span::deserialize(deserializer)? {
+        Span::ZERO => Err(de::Error::custom("`0s` is too short: write it as `30s`")),
+        span => Ok(span),
     }
 }

@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    chain::Shape,
     cutting::Moment,
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
+    line::Shape,
 };
 use crate::units::{ByteSize, Span};
 

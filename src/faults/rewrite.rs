@@ -1,6 +1,6 @@
 //! `rewrite`: heads are changed on their way.
 
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
 use http::{
     HeaderMap, Uri, request, response,
@@ -10,15 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::{Fields, Status},
+    answer::Status,
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Hook, Verdict},
 };
-use crate::{
-    route::name::FieldName,
-    units::{BadUnit, as_text},
-};
+use crate::route::name::{FieldName, FieldValue, Target};
 
 /// Changes the head of the request, of the answer, or of both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,10 +35,10 @@ pub struct Rewrite {
 pub struct RequestHead {
     /// The path that takes the place of the request's; the query stays unless this has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<NewPath>,
+    pub path: Option<Target>,
     /// Header fields that are set.
-    #[serde(default, skip_serializing_if = "Fields::is_empty")]
-    pub set: Fields,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<FieldName, FieldValue>,
     /// Header fields that are removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<FieldName>,
@@ -55,38 +52,11 @@ pub struct ReplyHead {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// Header fields that are set.
-    #[serde(default, skip_serializing_if = "Fields::is_empty")]
-    pub set: Fields,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<FieldName, FieldValue>,
     /// Header fields that are removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<FieldName>,
-}
-
-/// A path for a request, with a query if wanted: `/v2/orders?debug=1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewPath(PathAndQuery);
-
-impl FromStr for NewPath {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        match text.parse() {
-            Ok(path) if text.starts_with('/') => Ok(Self(path)),
-            _ => Err(BadUnit::new(format!(
-                "`{text}` is no path: write it as `/v2/orders`"
-            ))),
-        }
-    }
-}
-
-impl std::fmt::Display for NewPath {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-as_text! {
-    NewPath, "NewPath", "^/";
 }
 
 /// The page of `rewrite`.
@@ -123,7 +93,7 @@ impl Acts for Rewrite {
     fn open(&self, ask: &mut Ask, head: Option<&mut request::Parts>) -> Verdict {
         if let Some(head) = head.filter(|_| !is_default(&self.request)) {
             if let Some(path) = &self.request.path {
-                path.replace_in(&mut head.uri);
+                replace_path(&mut head.uri, &path.0);
             }
             change(&mut head.headers, &self.request.set, &self.request.remove);
             ask.touched = true;
@@ -143,25 +113,65 @@ impl Acts for Rewrite {
     }
 }
 
-impl NewPath {
-    fn replace_in(&self, uri: &mut Uri) {
-        let kept = uri.query().filter(|_| self.0.query().is_none());
-        let path = match kept {
-            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.0.path())),
-            None => Ok(self.0.clone()),
-        };
-        let mut parts = Parts::from(std::mem::take(uri));
-        let before = parts.path_and_query.take();
-        parts.path_and_query = path.ok().or(before);
-        *uri = Uri::from_parts(parts).unwrap_or_default();
-    }
+/// Replaces the path of a target; its query stays unless the new one has one.
+fn replace_path(uri: &mut Uri, new: &PathAndQuery) {
+    let kept = uri.query().filter(|_| new.query().is_none());
+    let path = match kept {
+        Some(query) => PathAndQuery::try_from(format!("{}?{query}", new.path())),
+        None => Ok(new.clone()),
+    };
+    let mut parts = Parts::from(std::mem::take(uri));
+    let before = parts.path_and_query.take();
+    parts.path_and_query = path.ok().or(before);
+    *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-fn change(headers: &mut HeaderMap, set: &Fields, remove: &[FieldName]) {
+fn change(headers: &mut HeaderMap, set: &BTreeMap<FieldName, FieldValue>, remove: &[FieldName]) {
     for FieldName(name) in remove {
         headers.remove(name);
     }
-    for (name, value) in set.map() {
+    for (FieldName(name), FieldValue(value)) in set {
         headers.insert(name.clone(), value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::faults::trial::{fault, plan, reply, request};
+
+    #[test]
+    fn a_path_is_replaced_and_the_rest_of_the_target_kept() {
+        let check = |path: &str, target: &str, expected: &str| {
+            let now = Instant::now();
+            let kind = format!("{{rewrite: {{request: {{path: '{path}'}}}}}}");
+            let mut head = request(target);
+            let verdict = plan(&[fault(&kind, now)], 1).open(0, now, Some(&mut head));
+            assert!(matches!(verdict, Verdict::Pass));
+            assert_eq!(head.uri.to_string(), expected);
+        };
+        check("/v1", "/v2/orders?id=3", "/v1?id=3");
+        check("/v1?id=4", "/v2/orders?id=3", "/v1?id=4");
+        check("/v1", "http://shop.example.com/v2", "http://shop.example.com/v1");
+    }
+
+    #[test]
+    fn fields_are_set_and_removed_on_their_side_only() {
+        let now = Instant::now();
+        let kind = "{rewrite: {reply: {status: 404, set: {etag: w}, remove: [x-old]}}}";
+        let faults = [fault(kind, now)];
+        let mut plan = plan(&faults, 1);
+        let (mut asked, mut answered) = (request("/"), reply(200));
+        answered
+            .headers
+            .insert("x-old", http::HeaderValue::from_static("1"));
+        plan.open(0, now, Some(&mut asked));
+        assert!(asked.headers.is_empty() && plan.touched().count() == 0);
+        plan.reply(0, now, &mut answered);
+        assert_eq!((answered.status.as_u16(), answered.headers.len()), (404, 1));
+        assert_eq!(answered.headers["etag"], "w");
+        assert_eq!(faults[0].hits(), 1);
     }
 }

@@ -7,11 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    chain::{Line, Piece, Shape},
-    hook::Cut,
-    ramp::Load,
-};
+use super::ramp::Load;
 use crate::units::Stream;
 
 /// How long a burst the backend swallows beyond what it carries: what it has in its accept queue.
@@ -136,41 +132,25 @@ impl Server {
         state.baseline = self.nature.baseline.or(Some(per_second));
     }
 
-    /// What resets a connection when the backend dies.
-    pub(super) fn bond(self: &Arc<Self>, now: Instant) -> Option<Box<dyn Shape>> {
-        if self.nature.up.is_none() && self.nature.dies_after.is_none() {
-            return None;
-        }
-        let deaths = self.settled(now).deaths;
-        let checked = if self.is_down(now) {
-            now
-        } else {
-            now + self.notice(now)
-        };
-        Some(Box::new(Bond {
-            server: Arc::clone(self),
-            deaths,
-            next: Some(checked),
-        }))
+    /// How often it has died.
+    pub(super) fn deaths(&self, now: Instant) -> u64 {
+        self.settled(now).deaths
     }
 
-    fn is_down(&self, now: Instant) -> bool {
+    /// Whether it is down.
+    pub(super) fn is_down(&self, now: Instant) -> bool {
         self.settled(now).down_until.is_some()
     }
 
-    /// When to look again whether it has died.
-    fn notice(&self, now: Instant) -> Duration {
-        let of_age = self
-            .nature
-            .up
-            .map(|up| (self.lock().up_since + up).saturating_duration_since(now));
-        let of_overload = self.nature.dies_after.map(|_| NOTICE);
+    /// When to look whether it has died: when its time is up, or soon if an overload may kill it. `None`: it does not die.
+    pub(super) fn may_die(&self, now: Instant) -> Option<Instant> {
+        let of_age = self.nature.up.map(|up| self.settled(now).up_since + up);
+        let of_overload = self.nature.dies_after.map(|_| now + NOTICE);
         of_age
             .into_iter()
             .chain(of_overload)
             .min()
-            .unwrap_or(NOTICE)
-            .max(Duration::from_millis(1))
+            .map(|at| at.max(now + Duration::from_millis(1)))
     }
 
     fn carries(&self, state: &mut State, now: Instant, dice: &mut Stream) -> bool {
@@ -244,39 +224,132 @@ impl State {
     }
 }
 
-/// A connection that dies with its backend.
-#[derive(Debug)]
-struct Bond {
-    server: Arc<Server>,
-    deaths: u64,
-    next: Option<Instant>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{faults::trial::yaml, units::Dice};
 
-impl Bond {
-    fn is_broken(&self, now: Instant) -> bool {
-        let state = self.server.settled(now);
-        state.deaths > self.deaths || state.down_until.is_some()
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn load(text: &str) -> Option<Load> {
+        Some(serde_json::from_value(yaml(text)).unwrap())
     }
-}
 
-impl Shape for Bond {
-    fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
-        if self.is_broken(at) {
-            line.pass(at, Piece::Cut(Cut::Reset));
+    fn nature(carries: &str) -> Nature {
+        Nature {
+            carries: load(carries),
+            baseline: None,
+            dies_after: None,
+            up: None,
+            down: MS(2000),
         }
-        line.pass(at, piece);
     }
 
-    fn alarm(&self) -> Option<Instant> {
-        self.next
+    /// What becomes of exchanges that arrive evenly, so many a second from one time to another.
+    fn arrivals(
+        server: &Server,
+        start: Instant,
+        seconds: std::ops::Range<u64>,
+        per_second: u64,
+    ) -> [usize; 3] {
+        let mut dice = Dice::new(5).stream(1, seconds.start);
+        let mut counts = [0; 3];
+        for i in seconds.start * per_second..seconds.end * per_second {
+            let now = start + Duration::from_nanos(i * 1_000_000_000 / per_second);
+            counts[server.arrive(now, &mut dice) as usize] += 1;
+        }
+        counts
     }
 
-    fn ring(&mut self, at: Instant, line: &mut Line) {
-        if self.is_broken(at) {
-            self.next = None;
-            line.pass(at, Piece::Cut(Cut::Reset));
-        } else {
-            self.next = Some(at + self.server.notice(at));
+    #[test]
+    fn beyond_what_it_carries_nothing_is_carried() {
+        let start = Instant::now();
+        let server = Server::new(nature("40/s"), start);
+        assert_eq!(arrivals(&server, start, 0..10, 40), [400, 0, 0]);
+        let [carried, beyond, down] = arrivals(&server, start, 10..20, 100);
+        assert!((400..=410).contains(&carried), "{carried}");
+        assert_eq!((carried + beyond, down), (1000, 0));
+        let none = Server::new(
+            Nature {
+                baseline: Some(100.0),
+                ..nature("0%")
+            },
+            start,
+        );
+        assert_eq!(arrivals(&none, start, 0..10, 100), [0, 1000, 0]);
+    }
+
+    #[test]
+    fn a_share_is_of_the_baseline_and_else_of_what_comes() {
+        let start = Instant::now();
+        let server = Server::new(nature("40%"), start);
+        let [carried, ..] = arrivals(&server, start, 0..100, 100);
+        assert!((3839..=4161).contains(&carried), "{carried}");
+        server.learn_baseline(50.0);
+        let [carried, ..] = arrivals(&server, start, 100..200, 100);
+        assert!((2000..=2010).contains(&carried), "{carried}");
+    }
+
+    #[test]
+    fn a_curve_begins_anew_with_a_restart() {
+        let start = Instant::now();
+        let server = Server::new(
+            Nature {
+                baseline: Some(100.0),
+                ..nature("[[0s, 0%], [100s, 100%]]")
+            },
+            start,
+        );
+        let first = arrivals(&server, start, 0..10, 100)[0];
+        let later = arrivals(&server, start, 90..100, 100)[0];
+        assert!(
+            (45..=55).contains(&first) && (940..=980).contains(&later),
+            "{first} {later}"
+        );
+        server.restart(start + MS(100_000));
+        let again = arrivals(&server, start, 100..110, 100)[0];
+        assert!((45..=55).contains(&again), "{again}");
+    }
+
+    #[test]
+    fn an_overload_that_lasts_kills_it_and_it_comes_back() {
+        let start = Instant::now();
+        let server = Server::new(
+            Nature {
+                dies_after: Some(MS(5000)),
+                ..nature("40/s")
+            },
+            start,
+        );
+        assert_eq!(arrivals(&server, start, 0..4, 100)[2], 0);
+        // A calm second ends the overload, and its patience begins anew.
+        assert_eq!(arrivals(&server, start, 6..10, 100)[2], 0);
+        assert_eq!(arrivals(&server, start, 10..11, 100)[2], 0);
+        let [_, _, down] = arrivals(&server, start, 11..13, 100);
+        assert!((170..200).contains(&down), "{down}");
+        assert_eq!(arrivals(&server, start, 14..16, 40), [80, 0, 0]);
+    }
+
+    #[test]
+    fn in_a_crash_loop_it_lives_and_dies_in_turn() {
+        let start = Instant::now();
+        let cycle = Nature {
+            carries: None,
+            up: Some(MS(30_000)),
+            down: MS(60_000),
+            ..nature("1/s")
+        };
+        let server = Server::new(cycle, start);
+        for round in [0, 1, 2, 100_000, 100_001] {
+            let at = start + MS(90_000) * round;
+            let mut dice = Dice::new(1).stream(1, 1);
+            let check = |after: u64, arrival: Arrival, dice: &mut Stream| {
+                assert_eq!(server.arrive(at + MS(after), dice), arrival, "{round} {after}");
+            };
+            check(1, Arrival::Carried, &mut dice);
+            check(29_999, Arrival::Carried, &mut dice);
+            check(30_000, Arrival::Down, &mut dice);
+            check(89_999, Arrival::Down, &mut dice);
         }
     }
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook},
+    line::{Line, Piece, Shape},
+    reading::some_bytes,
 };
 use crate::units::{ByteSize, Span, Stream};
 
@@ -19,6 +20,7 @@ use crate::units::{ByteSize, Span, Stream};
 #[serde(deny_unknown_fields)]
 pub struct Slice {
     /// The size of a slice, at least 1B.
+    #[serde(deserialize_with = "some_bytes")]
     pub size: ByteSize,
     /// How far sizes vary: evenly from `size - vary` to `size + vary`. Default: 0B.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -127,5 +129,52 @@ impl Shape for Slicer {
 
     fn kept(&self) -> usize {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, data, drain, joined, lift, ms, push, text};
+
+    #[test]
+    fn bytes_come_in_slices_with_a_pause_after_each() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{slice: {size: 2B, pause: 10ms}}"], now);
+        assert_eq!(push(&mut chain, now, text("abcde")), [text("ab")]);
+        push(&mut chain, now, Piece::End);
+        let out = drain(&mut chain, now);
+        assert_eq!(
+            out,
+            [(ms(10), text("cd")), (ms(20), text("e")), (ms(30), Piece::End)]
+        );
+    }
+
+    #[test]
+    fn sizes_vary_evenly_to_both_sides() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{slice: {size: 100B, vary: 50B}}"], now);
+        let mut out = push(&mut chain, now, data(vec![0; 100_000]));
+        out.pop();
+        let sizes: Vec<usize> = out.iter().map(Piece::len).collect();
+        assert!(sizes.iter().all(|size| (50..=150).contains(size)));
+        assert!(sizes.iter().any(|size| *size < 60) && sizes.iter().any(|size| *size > 140));
+        assert!((95..105).contains(&(sizes.iter().sum::<usize>() / sizes.len())));
+    }
+
+    #[test]
+    fn a_variation_beyond_the_size_is_harmless() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{slice: {size: 1B, vary: 8000000GB}}"], now);
+        assert_eq!(joined(&push(&mut chain, now, text("hello"))), b"hello");
+    }
+
+    #[test]
+    fn the_rest_comes_at_once_when_the_fault_is_lifted() {
+        let now = Instant::now();
+        let (faults, mut chain) = chain(&["{slice: {size: 1B, pause: 1h}}"], now);
+        push(&mut chain, now, text("abc"));
+        faults[0].lift();
+        assert_eq!(lift(&mut chain, now), [text("bc")]);
     }
 }

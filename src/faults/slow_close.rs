@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook},
+    line::{Line, Piece, Shape},
 };
 use crate::units::Span;
 
@@ -49,5 +49,20 @@ impl Shape for SlowClose {
     fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
         let delay = if piece.is_last() { self.delay } else { Span::ZERO };
         line.pass(at + delay.0, piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, drain, ms, push, text};
+
+    #[test]
+    fn bytes_pass_at_once_and_the_end_late() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{slow_close: {delay: 700ms}}"], now);
+        assert_eq!(push(&mut chain, now, text("abc")), [text("abc")]);
+        assert_eq!(push(&mut chain, now, Piece::End), []);
+        assert_eq!(drain(&mut chain, now), [(ms(700), Piece::End)]);
     }
 }

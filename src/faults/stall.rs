@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     cutting::Cutter,
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook},
+    line::{Line, Piece, Shape},
 };
 use crate::units::ByteSize;
 
@@ -69,5 +69,23 @@ impl Shape for Staller {
             }
             end => line.hold(end),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, lift, push, text};
+
+    #[test]
+    fn nothing_passes_until_the_fault_is_lifted_and_then_all_of_it_in_order() {
+        let now = Instant::now();
+        let (faults, mut chain) = chain(&["{stall: {after_bytes: 1B}}"], now);
+        assert_eq!(push(&mut chain, now, text("abc")), [text("a")]);
+        assert_eq!(push(&mut chain, now, text("def")), []);
+        assert_eq!(push(&mut chain, now, Piece::End), []);
+        assert_eq!((chain.next_wakeup(), chain.held()), (None, 5));
+        faults[0].lift();
+        assert_eq!(lift(&mut chain, now), [text("bc"), text("def"), Piece::End]);
     }
 }

@@ -143,6 +143,10 @@ impl Acts for Compiled {
         &DOC
     }
 
+    fn is_per_backend(&self) -> bool {
+        true
+    }
+
     fn marks(&self, facts: &Facts<'_>) -> bool {
         self.hang_always
             .as_ref()
@@ -185,14 +189,14 @@ pub struct Queue {
 impl Queue {
     /// Waits for a thread, in order of arrival; keep the guard until the exchange is over. An error: the backend was
     /// restarted, and the connection ends so. Does not come back once the thread hangs, so wait beside it for the limit and
-    /// for the lifting of the fault, and drop it then: a hung thread stays taken, a mere place in the queue is given up.
+    /// for the lifting of the fault: dropped then, a hung thread stays taken, and a mere place in the queue is given up.
     pub async fn thread(self) -> Result<Guard, Cut> {
         let pool = &self.place.0;
         let served = async {
-            let thread = Arc::clone(&pool.threads).acquire_owned().await;
-            match thread {
-                Ok(thread) if self.hangs => thread.forget(),
-                Ok(thread) => return Guard(thread),
+            match Arc::clone(&pool.threads).acquire_owned().await {
+                Ok(thread) if !self.hangs => return Guard(thread),
+                Ok(thread) => thread.forget(),
+                // Nobody closes the pool; a restart makes another.
                 Err(_closed) => {}
             }
             std::future::pending().await
@@ -219,5 +223,102 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::{
+        faults::{
+            Fault, Plan,
+            trial::{facts, fault, ms, open, request},
+        },
+        units::Dice,
+    };
+
+    fn queue(fault: &Arc<Fault>, exchange: u64) -> Queue {
+        match open(fault, exchange, Instant::now()) {
+            Verdict::Queue(queue) => queue,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_exchange_holds_a_thread_and_the_next_waits_until_it_is_given_back() {
+        let fault = fault(
+            "{threads: {size: 1, edge_timeout: 30s, status: 500}}",
+            Instant::now(),
+        );
+        let first = queue(&fault, 1).thread().await.unwrap();
+        let waiting = queue(&fault, 2);
+        let (limit, answer) = waiting.limit.clone().unwrap();
+        assert_eq!((limit.as_secs(), answer.status.as_u16()), (30, 500));
+        let waiting = tokio::spawn(waiting.thread());
+        assert!(timeout(ms(1000), queue(&fault, 3).thread()).await.is_err());
+        assert!(!waiting.is_finished());
+        drop(first);
+        assert!(waiting.await.unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hung_exchange_keeps_its_thread_though_the_client_is_gone() {
+        let fault = fault("{threads: {size: 2, hang: 100%}}", Instant::now());
+        for exchange in 0..2 {
+            assert!(timeout(ms(1000), queue(&fault, exchange).thread()).await.is_err());
+        }
+        let Verdict::Queue(third) = open(&fault, 3, Instant::now()) else {
+            panic!("it passed")
+        };
+        assert_eq!(third.place.0.threads.available_permits(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_frees_the_threads_and_ends_what_hung() {
+        let fault = fault("{threads: {size: 1, hang: 100%}}", Instant::now());
+        let hung = tokio::spawn(queue(&fault, 1).thread());
+        tokio::task::yield_now().await;
+        fault.restart(Instant::now());
+        assert!(matches!(hung.await.unwrap(), Err(Cut::Reset)));
+        assert_eq!(queue(&fault, 2).place.0.threads.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_match_hang_in_any_case() {
+        let kind = "{threads: {size: 9, hang_always: {path: /monitor}}}";
+        let faults = [fault(kind, Instant::now())];
+        let hangs = |path: &str| {
+            let head = request(path);
+            let mut plan = Plan::roll(&faults, Dice::new(1), 1, &facts(Some(&head)));
+            matches!(plan.open(0, Instant::now(), None), Verdict::Queue(queue) if queue.hangs)
+        };
+        assert!(hangs("/monitor") && !hangs("/orders"));
+    }
+
+    #[test]
+    fn hanging_spreads_along_its_curve() {
+        let now = Instant::now();
+        let fault = fault("{threads: {size: 9, hang: [[0m, 0%], [16m, 100%]]}}", now);
+        let share = |minute: u64| {
+            let at = now + ms(minute * 60_000);
+            let hung =
+                |exchange: &u64| matches!(open(&fault, *exchange, at), Verdict::Queue(queue) if queue.hangs);
+            (0..2000).filter(hung).count()
+        };
+        assert_eq!((share(0), share(16)), (0, 2000));
+        assert!((930..1070).contains(&share(8)));
+    }
+
+    #[test]
+    fn the_queue_has_an_end() {
+        let now = Instant::now();
+        let fault = fault("{threads: {size: 0, most_waiting: 3}}", now);
+        let mut waiting: Vec<_> = (0..3).map(|exchange| queue(&fault, exchange)).collect();
+        let full = || open(&fault, 9, now);
+        assert!(matches!(full(), Verdict::Answer(answer) if answer.status.as_u16() == 504));
+        waiting.pop();
+        assert!(matches!(full(), Verdict::Queue(_)));
     }
 }

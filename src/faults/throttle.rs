@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook},
+    line::{Line, Piece, Shape},
 };
 use crate::units::ByteRate;
 
@@ -129,5 +129,75 @@ impl Shape for Pipe {
 
     fn kept(&self) -> usize {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, data, drain, joined, lift, ms, push, text};
+
+    const RATE: usize = 100_000;
+
+    /// How many bytes have come after so long when pieces of one size are pushed as fast as the sender can.
+    fn passed_after(seconds: u64, piece: usize) -> usize {
+        let start = Instant::now();
+        let (_, mut chain) = chain(&["{throttle: {rate: 100kB/s}}"], start);
+        (0..(RATE * 6).div_ceil(piece))
+            .for_each(|_| assert_eq!(push(&mut chain, start, data(vec![1; piece])), []));
+        let out = drain(&mut chain, start);
+        let in_time = out.iter().filter(|(at, _)| *at <= Duration::from_secs(seconds));
+        in_time.map(|(_, piece)| piece.len()).sum()
+    }
+
+    #[test]
+    fn the_rate_is_honest_within_two_percent_over_five_seconds() {
+        for piece in [1, 7, 100, 1000, 1999, 2000, 2001, 16_384, 65_536, 600_000] {
+            let passed = passed_after(5, piece);
+            assert!(passed.abs_diff(5 * RATE) <= 5 * RATE / 50, "{piece}: {passed}");
+        }
+    }
+
+    #[test]
+    fn bytes_pass_evenly() {
+        let start = Instant::now();
+        let (_, mut chain) = chain(&["{throttle: {rate: 100kB/s}}"], start);
+        push(&mut chain, start, data(vec![1; 65_536]));
+        let out = drain(&mut chain, start);
+        assert!(out.iter().all(|(_, piece)| piece.len() <= 2000));
+        assert!(out.windows(2).all(|pair| pair[1].0 - pair[0].0 <= ms(20)));
+    }
+
+    #[test]
+    fn a_slow_sender_is_not_delayed_by_what_he_did_not_use_nor_given_credit_for_it() {
+        let start = Instant::now();
+        let (_, mut chain) = chain(&["{throttle: {rate: 1kB/s}}"], start);
+        push(&mut chain, start + ms(60_000), data(vec![1; 20]));
+        assert_eq!(drain(&mut chain, start), [(ms(60_020), data(vec![1; 20]))]);
+    }
+
+    #[test]
+    fn the_end_waits_its_turn() {
+        let start = Instant::now();
+        let (_, mut chain) = chain(&["{throttle: {rate: 50B/s}}"], start);
+        push(&mut chain, start, text("ab"));
+        push(&mut chain, start, Piece::End);
+        let out = drain(&mut chain, start);
+        assert_eq!(
+            out,
+            [(ms(20), text("a")), (ms(40), text("b")), (ms(40), Piece::End)]
+        );
+    }
+
+    #[test]
+    fn what_waits_comes_at_once_and_in_order_when_the_fault_is_lifted() {
+        let start = Instant::now();
+        let (faults, mut chain) = chain(&["{throttle: {rate: 1B/s}}"], start);
+        push(&mut chain, start, text("hello "));
+        push(&mut chain, start, text("world"));
+        assert_eq!(chain.held(), 11);
+        faults[0].lift();
+        assert_eq!(joined(&lift(&mut chain, start + ms(10))), b"hello world");
+        assert!(chain.is_empty() && chain.held() == 0);
     }
 }

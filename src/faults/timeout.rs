@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    chain::{Line, Piece, Shape},
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Cut, Flow, Hook},
+    line::{Line, Piece, Shape},
 };
 use crate::units::Span;
 
@@ -90,5 +90,37 @@ impl Shape for Hole {
         if self.lost {
             line.hold(Piece::Cut(Cut::Close));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::trial::{chain, drain, lift, ms, push, text};
+
+    const CLOSED: Piece = Piece::Cut(Cut::Close);
+
+    #[test]
+    fn the_connection_closes_after_a_time_without_data_and_the_data_is_lost() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{timeout: {after: 500ms}}"], now);
+        assert_eq!(push(&mut chain, now + ms(300), text("a")), []);
+        assert_eq!(push(&mut chain, now + ms(600), text("b")), []);
+        assert_eq!(drain(&mut chain, now), [(ms(1100), CLOSED)]);
+    }
+
+    #[test]
+    fn without_a_time_it_closes_when_the_fault_is_lifted_if_anything_was_lost() {
+        let now = Instant::now();
+        let check = |sent: Option<Piece>, expected: &[Piece]| {
+            let (faults, mut chain) = chain(&["timeout"], now);
+            sent.into_iter()
+                .for_each(|piece| assert_eq!(push(&mut chain, now, piece), []));
+            assert_eq!(chain.next_wakeup(), None);
+            faults[0].lift();
+            assert_eq!(lift(&mut chain, now), expected);
+        };
+        check(Some(text("a")), &[CLOSED]);
+        check(None, &[]);
     }
 }

@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    chain::{Piece, Shape},
     cutting::Cutter,
     doc::Doc,
     entry::is_default,
     hook::{Acts, Ask, Flow, Hook},
+    line::{Piece, Shape},
 };
 use crate::units::ByteSize;
 

@@ -195,3 +195,134 @@ impl DialError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::net::testing::listener;
+
+    const DIALER: Dialer = Dialer {
+        limit: Duration::from_secs(20),
+    };
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// A port that was free a moment ago.
+    async fn nobody() -> SocketAddr {
+        listener().await.local_addr().unwrap()
+    }
+
+    #[test]
+    fn families_alternate_from_the_address_whose_turn_it_is() {
+        let check = |turn, expected: &[&str]| {
+            let all = ["1.1.1.1:1", "[2::2]:1", "3.3.3.3:1", "4.4.4.4:1"].map(address);
+            assert_eq!(
+                order(&all, turn),
+                expected.iter().map(|a| address(a)).collect::<Vec<_>>(),
+                "turn {turn}"
+            );
+        };
+        check(0, &["1.1.1.1:1", "[2::2]:1", "3.3.3.3:1", "4.4.4.4:1"]);
+        check(1, &["[2::2]:1", "3.3.3.3:1", "4.4.4.4:1", "1.1.1.1:1"]);
+        check(2, &["3.3.3.3:1", "[2::2]:1", "4.4.4.4:1", "1.1.1.1:1"]);
+        check(6, &["3.3.3.3:1", "[2::2]:1", "4.4.4.4:1", "1.1.1.1:1"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_is_tried_exactly_once_whatever_the_turn(v4 in 0u8..6, v6 in 0u16..6, turn: usize) {
+            let mut all: Vec<SocketAddr> = (0..v4).map(|i| ([10, 0, 0, i], 80).into()).collect();
+            all.extend((0..v6).map(|i| SocketAddr::from(([1, 0, 0, 0, 0, 0, 0, i], 80))));
+            let mut ordered = order(&all, turn);
+            ordered.sort_unstable();
+            prop_assert_eq!(ordered, all);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_from_other_failures() {
+        let to = nobody().await;
+        assert!(matches!(DIALER.connect(to).await, Err(DialError::Refused(who)) if who == to));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_gives_way_to_the_next_at_once() {
+        let listener = listener().await;
+        let (dead, live) = (nobody().await, listener.local_addr().unwrap());
+        let begun = time::Instant::now();
+        let stream = race(&[dead, live], 0).await.unwrap();
+        assert_eq!(stream.peer(), live);
+        assert!(begun.elapsed() < STAGGER, "a refusal needs no waiting");
+    }
+
+    #[tokio::test]
+    async fn when_all_fail_the_last_failure_is_told() {
+        let (one, two) = (nobody().await, nobody().await);
+        assert!(matches!(race(&[one, two], 0).await, Err(DialError::Refused(who)) if who == two));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_is_overtaken_by_the_next() {
+        let listener = listener().await;
+        let live = listener.local_addr().unwrap();
+        let silent = full().await;
+        let stream = race(&[silent.address, live], 0).await.unwrap();
+        assert_eq!(stream.peer(), live);
+    }
+
+    #[tokio::test]
+    async fn a_silent_address_is_given_up_at_the_limit() {
+        let silent = full().await;
+        let dialer = Dialer {
+            limit: Duration::from_millis(50),
+        };
+        let error = dialer.connect(silent.address).await.unwrap_err();
+        assert!(matches!(&error, DialError::Timeout { .. }));
+        assert_eq!(
+            error.to_string(),
+            format!("no connection to {} within 50ms", silent.address)
+        );
+    }
+
+    /// A listener whose queue is full: the kernel leaves further SYNs without an answer.
+    struct Full {
+        address: SocketAddr,
+        _listener: socket2::Socket,
+        _queue: Vec<std::net::TcpStream>,
+    }
+
+    async fn full() -> Full {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&address("127.0.0.1:0").into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let patience = Duration::from_millis(100);
+        let queue = std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, patience).ok())
+            .take(64)
+            .collect();
+        Full {
+            address,
+            _listener: listener,
+            _queue: queue,
+        }
+    }
+
+    #[tokio::test]
+    async fn small_messages_leave_at_once() {
+        let listener = listener().await;
+        let stream = DIALER.connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(stream.into_split().1.bare().unwrap().tcp.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_resolved_yet_is_waited_for() {
+        let listener = listener().await;
+        let to = Addresses::fixed(listener.local_addr().unwrap());
+        let stream = DIALER.dial(&to, 3).await.unwrap();
+        assert_eq!(stream.peer(), listener.local_addr().unwrap());
+    }
+}

@@ -11,7 +11,11 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::{net::TcpListener, sync::Notify, time};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time,
+};
 
 use super::Stream;
 
@@ -175,6 +179,12 @@ impl Permits {
         }
     }
 
+    /// Takes a permit in any case, for a connection that has to be served.
+    fn take_over_limit(&self) -> Permit {
+        self.0.taken.fetch_add(1, Ordering::SeqCst);
+        Permit(Arc::clone(&self.0))
+    }
+
     /// True for the first of several workers that find the listener full, so that it is said once.
     fn becomes_full(&self) -> bool {
         !self.0.full.swap(true, Ordering::Relaxed)
@@ -207,6 +217,8 @@ pub struct Acceptor {
     permits: Permits,
     on_pause: Box<dyn Fn(&Pause)>,
     exhausted: bool,
+    /// Accepted, and waiting for a permit.
+    in_hand: Option<Stream>,
 }
 
 impl Acceptor {
@@ -223,6 +235,7 @@ impl Acceptor {
             permits,
             on_pause: Box::new(on_pause),
             exhausted: false,
+            in_hand: None,
         })
     }
 
@@ -234,16 +247,44 @@ impl Acceptor {
     /// The next connection, with the permit to serve it. Shortage is waited out, never reported as an error.
     ///
     /// A listener at its limit holds at most one connection per worker in hand, and the others in the kernel's queue.
-    /// Cancelling it may drop the connection in hand; only a drain does that.
+    /// Cancelling it loses no connection.
     pub async fn accept(&mut self) -> (Stream, Permit) {
-        let stream = self.accept_one().await;
-        if let Some(permit) = self.permits.try_take() {
-            return (stream, permit);
+        if self.in_hand.is_none() {
+            self.in_hand = Some(self.accept_one().await);
         }
+        let permit = match self.permits.try_take() {
+            Some(permit) => permit,
+            None => self.wait_for_room().await,
+        };
+        let stream = self
+            .in_hand
+            .take()
+            .expect("it was put there above, and nobody else takes it");
+        (stream, permit)
+    }
+
+    /// Stops listening. Whoever has connected already is returned, over the limit or not: the kernel would reset them,
+    /// although nobody has told them that we are closed.
+    pub fn close(self) -> Vec<(Stream, Permit)> {
+        let Self {
+            listener,
+            permits,
+            in_hand,
+            ..
+        } = self;
+        let queued = listener.into_std().into_iter().flat_map(accept_queued);
+        in_hand
+            .into_iter()
+            .chain(queued)
+            .map(|stream| (stream, permits.take_over_limit()))
+            .collect()
+    }
+
+    async fn wait_for_room(&self) -> Permit {
         if self.permits.becomes_full() {
             (self.on_pause)(&Pause::Full);
         }
-        (stream, self.permits.take().await)
+        self.permits.take().await
     }
 
     async fn accept_one(&mut self) -> Stream {
@@ -269,6 +310,15 @@ impl Acceptor {
     }
 }
 
+/// Everything in the queue of a listener, without waiting.
+fn accept_queued(listener: StdListener) -> impl Iterator<Item = Stream> {
+    std::iter::from_fn(move || {
+        let (tcp, peer) = listener.accept().ok()?;
+        tcp.set_nonblocking(true).ok()?;
+        Some(Stream::new(TcpStream::from_std(tcp).ok()?, peer))
+    })
+}
+
 /// The whole process or machine lacks something, as opposed to one connection that failed.
 pub(super) fn is_shortage(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -276,3 +326,6 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
         [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&Errno::from_raw_os_error(code))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,14 @@
 //! faults: what another task may do to a standing connection it does through a [`Handle`].
 
 pub mod dial;
+mod half;
 pub mod listen;
 pub mod pipe;
+pub mod pool;
 pub mod proxy_protocol;
 pub mod resolve;
 mod socket;
+mod sockets;
 #[cfg(target_os = "linux")]
 mod splice;
 pub mod stream;
@@ -19,5 +22,8 @@ pub mod tls;
 
 pub use dial::{DialError, Dialer};
 pub use listen::{Acceptor, Permit, Permits};
+pub use resolve::{Addresses, Directory};
 pub use socket::Handle;
+pub use sockets::Sockets;
 pub use stream::{Reader, Stream, Writer};
+pub use tls::{Alpn, BadCertificate, ClientTls, Impostor, ServerTls, TlsFacts};

@@ -1,7 +1,7 @@
 //! Moving bytes one way between two connections, for as little as they allow.
 //!
 //! A direction begins by copying through a buffer that it holds only while bytes move. One that proves bulky goes on in
-//! the kernel ([`splice`](super::splice)): half the cost for bulk, a fifth more for small messages, so it comes back when
+//! the kernel (`splice.rs`): half the cost for bulk, a fifth more for small messages, so it comes back when
 //! the pieces get small again.
 
 use std::{
@@ -21,7 +21,8 @@ use super::{Reader, Writer};
 /// The size of a copy. 64 KiB cost half as much per byte as 8 KiB, and larger ones leave the cache.
 pub const BUFFER: usize = 64 * 1024;
 
-/// A direction is bulky once so many reads in a row have filled the buffer.
+/// A direction is bulky once so many reads in a row have filled half of the buffer: a sender that is only just faster
+/// seldom fills it to the last byte.
 pub const BULKY_AFTER: u32 = 4;
 
 /// Bytes after which a busy direction lets the other tasks of its worker run.
@@ -111,13 +112,17 @@ impl<I: Future<Output = ()>> Pump<'_, I> {
 
     /// Copies until the reader ends or the direction proves bulky.
     async fn copy(&mut self) -> Result<Phase, Ended> {
-        let mut full = 0;
-        while full < BULKY_AFTER || !self.can_splice() {
+        let mut bulky = 0_u32;
+        while bulky < BULKY_AFTER || !self.can_splice() {
             let (buffer, n) = self.read().await?;
             if n == 0 {
                 return Ok(Phase::End);
             }
-            full = if n == BUFFER { full.saturating_add(1) } else { 0 };
+            bulky = if n >= BUFFER / 2 {
+                bulky.saturating_add(1)
+            } else {
+                0
+            };
             self.write(&buffer[..n]).await?;
             drop(buffer);
             self.moved(n).await?;

@@ -268,11 +268,8 @@ fn in_hosts_file(name: &str) -> Option<Vec<IpAddr>> {
 }
 
 async fn ask_name_servers(name: &str) -> Found {
-    let resolver = system_resolver().map_err(|error| error.to_string())?;
-    let answer = resolver
-        .lookup_ip(name)
-        .await
-        .map_err(|error| error.to_string())?;
+    let resolver = system_resolver().map_err(|error| explain(&error))?;
+    let answer = resolver.lookup_ip(name).await.map_err(|error| explain(&error))?;
     let found: Vec<IpAddr> = answer.iter().collect();
     if found.is_empty() {
         return Err("it has no addresses".into());
@@ -285,6 +282,15 @@ async fn ask_name_servers(name: &str) -> Found {
         .min()
         .unwrap_or(0);
     Ok((found, Duration::from_secs(holds.into())))
+}
+
+fn explain(error: &NetError) -> String {
+    match error {
+        error if error.is_nx_domain() => "there is no such name".into(),
+        error if error.is_no_records_found() => "it has no addresses".into(),
+        NetError::Timeout => "the name servers do not answer".into(),
+        other => other.to_string(),
+    }
 }
 
 fn system_resolver() -> Result<TokioResolver, NetError> {
@@ -353,3 +359,6 @@ impl fmt::Display for Address {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,6 +226,15 @@ impl Plain {
         }
     }
 
+    /// Bytes that were read too early count as readable.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            self.socket.tcp.poll_read_ready(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     fn poll_socket(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = &self.socket.tcp;
         loop {
@@ -240,7 +249,7 @@ impl Plain {
 }
 
 /// Hands out bytes that were read too early; false when there were none.
-pub(super) fn take_early(early: &mut Bytes, buffer: &mut ReadBuf<'_>) -> bool {
+fn take_early(early: &mut Bytes, buffer: &mut ReadBuf<'_>) -> bool {
     if early.is_empty() {
         return false;
     }
@@ -251,6 +260,35 @@ pub(super) fn take_early(early: &mut Bytes, buffer: &mut ReadBuf<'_>) -> bool {
         *early = Bytes::new(); // lets the memory go: the connection may live for days
     }
     true
+}
+
+/// Puts bytes in front of those that were read too early.
+pub(super) fn put_back(early: &mut Bytes, bytes: Bytes) {
+    *early = if early.is_empty() {
+        bytes
+    } else {
+        [bytes, std::mem::take(early)].concat().into()
+    };
+}
+
+/// An encrypted stream, or a half of one: bytes that were read too early lie above the encryption.
+#[derive(Debug)]
+pub(super) struct Secured<S> {
+    pub(super) stream: S,
+    pub(super) early: Bytes,
+}
+
+impl<S: AsyncRead + Unpin> Secured<S> {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if take_early(&mut self.early, buffer) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
 }
 
 impl AsyncRead for Plain {

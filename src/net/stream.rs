@@ -1,7 +1,9 @@
-//! A connection, plain or TLS: what traffic reads and writes, and the halves a pump works on.
+//! A connection, plain or TLS: what traffic reads and writes, with its addresses and what its handshake told.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -11,13 +13,15 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsStream;
 
+pub use super::half::{Reader, Writer};
 use super::{
-    socket::{Handle, Plain, Socket, take_early},
+    half,
+    socket::{Handle, Plain, Secured, put_back},
     tls::TlsFacts,
 };
 
@@ -32,33 +36,6 @@ pub struct Stream {
 enum Io {
     Plain(Plain),
     Tls(Box<Secured<TlsStream<Plain>>>),
-}
-
-/// Bytes that were read too early lie above the encryption.
-#[derive(Debug)]
-struct Secured<S> {
-    stream: S,
-    early: Bytes,
-}
-
-/// The half of a connection that is read.
-#[derive(Debug)]
-pub struct Reader(ReadSide);
-
-#[derive(Debug)]
-enum ReadSide {
-    Plain(Plain),
-    Tls(Secured<ReadHalf<TlsStream<Plain>>>),
-}
-
-/// The half of a connection that is written. Dropping it does not end the direction; shutting it down does.
-#[derive(Debug)]
-pub struct Writer(WriteSide);
-
-#[derive(Debug)]
-enum WriteSide {
-    Plain(Arc<Socket>),
-    Tls(WriteHalf<TlsStream<Plain>>),
 }
 
 impl Stream {
@@ -105,11 +82,16 @@ impl Stream {
     /// Puts bytes back in front of what is still to be read.
     pub fn unread(&mut self, bytes: Bytes) {
         let early = self.early_mut();
-        *early = if early.is_empty() {
-            bytes
-        } else {
-            [bytes, early.clone()].concat().into()
-        };
+        put_back(early, bytes);
+    }
+
+    /// Whether something can be read, so that nobody needs a buffer while waiting. Of a TLS connection that cannot be told
+    /// without reading: it is always worth a try.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.io {
+            Io::Plain(plain) => plain.poll_readable(cx),
+            Io::Tls(_) => Poll::Ready(Ok(())),
+        }
     }
 
     /// Whether the client begins with HTTP/2's preface. Reads no further than needed to tell, and loses no byte.
@@ -125,11 +107,7 @@ impl Stream {
             if n == PREFACE.len() {
                 break Ok(true);
             }
-            if let Err(error) = self.readable().await {
-                break Err(error);
-            }
-            seen.reserve(SNIFF_ROOM);
-            match self.read_buf(&mut seen).await {
+            match self.read_more(&mut seen).await {
                 Ok(0) => break Ok(false),
                 Ok(_) => {}
                 Err(error) => break Err(error),
@@ -142,18 +120,8 @@ impl Stream {
     /// Splits into halves for two pumps; those of a plain connection share no lock.
     pub fn into_split(self) -> (Reader, Writer) {
         match self.io {
-            Io::Plain(plain) => {
-                let socket = Arc::clone(&plain.socket);
-                (Reader(ReadSide::Plain(plain)), Writer(WriteSide::Plain(socket)))
-            }
-            Io::Tls(secured) => {
-                let Secured { stream, early } = *secured;
-                let (read, write) = tokio::io::split(stream);
-                (
-                    Reader(ReadSide::Tls(Secured { stream: read, early })),
-                    Writer(WriteSide::Tls(write)),
-                )
-            }
+            Io::Plain(plain) => half::split_plain(plain),
+            Io::Tls(secured) => half::split_tls(*secured),
         }
     }
 
@@ -190,12 +158,10 @@ impl Stream {
         }
     }
 
-    /// Waits for bytes, where that can be told without reading them.
-    async fn readable(&self) -> io::Result<()> {
-        match &self.io {
-            Io::Plain(plain) => plain.socket.tcp.readable().await,
-            Io::Tls(_) => Ok(()),
-        }
+    async fn read_more(&mut self, seen: &mut BytesMut) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_readable(cx)).await?;
+        seen.reserve(SNIFF_ROOM);
+        self.read_buf(seen).await
     }
 
     fn plain(&self) -> &Plain {
@@ -219,62 +185,12 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Enough for the head of most requests, so that telling the protocol costs no extra read.
 const SNIFF_ROOM: usize = 2048;
 
-impl Reader {
-    /// Puts bytes back in front of what is still to be read.
-    pub fn unread(&mut self, bytes: Bytes) {
-        let early = match &mut self.0 {
-            ReadSide::Plain(plain) => &mut plain.early,
-            ReadSide::Tls(secured) => &mut secured.early,
-        };
-        *early = if early.is_empty() {
-            bytes
-        } else {
-            [bytes, early.clone()].concat().into()
-        };
-    }
-
-    /// The bare socket, when the kernel may move its bytes for us: plain, and nothing read too early.
-    pub(super) fn bare(&self) -> Option<&Arc<Socket>> {
-        match &self.0 {
-            ReadSide::Plain(plain) if plain.early.is_empty() => Some(&plain.socket),
-            _ => None,
-        }
-    }
-
-    /// Whether something can be read, so that nobody holds a buffer while waiting; a TLS half is always worth a try.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.bare() {
-            Some(socket) => socket.tcp.poll_read_ready(cx),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-}
-
-impl Writer {
-    /// The bare socket, when the kernel may move bytes to it for us.
-    pub(super) fn bare(&self) -> Option<&Arc<Socket>> {
-        match &self.0 {
-            WriteSide::Plain(socket) => Some(socket),
-            WriteSide::Tls(_) => None,
-        }
-    }
-}
-
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
             .field("peer", &self.peer)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
-    }
-}
-
-impl<S: AsyncRead + Unpin> Secured<S> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if take_early(&mut self.early, buffer) {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
@@ -363,53 +279,5 @@ impl hyper::rt::Write for Stream {
     }
 }
 
-impl AsyncRead for Reader {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            ReadSide::Plain(plain) => Pin::new(plain).poll_read(cx, buffer),
-            ReadSide::Tls(secured) => secured.poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Writer {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().0 {
-            WriteSide::Plain(socket) => socket.poll_write(cx, bytes),
-            WriteSide::Tls(half) => Pin::new(half).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().0 {
-            WriteSide::Plain(socket) => socket.poll_write_vectored(cx, parts),
-            WriteSide::Tls(half) => Pin::new(half).poll_write_vectored(cx, parts),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            WriteSide::Plain(_) => Poll::Ready(Ok(())),
-            WriteSide::Tls(half) => Pin::new(half).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            WriteSide::Plain(socket) => socket.poll_shutdown(),
-            WriteSide::Tls(half) => Pin::new(half).poll_shutdown(cx),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

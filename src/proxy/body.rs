@@ -318,6 +318,11 @@ impl Upload {
         Self { source, guard: None }
     }
 
+    /// What it was made of, where none of it was read.
+    pub fn into_source(self) -> Source {
+        self.source
+    }
+
     /// A body that has yet to come.
     pub fn guarded(source: Source, guard: Guard) -> Self {
         Self { source, guard: Some(Box::new(guard)) }

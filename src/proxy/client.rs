@@ -13,10 +13,11 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::worker::{Look, View, Worker};
 use crate::{
-    faults::{Cut, Fault, Plan, Verdict},
+    faults::{Cut, Fault, Plan},
     net::{Handle, TlsFacts},
     route::Facts,
     snapshot::Listener,
+    units::Dice,
     wire::http1::{self, Phase},
 };
 
@@ -38,6 +39,7 @@ pub struct Client {
     /// The connection as HTTP/2 sees it.
     pub h2: Http2,
     socket: Handle,
+    local: Option<SocketAddr>,
     listener: RefCell<Arc<Listener>>,
     generation: Cell<u64>,
     look: Cell<Look<State>>,
@@ -88,6 +90,7 @@ impl Client {
             h1: Rc::new(http1::Handle::new()),
             h2: Http2::default(),
             socket: stream.handle(),
+            local: stream.local(),
             listener: RefCell::new(listener.clone()),
             generation: Cell::new(view.generation),
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
@@ -127,6 +130,11 @@ impl Client {
             Cut::Reset | Cut::Refuse => self.socket.reset(),
             Cut::Close => self.socket.close(),
         }
+    }
+
+    /// The address that it connected to.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// Bytes received and sent so far, on the wire.
@@ -212,21 +220,10 @@ pub fn added(before: &[Arc<Fault>], now: &[Arc<Fault>]) -> Vec<Arc<Fault>> {
     now.iter().filter(|fault| !before.iter().any(|old| Arc::ptr_eq(old, fault))).cloned().collect()
 }
 
-/// Whether faults that were added end a connection that already stands, and how.
-pub fn cut_of_standing(
-    added: &[Arc<Fault>],
-    dice: crate::units::Dice,
-    number: u64,
-    facts: &Facts<'_>,
-) -> Option<Cut> {
+/// Whether faults that were added end a connection that stands idle, and how.
+pub fn cut_of_standing(added: &[Arc<Fault>], dice: Dice, number: u64, facts: &Facts<'_>) -> Option<Cut> {
     if added.is_empty() {
         return None;
     }
-    let mut plan = Plan::roll(added, dice, number, facts);
-    for i in 0..plan.len() {
-        if let Verdict::Cut(cut) = plan.open(i, Instant::now(), None) {
-            return Some(cut);
-        }
-    }
-    None
+    Plan::of_standing(added, dice, number, facts).cut_at_once(Instant::now()).map(|(cut, _)| cut)
 }

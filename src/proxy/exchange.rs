@@ -91,17 +91,18 @@ async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Held) -> Op
         }
         Verdict::Queue(queue) => {
             let _place = held.enter();
+            let limit = queue.limit.clone();
             let patience = async {
-                match &queue.limit {
+                match limit {
                     Some((time, answer)) => {
-                        sleep(*time).await;
-                        answer.clone()
+                        sleep(time).await;
+                        answer
                     }
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                place = queue.place() => match place {
+                place = queue.thread() => match place {
                     Ok(guard) => {
                         plan.keep(i, guard);
                         None

@@ -8,7 +8,6 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -19,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    faults::{Chain, Cut, Fault, MOST_HELD, Piece},
+    faults::{Chain, Cut, MOST_HELD, Piece},
     net::{Reader, Writer},
 };
 
@@ -37,7 +36,7 @@ pub struct Shaping {
 impl Shaping {
     /// Begins to shape.
     pub fn new(chain: Chain) -> Self {
-        let lifted = any_lifted(&chain);
+        let lifted = Box::pin(chain.lifting());
         Self { chain, ready: VecDeque::new(), timer: Box::pin(sleep_until(Instant::now())), lifted }
     }
 
@@ -49,7 +48,7 @@ impl Shaping {
     /// Appends the faults that were added while the flow stands.
     pub fn extend(&mut self, more: Chain) {
         self.chain.extend(more);
-        self.lifted = any_lifted(&self.chain);
+        self.lifted = Box::pin(self.chain.lifting());
     }
 
     /// Whether more may be read: the chain holds less than its limit, and its end has not come.
@@ -70,7 +69,7 @@ impl Shaping {
             }
             if self.lifted.as_mut().poll(cx).is_ready() {
                 self.chain.lift(Instant::now(), &mut self.ready);
-                self.lifted = any_lifted(&self.chain);
+                self.lifted = Box::pin(self.chain.lifting());
                 continue;
             }
             let Some(due) = self.chain.next_wakeup() else { return Poll::Pending };
@@ -88,22 +87,6 @@ impl Shaping {
     async fn next(&mut self) -> Piece {
         poll_fn(|cx| self.poll_next(cx)).await
     }
-}
-
-/// Resolves when one more fault of the chain is lifted; never, once all are.
-fn any_lifted(chain: &Chain) -> Pin<Box<dyn Future<Output = ()>>> {
-    let standing: Vec<Arc<Fault>> = chain.faults().filter(|fault| !fault.is_lifted()).cloned().collect();
-    if standing.is_empty() {
-        return Box::pin(std::future::pending());
-    }
-    Box::pin(async move {
-        let mut waits: Vec<_> = standing.iter().map(|fault| Box::pin(fault.lifted())).collect();
-        poll_fn(|cx| {
-            let any = waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready());
-            if any { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    })
 }
 
 /// How a shaped direction of a connection ended, or why it was left.

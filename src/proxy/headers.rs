@@ -3,11 +3,16 @@
 use std::net::IpAddr;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Uri, Version,
     header::{self, Entry},
+    request,
+    uri::{Authority, PathAndQuery, Scheme},
 };
 
-use crate::config::{Forwarded, ForwardedAs};
+use crate::{
+    config::{Forwarded, ForwardedAs},
+    units::Stream,
+};
 
 /// `Keep-Alive` and `Proxy-Connection` have no constant in the `http` crate; `X-Forwarded-*` neither.
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -118,7 +123,7 @@ pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedAs, cl
 }
 
 /// Joins to the list in the first line, as recipients that read only one line expect.
-fn append(headers: &mut HeaderMap, name: &'static HeaderName, value: HeaderValue) {
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     match headers.entry(name) {
         Entry::Vacant(free) => {
             free.insert(value);
@@ -152,17 +157,67 @@ fn forwarded_element(client: &Client<'_>) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
 }
 
-/// Whether a request may be repeated without changing what it means (RFC 9110 section 9.2.2).
-pub fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+/// Makes a target that names the host (RFC 9112 section 3.2.2, or HTTP/2's `:authority`) one that does not, and the host
+/// a header: the form in which routes, faults and backends see a request.
+pub fn to_origin_form(head: &mut request::Parts) {
+    if let Some(authority) = head.uri.authority() {
+        // What the target says goes before what the header says (RFC 9112 section 3.2.2).
+        if let Ok(host) = HeaderValue::from_str(without_user(authority.as_str())) {
+            head.headers.insert(header::HOST, host);
+        }
+        let target = head.uri.path_and_query().cloned();
+        head.uri = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    }
+    head.version = Version::HTTP_11;
 }
 
-/// Whether an answer has no body whatever its headers say (RFC 9112 section 6.3, rules 1 and 2).
-pub fn is_bodiless(method: &Method, status: StatusCode) -> bool {
-    *method == Method::HEAD
-        || status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
+fn without_user(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+/// Asks for another host.
+pub fn set_host(head: &mut request::Parts, host: &str) {
+    if let Ok(host) = HeaderValue::from_str(host) {
+        head.headers.insert(header::HOST, host);
+    }
+}
+
+/// Makes a head one that HTTP/2 can send: the host goes into the target.
+pub fn to_absolute_form(head: &mut request::Parts, tls: bool) {
+    let authority = head.headers.remove(header::HOST);
+    let authority = authority.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut target = std::mem::take(&mut head.uri).into_parts();
+    target.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+    target.authority = Some(authority.unwrap_or_else(|| Authority::from_static("localhost")));
+    target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    head.uri = Uri::from_parts(target).unwrap_or_default();
+    head.version = Version::HTTP_2;
+}
+
+/// Adds the proxy to `Via` (RFC 9110 section 7.6.3).
+pub fn via(headers: &mut HeaderMap, version: Version, name: &str) {
+    let version = match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    };
+    if let Ok(value) = HeaderValue::try_from(format!("{version} {name}")) {
+        append(headers, &header::VIA, value);
+    }
+}
+
+/// A fresh number for `X-Request-Id`: 128 random bits in hexadecimal.
+pub fn request_id(stream: &mut Stream) -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for half in text.chunks_exact_mut(16) {
+        let mut bits = stream.bits();
+        for digit in half {
+            *digit = DIGITS[(bits & 15) as usize];
+            bits >>= 4;
+        }
+    }
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::{
     collections::HashMap,
     error::Error,
     rc::{Rc, Weak},
-    sync::Arc,
     time::Duration,
 };
 
@@ -20,14 +19,15 @@ use super::{
     body::{Source, Upload},
     client::Client,
     error::{Failure, Reason},
+    headers,
     rt::Local,
     worker::Worker,
 };
 use crate::{
     faults::{Cut, Dial, Plan},
-    net::{DialError, Dialer, Stream, pool, proxy_protocol},
+    net::{DialError, Dialer, Stream, pool, proxy_protocol, resolve},
     snapshot::Target,
-    upstream::{Backend, Protocol, ProxyProtocol},
+    upstream::settings::{Protocol, ProxyProtocol},
     wire::http1::{self, Connection},
 };
 
@@ -70,6 +70,23 @@ pub enum Answered {
     Tunnel(Response<()>, Box<Stream>, Bytes),
 }
 
+impl Answered {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Response(response, _) => response.status(),
+            Self::Tunnel(response, ..) => response.status(),
+        }
+    }
+
+    /// How long the backend asks to be left alone (RFC 9110 section 10.2.3), where it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Response(response, _) = self else { return None };
+        let value = response.headers().get(http::header::RETRY_AFTER)?;
+        value.to_str().ok()?.parse().ok().map(Duration::from_secs)
+    }
+}
+
 /// A request that got no answer.
 pub struct Refused {
     /// Why.
@@ -94,9 +111,8 @@ pub struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// The backend.
-    pub fn backend(&self) -> &Arc<Backend> {
-        &self.target.cluster.backends()[self.index]
+    fn id(&self) -> BackendId {
+        self.target.backend_id(self.index)
     }
 
     /// A connection of a client's own cannot be shared: PROXY protocol names one client.
@@ -119,9 +135,10 @@ impl Hops {
         head: &request::Parts,
         body: Upload,
         interim: impl FnMut(StatusCode, &HeaderMap),
+        fresh: bool,
     ) -> Result<Answered, Refused> {
         match way.target.settings.protocol.unwrap_or_default() {
-            Protocol::Http1 => self.send_h1(way, plan, head, body, interim).await,
+            Protocol::Http1 => self.send_h1(way, plan, head, body, interim, fresh).await,
             Protocol::Http2 => self.send_h2(way, plan, head, body).await,
         }
     }
@@ -133,10 +150,11 @@ impl Hops {
         head: &request::Parts,
         body: Upload,
         interim: impl FnMut(StatusCode, &HeaderMap),
+        fresh: bool,
     ) -> Result<Answered, Refused> {
         let limits = way.target.pool;
-        let idle = if way.is_shareable() && plan.is_empty() {
-            self.h1.take(&way.backend().id(), Instant::now(), &limits, Connection::is_alive)
+        let idle = if !fresh && way.is_shareable() && plan.is_empty() {
+            self.h1.take(&way.id(), Instant::now(), &limits, Connection::is_alive)
         } else {
             None
         };
@@ -166,7 +184,7 @@ impl Hops {
 
     /// Gives a connection back to the pool, if it is still there and the connection may be used again.
     fn give_back(&self, way: &Way<'_>) -> http1::GiveBack<Stream> {
-        let (pool, id, limits) = (Rc::downgrade(&self.h1), way.backend().id(), way.target.pool);
+        let (pool, id, limits) = (Rc::downgrade(&self.h1), way.id(), way.target.pool);
         let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.is_shareable());
         Rc::new(move |connection| {
             if let Some(pool) = pool.upgrade()
@@ -196,8 +214,9 @@ impl Hops {
         if let Err(error) = sender.ready().await {
             return Err(unsent(Failure::real(Reason::UpstreamReset, error), body));
         }
-        let mut request = http::Request::from_parts(head.clone(), body);
-        *request.version_mut() = http::Version::HTTP_2;
+        let mut head = head.clone();
+        headers::to_absolute_form(&mut head, way.target.tls.is_some());
+        let request = http::Request::from_parts(head, body);
         match sender.try_send_request(request).await {
             Ok(response) => Ok(Answered::Response(response.map(Source::H2), Some(stretch))),
             Err(mut error) => {
@@ -217,7 +236,7 @@ impl Hops {
 
     /// An HTTP/2 connection with room for one more stream.
     async fn shared(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Rc<Shared>, Failure> {
-        let id = way.backend().id();
+        let id = way.id();
         if way.is_shareable() && plan.is_empty() {
             let known = self.h2.borrow();
             let room = |one: &&Rc<Shared>| !one.sender.is_closed() && one.open.get() < STREAMS;
@@ -258,7 +277,7 @@ impl Hops {
                 }
                 dialler.dial(addresses, turn).await
             }
-            (Dial::To(address), _) => match address.parse() {
+            (Dial::To(address), _) => match address.parse::<resolve::Address>() {
                 Ok(wrong) => {
                     let directory = &way.target.directory;
                     dialler.dial(&directory.follow(&wrong), turn).await
@@ -279,7 +298,7 @@ impl Hops {
         }
         let Some(tls) = &way.target.tls else { return Ok(stream) };
         let left = limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
-        let host = addresses.address().host.to_string();
+        let host = host_of(addresses);
         tls.connect(stream, &host, left).await.map_err(|error| Failure::real(Reason::TlsHandshake, error))
     }
 
@@ -304,7 +323,7 @@ impl Hops {
         let Some(worker) = self.worker.upgrade() else { return };
         let view = worker.view();
         let limits = |id: &BackendId| {
-            view.clusters.iter().find(|t| t.cluster.backends().iter().any(|b| b.id() == *id)).map(|t| t.pool)
+            view.clusters.iter().find(|target| target.has_backend(*id)).map(|target| target.pool)
         };
         self.h1.sweep(now, limits, Connection::is_alive);
         self.h2.borrow_mut().retain(|id, all| {
@@ -321,6 +340,14 @@ impl Hops {
 /// A backend that vanished under an HTTP/2 connection is noticed by a ping this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// The host of a backend's address, without its port.
+pub fn host_of(addresses: &crate::net::Addresses) -> String {
+    match &addresses.address().host {
+        resolve::Host::Ip(ip) => ip.to_string(),
+        resolve::Host::Name(name) => name.to_string(),
+    }
+}
+
 fn refused_stream(error: &hyper::Error) -> bool {
     let mut cause: Option<&dyn Error> = error.source();
     while let Some(error) = cause {
@@ -334,7 +361,7 @@ fn refused_stream(error: &hyper::Error) -> bool {
 
 fn failure_of(error: &http1::Error) -> Failure {
     let reason = match error {
-        http1::Error::Flawed(_) => Reason::UpstreamGarbage,
+        http1::Error::Garbage(_) => Reason::UpstreamGarbage,
         _ => Reason::UpstreamReset,
     };
     Failure::real(reason, error)

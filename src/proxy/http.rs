@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, heade
 use super::{
     body::{Download, Guard, Idle, Source, Upload},
     client::{Client, Kind},
+    deadline::Deadline,
     error::{Failure, Reason},
     exchange::{self, Course},
     flow::Shaping,
@@ -20,7 +21,7 @@ use super::{
     worker::View,
 };
 use crate::{
-    config::{self, RequestId},
+    config::RequestId,
     faults::{Cut, Flow, Plan},
     net::{Alpn, Stream},
     route,
@@ -68,7 +69,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
     let serving = Serving {
         limits: http1::Limits {
             head: usize::try_from(limits.header_size.0).unwrap_or(usize::MAX),
-            fields: limits.headers as usize,
+            fields: limits.headers.get() as usize,
             body: limits.body.0.map_or(u64::MAX, |size| size.0),
             ..http1::Limits::default()
         },
@@ -102,7 +103,7 @@ async fn serve_h2(client: Rc<Client>, stream: Stream) {
     let mut builder = hyper::server::conn::http2::Builder::new(Local);
     builder
         .timer(hyper_util::rt::TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
+        .max_concurrent_streams(limits.streams.get())
         .max_header_list_size(u32::try_from(limits.header_size.0).unwrap_or(u32::MAX))
         .auto_date_header(false);
     drop(listener);
@@ -173,7 +174,7 @@ async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<In
         Err(failure) => Err(Ending::Failed(failure)),
     };
     match result {
-        Ok(outcome) => outcome,
+        Ok(made) => made.outcome(asked),
         Err(ending) => asked.end(ending),
     }
 }
@@ -198,6 +199,29 @@ pub struct Asked<'a> {
     to_grpc: bool,
 }
 
+/// What a backend made of a request.
+enum Made {
+    Response { head: response::Parts, body: Source, idle: Option<Idle>, whole: Option<Deadline> },
+    Tunnel { response: Response<()>, upstream: Stream, early: Bytes, idle: Duration, plans: [Plan; 2] },
+}
+
+impl Made {
+    /// Hands the record over to the answer's body, or to the tunnel: the exchange is over when they are.
+    fn outcome(self, asked: Asked<'_>) -> Outcome {
+        let record = asked.record;
+        match self {
+            Self::Response { head, body, idle, whole } => {
+                let idle = idle.filter(|_| !http_body::Body::is_end_stream(&body));
+                Reply::Response(Response::from_parts(head, Download::new(body, idle, whole, record)))
+            }
+            Self::Tunnel { response, upstream, early, idle, plans } => {
+                let tunnel = Tunnel { upstream, early, idle, record, plans };
+                Reply::Tunnel(response, After::Tunnel(Box::new(tunnel)))
+            }
+        }
+    }
+}
+
 /// How a request ends without a backend's answer.
 pub enum Ending {
     /// It failed.
@@ -214,20 +238,19 @@ impl From<Failure> for Ending {
     }
 }
 
-impl From<Course> for Result<(), Ending> {
-    fn from(course: Course) -> Self {
-        match course {
-            Course::On => Ok(()),
-            Course::Answer(answer, _) => Err(Ending::Injected(answer)),
-            Course::Cut(cut, _) => Err(Ending::Cut(cut)),
-            Course::Released(fault) => Err(Failure::injected(Reason::Injected, fault.name()).into()),
-        }
+/// How a request ends that a fault does not let go on.
+fn ending(course: Course) -> Ending {
+    match course {
+        Course::Answer(answer, _) => Ending::Injected(answer),
+        Course::Cut(cut, _) => Ending::Cut(cut),
+        Course::Released(fault) => Failure::injected(Reason::Injected, fault.name()).into(),
+        Course::On => Failure::real(Reason::NoBackend, "nothing ended it").into(),
     }
 }
 
 impl Asked<'_> {
     /// Takes the route: faults of the client's leg, a backend, faults again.
-    async fn pursue(&mut self, place: usize, mut head: request::Parts, body: Source) -> Result<Outcome, Ending> {
+    async fn pursue(&mut self, place: usize, mut head: request::Parts, body: Source) -> Result<Made, Ending> {
         let listener = self.listener.clone();
         let route = &listener.routes[place];
         self.record.route = Some(place);
@@ -253,15 +276,16 @@ impl Asked<'_> {
         head: &mut request::Parts,
         body: Source,
         plan: &mut Plan,
-    ) -> Result<Outcome, Ending> {
-        if let Course::Answer(answer, _) = &course
-            && answer.after
-        {
-            // The backend does what it was asked; only its answer is thrown away.
-            let _ = self.send(route, head, body, &mut Plan::none()).await;
+    ) -> Result<Made, Ending> {
+        match course {
+            Course::On => self.send(route, head, body, plan).await,
+            Course::Answer(answer, _) if answer.after => {
+                // The backend does what it was asked; only its answer is thrown away.
+                let _ = self.send(route, head, body, &mut Plan::none()).await;
+                Err(Ending::Injected(answer))
+            }
+            course => Err(ending(course)),
         }
-        Result::from(course)?;
-        self.send(route, head, body, plan).await
     }
 
     async fn send(
@@ -270,7 +294,7 @@ impl Asked<'_> {
         head: &mut request::Parts,
         body: Source,
         plan: &mut Plan,
-    ) -> Result<Outcome, Ending> {
+    ) -> Result<Made, Ending> {
         let upgrade = self.prepare(route, head);
         let body = self.upload(head, body, plan)?;
         let limit = route.settings.timeout.or(self.listener.settings.timeouts.request.0).map(Duration::from);
@@ -318,7 +342,15 @@ impl Asked<'_> {
             ids.insert(&headers::X_REQUEST_ID, self.client.worker.draw(headers::request_id));
         }
         self.record.follow(ids.get(&headers::X_REQUEST_ID));
-        route.settings.rewrite(head);
+        route.settings.request_headers.apply(&mut head.headers);
+        if let Some(rewrite) = &route.settings.rewrite {
+            if let Some(target) = head.uri.path_and_query().and_then(|target| rewrite.target(target)) {
+                head.uri = target.into();
+            }
+            if let Some(host) = &rewrite.host {
+                head.headers.insert(header::HOST, host.0.clone());
+            }
+        }
         upgrade
     }
 
@@ -362,8 +394,8 @@ impl Asked<'_> {
         route: &Route,
         response: Response<Source>,
         plan: &mut Plan,
-        whole: Option<super::deadline::Deadline>,
-    ) -> Result<Outcome, Ending> {
+        whole: Option<Deadline>,
+    ) -> Result<Made, Ending> {
         let (mut head, mut body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
         if let Some(via) = &self.listener.settings.headers.via {
@@ -378,7 +410,9 @@ impl Asked<'_> {
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }
-            Result::from(course)?;
+            if !matches!(course, Course::On) {
+                return Err(ending(course));
+            }
             if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
@@ -388,8 +422,7 @@ impl Asked<'_> {
         if !upstream.is_empty() {
             self.record.kept.upstream = Some(upstream);
         }
-        let idle = self.idle(route);
-        Ok(Reply::Response(self.finish(head, body, idle, whole)))
+        Ok(Made::Response { head, body, idle: self.idle(route), whole })
     }
 
     fn idle(&self, route: &Route) -> Option<Idle> {
@@ -398,51 +431,35 @@ impl Asked<'_> {
         Some(Idle { deadline: self.client.worker.deadlines.slot(), limit })
     }
 
-    /// Hands the record over to the answer's body: the exchange is over when the body is.
-    fn finish(
-        &mut self,
-        head: response::Parts,
-        body: Source,
-        idle: Option<Idle>,
-        whole: Option<super::deadline::Deadline>,
-    ) -> Response<Download<Box<Record>>> {
-        let idle = idle.filter(|_| !http_body::Body::is_end_stream(&body));
-        Response::from_parts(head, Download::new(body, idle, whole, self.record.hand_over()))
-    }
-
-    fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Outcome {
+    fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Made {
         self.record.answered(response.status(), Origin::Upstream);
-        let plans = [
-            std::mem::replace(plan, Plan::none()),
-            self.record.kept.upstream.take().unwrap_or(Plan::none()),
-        ];
+        let upstream_plan = self.record.kept.upstream.take();
+        let plans = [std::mem::replace(plan, Plan::none()), upstream_plan.unwrap_or(Plan::none())];
         let idle = self.record.route.and_then(|place| self.idle(&self.listener.routes[place]));
-        let idle = idle.map_or(TUNNEL_IDLE, |idle| idle.limit);
-        let record = self.record.hand_over();
-        Reply::Tunnel(response, After::Tunnel(Box::new(Tunnel { upstream, early, idle, record, plans })))
+        Made::Tunnel { response, upstream, early, idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit), plans }
     }
 
     /// Ends a request without a backend's answer.
-    fn end(&mut self, ending: Ending) -> Outcome {
-        match ending {
+    fn end(mut self, ending: Ending) -> Outcome {
+        let (response, reason) = match ending {
             Ending::Cut(cut) => {
                 self.record.cut();
-                Reply::Abort(After::Cut(cut))
+                return Reply::Abort(After::Cut(cut));
             }
             Ending::Injected(answer) => {
-                let (mut head, body) = answer.response(self.to_grpc).into_parts();
-                self.record.answered(head.status, Origin::Injected);
-                self.say(&mut head.headers, Reason::Injected);
-                Reply::Response(self.finish(head, Source::Whole(body), None, None))
+                let response = answer.response(self.to_grpc);
+                self.record.answered(response.status(), Origin::Injected);
+                (response, Reason::Injected)
             }
             Ending::Failed(failure) => {
                 self.log(&failure);
                 self.record.failed(&failure);
-                let (mut head, body) = own_answer(failure.reason, self.to_grpc).into_parts();
-                self.say(&mut head.headers, failure.reason);
-                Reply::Response(self.finish(head, Source::Whole(body), None, None))
+                (own_answer(failure.reason, self.to_grpc), failure.reason)
             }
-        }
+        };
+        let (mut head, body) = response.into_parts();
+        self.say(&mut head.headers, reason);
+        Made::Response { head, body: Source::Whole(body), idle: None, whole: None }.outcome(self)
     }
 
     fn say(&self, headers: &mut HeaderMap, reason: Reason) {

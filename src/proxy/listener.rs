@@ -27,7 +27,7 @@ const HANDSHAKE: Duration = Duration::from_secs(60);
 pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: TcpListener, stop: CancellationToken) {
     let on_pause = {
         let (events, name) = (worker.shared.events.clone(), listener.name.clone());
-        move |pause: &Pause| events.send(Event::accept_paused(&name, pause))
+        move |pause: &Pause| events.tell(paused(&name, pause))
     };
     let Ok(mut acceptor) = Acceptor::new(socket, listener.permits.clone(), on_pause) else { return };
     loop {
@@ -43,7 +43,9 @@ pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: TcpList
 }
 
 async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: Stream, _permit: Permit) {
-    let open = worker.shard.connection(&listener.metrics);
+    let lane = listener.lanes.lane(worker.index);
+    lane.connections.came.inc();
+    let _open = Open(&listener, worker.index);
     let Some((stream, mut plan)) = welcome(&worker, &listener, &view, stream).await else { return };
     let client = Client::new(&worker, &listener, &view, &stream);
     if !plan.is_empty() {
@@ -61,7 +63,23 @@ async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: 
             tcp::serve(client, stream).await;
         }
     }
-    drop(open);
+}
+
+/// Counts a connection while it is open.
+struct Open<'a>(&'a Listener, usize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.lanes.lane(self.1).connections.went.inc();
+    }
+}
+
+fn paused(listener: &str, pause: &Pause) -> Event {
+    let cause = match pause {
+        Pause::Full => "its limit of connections is reached; the next ones wait in the system's queue".into(),
+        Pause::Exhausted(error) => format!("{error}; raise the limit of open files (`ulimit -n`)"),
+    };
+    Event::AcceptPaused { listener: listener.to_owned(), cause }
 }
 
 /// PROXY protocol and TLS, each within its limit, and the faults that show in the handshake. `None`: the connection has
@@ -106,6 +124,7 @@ async fn welcome(
     match tls.accept(stream, limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1))).await {
         Ok(stream) => Some((stream, plan)),
         Err(error) => {
+            listener.lanes.lane(worker.index).handshakes_failed.inc();
             tracing::debug!(listener = &*listener.name, %peer, %error, "TLS handshake failed");
             None
         }

@@ -186,7 +186,10 @@ impl Tally for Box<Record> {
             self.origin = Origin::Injected;
         }
         if let (Some(tried), Some(outcome), false) = (&self.backend, reason.outcome(), injected) {
-            tried.target.cluster.record(tried.index, Instant::now(), outcome);
+            if let Some(active) = &self.kept.active {
+                // An ejection that follows shows in the backend's own state; the answer that broke off is over.
+                let _ = tried.target.cluster.record(Instant::now(), active, outcome);
+            }
         }
     }
 

@@ -83,7 +83,8 @@ impl Joint {
 
     /// Moves bytes both ways until both directions have ended, one has failed, or nothing has moved for too long.
     pub async fn run(self: &Rc<Self>, client: Stream, upstream: Stream, idle: std::time::Duration) -> Parted {
-        let idle = upstream.handle().idle_for(idle);
+        let handle = upstream.handle();
+        let idle = handle.idle(idle);
         let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
         let request = tokio::task::spawn_local(self.clone().direction(Flow::Request, client_reader, writer));
         let reply = self.clone().direction(Flow::Reply, reader, client_writer);
@@ -154,7 +155,7 @@ impl Joint {
         let Some(now) = (self.candidates)(&view) else { return };
         let before = self.known.replace(now.clone());
         let roll = |before: &[Arc<Fault>], now: &[Arc<Fault>]| {
-            Plan::roll(&added(before, now), view.dice, self.number, &self.client.facts())
+            Plan::of_standing(&added(before, now), view.dice, self.number, &self.client.facts())
         };
         let mut plans = [roll(&before.client, &now.client), roll(&before.upstream, &now.upstream)];
         let at = Instant::now();

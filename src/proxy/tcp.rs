@@ -1,23 +1,24 @@
 //! One TCP connection: faults of the client's leg, a backend, faults of the upstream leg, two pumps.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use tokio::time::Instant;
 
 use super::{
     client::Client,
-    error::{Failure, Origin, Reason},
+    error::{Failure, Reason},
     exchange::{self, Course},
     hop::Way,
     relay::{Joint, Legs},
+    send::attempt_of,
     worker::View,
 };
 use crate::{
     faults::{Cut, Plan},
     net::Stream,
-    snapshot::{Route, Target},
-    telemetry::metrics,
-    upstream::{Active, Choice, Outcome},
+    snapshot::{Listener, Route, Target},
+    telemetry::{Attempt, Class, Origin, access},
+    upstream::{Active, Choice, Entered, Outcome},
 };
 
 /// How many backends are tried for one connection.
@@ -37,56 +38,116 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
         Course::Cut(cut, _) => return client.cut(cut),
         Course::Answer(..) | Course::Released(_) => return,
     }
-    let mut connection = metrics::Connection::new(&listener.metrics, begun);
+    let mut record = Record { origin: Origin::Upstream, backend: None, reason: None, plans: Vec::new() };
     match dial(&client, &view, route, number).await {
-        Ok(Dialled { backend, upstream, plan: upstream_plan, active }) => {
-            let known = Legs { client: route.faults.clone(), upstream: route.upstream[backend].clone() };
-            let target = &view.clusters[route.cluster.unwrap_or_default()];
-            let joint = Joint::new(
-                &client,
-                &upstream,
-                number,
-                view.generation,
-                known,
-                candidates(&client, target, backend),
-                [plan, upstream_plan],
-            );
-            let idle = target.settings.idle_timeout();
-            drop(view);
-            let parted = joint.run(stream, upstream, idle).await;
-            connection.parted(&parted.plans, parted.error.as_deref());
-            drop(active);
+        Ok(dialled) => {
+            record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
+            record.plans = join(&client, &view, route, number, stream, plan, dialled).await;
         }
         Err(failure) => {
             tracing::debug!(listener = &*listener.name, peer = %client.peer, reason = %failure.reason,
                 origin = failure.origin().as_str(), detail = %failure.detail, "no backend for the connection");
-            connection.failed(failure.origin() == Origin::Injected);
+            record.origin = failure.origin();
+            record.reason = Some(failure.reason);
+            record.plans.push(plan);
             // A client of a bare TCP service can be told only by how its connection ends.
             client.cut(Cut::Reset);
         }
     }
-    let (received, sent) = client.bytes();
-    connection.finish(&worker.shard, received, sent);
+    record.write(&client, &view, &listener, route, begun);
+}
+
+/// What one connection has been through.
+struct Record {
+    origin: Origin,
+    backend: Option<(Arc<Target>, usize)>,
+    reason: Option<Reason>,
+    plans: Vec<Plan>,
+}
+
+impl Record {
+    fn write(&self, client: &Client, view: &View, listener: &Listener, route: &Route, begun: Instant) {
+        let worker = &client.worker;
+        let (received, sent) = client.bytes();
+        let lane = listener.lanes.lane(worker.index);
+        lane.received.add(received);
+        lane.sent.add(sent);
+        let touched = || self.plans.iter().flat_map(Plan::touched);
+        let origin = if touched().next().is_some() { Origin::Injected } else { self.origin };
+        let backend = self.backend.as_ref().map(|(_, index)| *index);
+        route.metrics.lane(worker.index, backend).answered(Class::None, origin);
+        for fault in touched() {
+            if let Some(lanes) = view.fault_lanes.get(fault.name()) {
+                lanes.lane(worker.index).hits.inc();
+            }
+        }
+        let Some(pen) = &worker.pen else { return };
+        pen.write(access::Entry {
+            client: client.peer,
+            listener: &listener.name,
+            route: Some(&route.name),
+            method: None,
+            path: None,
+            status: None,
+            received,
+            sent,
+            duration: begun.elapsed(),
+            backend: self.backend.as_ref().map(|(target, index)| target.cluster.backends()[*index].name()),
+            attempts: u32::from(self.backend.is_some()),
+            origin,
+            faults: &mut touched().map(|fault| fault.name()),
+            reason: self.reason.map(Reason::as_str),
+            request_id: None,
+        });
+    }
+}
+
+/// Joins the client to its backend until they part; gives back the plans, for the record.
+async fn join(
+    client: &Rc<Client>,
+    view: &View,
+    route: &Route,
+    number: u64,
+    stream: Stream,
+    plan: Plan,
+    dialled: Dialled,
+) -> Vec<Plan> {
+    let Dialled { place, backend, upstream, plan: upstream_plan, active, entered } = dialled;
+    let target = &view.clusters[place];
+    let known = Legs { client: route.faults.clone(), upstream: route.upstream[backend].clone() };
+    let candidates = candidates(client, target, backend);
+    let plans = [plan, upstream_plan];
+    let joint = Joint::new(client, &upstream, number, view.generation, known, candidates, plans);
+    let lane = target.backend_lanes[backend].lane(client.worker.index);
+    lane.connections.came.inc();
+    let parted = joint.run(stream, upstream, target.settings.idle_timeout()).await;
+    lane.connections.went.inc();
+    if let Some(error) = &parted.error {
+        tracing::debug!(peer = %client.peer, backend = target.cluster.backends()[backend].name(), error, "connection failed");
+    }
+    drop((active, entered));
+    parted.plans
 }
 
 /// The faults that may touch this connection, in any snapshot in which its listener and backend still are.
 fn candidates(client: &Rc<Client>, target: &Target, backend: usize) -> Box<dyn Fn(&View) -> Option<Legs>> {
-    let (client, id) = (Rc::downgrade(client), target.cluster.backends()[backend].id());
+    let (client, id) = (Rc::downgrade(client), target.backend_id(backend));
     Box::new(move |view| {
         let listener = client.upgrade()?.listener(view);
         let route = listener.routes.first()?;
         let target = &view.clusters[route.cluster?];
-        let backend = target.cluster.backends().iter().position(|b| b.id() == id);
-        let upstream = backend.map(|backend| route.upstream[backend].clone()).unwrap_or_default();
+        let upstream = target.place_of(id).map(|backend| route.upstream[backend].clone()).unwrap_or_default();
         Some(Legs { client: route.faults.clone(), upstream })
     })
 }
 
 struct Dialled {
+    place: usize,
     backend: usize,
     upstream: Stream,
     plan: Plan,
     active: Active,
+    entered: Option<Entered>,
 }
 
 /// Dials one backend after the other until one takes the connection.
@@ -100,7 +161,7 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
     if !cluster.admits(view.dice, number) {
         return Err(Failure::real(Reason::NotAdmitted, &target.name));
     }
-    let _entered = cluster.enter().await.map_err(|full| Failure::real(Reason::ClusterFull, full))?;
+    let entered = cluster.enter().await.map_err(|full| Failure::real(Reason::ClusterFull, full))?;
     let hash = cluster.hash_key(&client.facts());
     let mut tried = Vec::new();
     let mut last = None;
@@ -111,7 +172,7 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
         let Ok(index) = picked else { break };
         tried.push(index);
         match attempt(client, view, route, target, index, number).await {
-            Ok(dialled) => return Ok(dialled),
+            Ok(dialled) => return Ok(Dialled { place, entered: Some(entered), ..dialled }),
             Err(failure) => last = Some(failure),
         }
     }
@@ -128,7 +189,7 @@ async fn attempt(
 ) -> Result<Dialled, Failure> {
     let worker = &client.worker;
     let backend = &target.cluster.backends()[index];
-    let active = backend.begin().map_err(|full| Failure::real(Reason::ClusterFull, full))?;
+    let active = backend.begin();
     let mut plan = Plan::roll(&route.upstream[index], view.dice, number, &client.facts());
     let opened = match exchange::open(&mut plan, &worker.shared.held, None).await {
         Course::On => {
@@ -140,14 +201,17 @@ async fn attempt(
         Course::Answer(_, fault) | Course::Released(fault) => Err(Failure::injected(Reason::Injected, fault.name())),
     };
     let now = Instant::now();
+    let lane = target.backend_lanes[index].lane(worker.index);
     match opened {
         Ok(upstream) => {
-            backend.record(now, Outcome::Ok);
-            Ok(Dialled { backend: index, upstream, plan, active })
+            target.cluster.record(now, &active, Outcome::Ok);
+            lane.attempted(Attempt::Ok);
+            Ok(Dialled { place: 0, backend: index, upstream, plan, active, entered: None })
         }
         Err(failure) => {
             if let Some(outcome) = failure.reason.outcome() {
-                backend.record(now, outcome);
+                target.cluster.record(now, &active, outcome);
+                lane.attempted(attempt_of(outcome));
             }
             Err(failure)
         }

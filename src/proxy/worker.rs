@@ -176,7 +176,7 @@ impl Worker {
             });
             for (name, listener) in &view.listeners {
                 if let Some(now) = serving.get(&**name) {
-                    now.permits.resize(listener.settings.limits.connections as usize);
+                    now.permits.resize(listener.settings.limits.connections.get() as usize);
                 } else if let Some(socket) = listener.sockets.take(self.index) {
                     serving.insert(listener.name.clone(), self.serve(listener, socket));
                 }

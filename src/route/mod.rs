@@ -11,7 +11,7 @@ mod statuses;
 mod table;
 
 pub use many::OneOrMany;
-pub use matcher::{Facts, Match, Matcher};
+pub use matcher::{Facts, Match, Matcher, host, is_grpc};
 pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};
 pub use statuses::Statuses;
 pub use table::Table;

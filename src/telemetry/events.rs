@@ -97,6 +97,15 @@ pub enum Event {
         /// Who allowed it.
         by: String,
     },
+    /// An operator changed what a cluster's balancer may do.
+    BalancerChanged {
+        /// The cluster.
+        cluster: String,
+        /// The backend; `None` for the whole cluster.
+        backend: Option<String>,
+        /// How it is now.
+        state: String,
+    },
     /// A listener had to stop accepting for a while.
     AcceptPaused {
         /// The listener.
@@ -207,6 +216,9 @@ impl Event {
             Self::LeaseEnded { lease, cause } => info!(lease, cause, "lease ended"),
             Self::Panic { by, clean_after } => warn!(by, %clean_after, "panic: all faults off"),
             Self::PanicReset { by } => info!(by, "panic reset"),
+            Self::BalancerChanged { cluster, backend, state } => {
+                info!(cluster, backend = backend.as_deref().unwrap_or("*"), state, "balancer changed");
+            }
             Self::AcceptPaused { listener, cause } => warn!(listener, cause, "accepting paused"),
             Self::DrainBegun { limit } => info!(%limit, "draining"),
         }

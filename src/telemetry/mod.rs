@@ -6,14 +6,13 @@
 
 pub mod access;
 pub mod events;
+mod labels;
 pub mod log;
 mod metrics;
 mod scrape;
 mod shard;
 
-pub use metrics::{
-    Attempt, BackendLane, Class, ClusterLane, FaultLane, ListenerLane, Metrics, Origin, RequestLane,
-    RouteMetrics,
-};
+pub use labels::{Attempt, Class, Origin};
+pub use metrics::{BackendLane, ClusterLane, FaultLane, ListenerLane, Metrics, RequestLane, RouteMetrics};
 pub use scrape::{CONTENT_TYPE, Gauge};
 pub use shard::{Counter, Histogram, Level, Sharded};

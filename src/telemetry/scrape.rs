@@ -14,7 +14,8 @@ use prometheus_client::{
 };
 
 use super::{
-    metrics::{Attempt, Class, Family, Metrics, Origin},
+    labels::{Attempt, Class, Origin},
+    metrics::{Family, Metrics},
     shard::{Sharded, Total},
 };
 

@@ -19,6 +19,7 @@ use super::{
     outcome::{Outcome, OutcomeKind},
     outlier::Streak,
     settings::BackendSettings,
+    tally::Tally,
     weight::Weight,
 };
 
@@ -46,12 +47,11 @@ struct State {
 struct Verdicts {
     condition: AtomicU8,
     drained: AtomicBool,
-    /// A weight set by hand, plus one; 0 where none is.
+    /// A weight set by hand, plus one, and above it the written weight that it stands for; 0 where none is.
     weight: AtomicU32,
     /// When the share began to grow; 0 where it never had to.
     growing_since: AtomicU64,
     ejected_until: AtomicU64,
-    /// Ejections so far. What was begun before the last one says nothing about the time after it.
     ejections: AtomicU32,
     /// Ejections that still count towards the length of the next.
     ejected_times: AtomicU32,
@@ -62,8 +62,8 @@ struct Verdicts {
 struct Counts {
     active: AtomicUsize,
     connections: AtomicUsize,
-    /// [`Streak`], both numbers in one word so that they change as one.
-    streak: AtomicU64,
+    /// A [`Tally`] in one word, so that it changes as one.
+    tally: AtomicU64,
     outcomes: [AtomicU64; OutcomeKind::ALL.len()],
 }
 
@@ -72,7 +72,7 @@ struct Counts {
 #[must_use = "the request counts as in flight until this is dropped"]
 pub struct Active {
     backend: Arc<Backend>,
-    ejections: u32,
+    era: u16,
 }
 
 /// The least share of its weight that a backend begins with, so that it gets some traffic at all.
@@ -125,16 +125,17 @@ impl Backend {
 
     /// Its weight: as set by hand, or as written.
     pub fn weight(&self) -> Weight {
-        match self.state.verdicts.weight.load(Relaxed) {
-            0 => self.weight,
-            set => Weight::try_from(set - 1).unwrap_or(self.weight),
+        let set = self.state.verdicts.weight.load(Relaxed);
+        if set == 0 || set >> 16 != self.weight.get() {
+            return self.weight;
         }
+        Weight::try_from((set & 0xffff) - 1).unwrap_or(self.weight)
     }
 
-    /// Sets its weight by hand, or goes back to the one written. Round robin follows a larger weight with the next
-    /// snapshot, everything else at once.
+    /// Sets its weight by hand, until the document says another, or goes back to the one written. Round robin follows a
+    /// larger weight with the next snapshot, everything else at once.
     pub fn set_weight(&self, weight: Option<Weight>) {
-        let stored = weight.map_or(0, |weight| weight.get() + 1);
+        let stored = weight.map_or(0, |weight| (self.weight.get() << 16) | (weight.get() + 1));
         self.state.verdicts.weight.store(stored, Relaxed);
     }
 
@@ -208,6 +209,18 @@ impl Backend {
         self.in_service() && self.is_well(self.state.nanos(now))
     }
 
+    /// Its state in a word, for people: what the operator did first, then what is known about it.
+    pub fn state_word(&self, now: Instant) -> &'static str {
+        match self.condition() {
+            _ if !self.in_service() => "drained",
+            _ if self.is_ejected(now) => "ejected",
+            Condition::Unhealthy => "unhealthy",
+            Condition::Joining => "joining",
+            Condition::Healthy => "healthy",
+            Condition::Unchecked => "unchecked",
+        }
+    }
+
     pub(super) fn is_well(&self, nanos: u64) -> bool {
         matches!(self.condition(), Condition::Unchecked | Condition::Healthy) && !self.state.is_ejected(nanos)
     }
@@ -260,31 +273,20 @@ impl Backend {
 
     /// Errors in a row, of both kinds.
     pub fn streak(&self) -> Streak {
-        unpack(self.state.counts.streak.load(Relaxed))
+        self.state.tally().streak
     }
 
     /// Begins a request on it.
     pub fn begin(self: &Arc<Self>) -> Active {
         self.state.counts.active.fetch_add(1, Relaxed);
         Active {
-            ejections: self.ejections(),
+            era: self.state.tally().era,
             backend: Arc::clone(self),
         }
     }
 
     pub(super) fn count(&self, outcome: Outcome) {
         self.state.counts.outcomes[outcome.kind() as usize].fetch_add(1, Relaxed);
-    }
-
-    /// Changes the streak by a rule and tells the new one; `None` where it stays none.
-    pub(super) fn change_streak(&self, rule: impl Fn(Streak) -> Streak) -> Option<Streak> {
-        let streak = &self.state.counts.streak;
-        let idle = streak.load(Relaxed) == 0 && rule(Streak::default()) == Streak::default();
-        if idle {
-            return None;
-        }
-        let before = streak.fetch_update(Relaxed, Relaxed, |word| Some(pack(rule(unpack(word)))));
-        before.ok().map(|word| rule(unpack(word)))
     }
 
     /// Takes it out: what was counted so far is settled with that, and what is still in flight will not be counted.
@@ -295,7 +297,8 @@ impl Backend {
             .ejected_until
             .store(self.state.nanos(now + time), Relaxed);
         verdicts.ejections.fetch_add(1, Relaxed);
-        self.state.counts.streak.store(0, Relaxed);
+        let next = self.state.tally().after_ejection();
+        self.state.counts.tally.store(next.to_word(), Relaxed);
     }
 
     /// How often it was taken out lately, and how long it has been back.
@@ -322,6 +325,10 @@ impl State {
         nanos_since(self.epoch, now)
     }
 
+    fn tally(&self) -> Tally {
+        Tally::from_word(self.counts.tally.load(Relaxed))
+    }
+
     fn is_ejected(&self, nanos: u64) -> bool {
         self.verdicts.ejected_until.load(Relaxed) > nanos
     }
@@ -333,22 +340,6 @@ pub(super) fn nanos_since(epoch: Instant, now: Instant) -> u64 {
     u64::try_from(nanos).unwrap_or(u64::MAX).max(1)
 }
 
-fn pack(streak: Streak) -> u64 {
-    u64::from(streak.errors) << 32 | u64::from(streak.local)
-}
-
-fn unpack(word: u64) -> Streak {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each half is a whole number of 32 bits"
-    )]
-    let streak = Streak {
-        errors: (word >> 32) as u32,
-        local: word as u32,
-    };
-    streak
-}
-
 impl Active {
     /// The backend that it runs on.
     pub fn backend(&self) -> &Arc<Backend> {
@@ -357,7 +348,27 @@ impl Active {
 
     /// Whether the backend was taken out since this began, so that its end says nothing new.
     pub(super) fn is_stale(&self) -> bool {
-        self.ejections != self.backend.ejections()
+        self.era != self.backend.state.tally().era
+    }
+
+    /// Changes the backend's streak by a rule and tells the new one; `None` where it stays as it was, or this is stale.
+    pub(super) fn change_streak(&self, rule: impl Fn(Streak) -> Streak) -> Option<Streak> {
+        let change = |word| {
+            let before = Tally::from_word(word);
+            let after = Tally {
+                streak: rule(before.streak),
+                ..before
+            };
+            (before.era == self.era && after != before).then(|| after.to_word())
+        };
+        let before = self
+            .backend
+            .state
+            .counts
+            .tally
+            .fetch_update(Relaxed, Relaxed, change)
+            .ok()?;
+        Some(rule(Tally::from_word(before).streak))
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     backend::{Active, Backend, nanos_since},
     balance::Policy,
     field::{Choice, NoBackend, Tiers, View},
-    gate::{Connected, Full, Gate, Permit},
+    gate::{Connected, Entered, Full, Gate},
     health::Condition,
     outcome::Outcome,
     outlier::{Crowd, Outlier, Verdict},
@@ -136,7 +136,7 @@ impl Cluster {
         Ok(self.policy.choose(&field, choice))
     }
 
-    fn view(&self, now: Instant) -> View<'_> {
+    pub(super) fn view(&self, now: Instant) -> View<'_> {
         View {
             backends: &self.backends,
             nanos: nanos_since(self.shared.epoch, now),
@@ -159,7 +159,7 @@ impl Cluster {
     }
 
     /// Waits until the cluster may be given one more request, and says which limit is reached where it may not.
-    pub async fn enter(&self) -> Result<Permit, Full> {
+    pub async fn enter(&self) -> Result<Entered, Full> {
         self.gate.enter().await
     }
 
@@ -186,7 +186,7 @@ impl Cluster {
     }
 
     /// Sets the share of exchanges that is let in.
-    pub fn set_admitted(&self, share: Probability) {
+    pub fn admit(&self, share: Probability) {
         self.shared.admitted.store(share.get().to_bits(), Relaxed);
     }
 
@@ -195,10 +195,10 @@ impl Cluster {
         let backend = attempt.backend();
         backend.count(outcome);
         let outlier = self.outlier.as_ref()?;
-        if attempt.is_stale() || backend.is_ejected(now) {
+        if backend.is_ejected(now) {
             return None;
         }
-        let streak = backend.change_streak(|streak| outlier.count(streak, outcome))?;
+        let streak = attempt.change_streak(|streak| outlier.count(streak, outcome))?;
         outlier
             .is_due(streak)
             .then(|| self.judge(outlier, now, attempt))?
@@ -230,3 +230,6 @@ impl Cluster {
         Some(verdict)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,113 @@ impl Field<'_> {
         last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{
+        super::{Cluster, Condition},
+        *,
+    };
+
+    /// A cluster from its tiers: `+` a healthy backend, `-` an unhealthy one, `x` a drained one.
+    fn cluster(tiers: &str, panic_threshold: &str, now: Instant) -> Cluster {
+        let tiers = tiers
+            .split(' ')
+            .enumerate()
+            .flat_map(|(tier, states)| states.chars().map(move |state| (tier, state)));
+        let tiers: Vec<_> = tiers.collect();
+        let address = |n: usize| format!("10.0.{}.{}:80", n / 256, n % 256);
+        let backend = |(n, (tier, _)): (usize, &(usize, char))| json!({"address": address(n), "tier": tier});
+        let backends: Vec<_> = tiers.iter().enumerate().map(backend).collect();
+        let settings = json!({"backends": backends, "panic_threshold": panic_threshold});
+        let cluster = Cluster::compile("app", &serde_json::from_value(settings).unwrap(), None, now);
+        for (backend, (_, state)) in cluster.backends().iter().zip(tiers) {
+            match state {
+                '-' => backend.set_condition(now, Condition::Unhealthy),
+                'x' => backend.drain(),
+                _ => {}
+            }
+        }
+        cluster
+    }
+
+    /// The candidates, `!` for panic, or why there is none.
+    fn candidates(tiers: &str, panic_threshold: &str, tried: &[usize]) -> String {
+        let now = Instant::now();
+        let cluster = cluster(tiers, panic_threshold, now);
+        match Tiers::of(cluster.backends()).field(&cluster.view(now), tried) {
+            Ok(field) => {
+                let names: Vec<_> = field.set.iter().map(|index| index.to_string()).collect();
+                names.join(" ") + if field.panic { " !" } else { "" }
+            }
+            Err(none) => format!("{none:?}"),
+        }
+    }
+
+    #[test]
+    fn a_standby_takes_over_and_gives_back() {
+        let check = |tiers, expected| assert_eq!(candidates(tiers, "50%", &[]), expected, "{tiers}");
+        check("++ +", "0 1");
+        check("-+ +", "1");
+        check("-- +", "2");
+        check("xx +", "2");
+        check("-- - +", "3");
+        check("++ - +", "0 1");
+    }
+
+    #[test]
+    fn a_tier_below_the_threshold_is_helped_by_the_next() {
+        let check = |tiers, expected| assert_eq!(candidates(tiers, "50%", &[]), expected, "{tiers}");
+        check("--+ +", "2 3");
+        check("---+ --+ +", "3 6 7");
+        check("---+ -+ +", "3 5");
+    }
+
+    #[test]
+    fn where_no_tier_is_well_off_health_is_disregarded() {
+        let check =
+            |tiers, threshold, expected| assert_eq!(candidates(tiers, threshold, &[]), expected, "{tiers}");
+        check("--+", "50%", "0 1 2 !");
+        check("--+", "30%", "2");
+        check("--+", "0%", "2");
+        check("-+", "50%", "1");
+        check("-+", "60%", "0 1 !");
+        check("---", "50%", "0 1 2 !");
+        check("--x", "50%", "0 1 !");
+        check("--- -", "50%", "0 1 2 !");
+        check("--- --+", "50%", "3 4 5 !");
+        check("--+ --+", "50%", "0 1 2 !");
+        check("---", "0%", "Unhealthy");
+        check("xx", "50%", "OutOfService");
+    }
+
+    #[test]
+    fn what_was_tried_is_left_out_and_the_next_tier_asked() {
+        let check = |tiers, tried: &[usize], expected| {
+            assert_eq!(candidates(tiers, "50%", tried), expected, "{tiers} {tried:?}");
+        };
+        check("++ +", &[0], "1");
+        check("++ +", &[0, 1], "2");
+        check("++ +", &[0, 1, 2], "Tried");
+        check("++ --+", &[0, 1], "4");
+        check("--+", &[2], "0 1 !");
+        check("--+", &[0, 1, 2], "Tried");
+        check("--+ --+", &[0, 1, 2], "3 4 5 !");
+    }
+
+    proptest! {
+        #[test]
+        fn there_is_a_candidate_as_long_as_one_in_service_is_untried(tiers in "[-+x]{1,6}( [-+x]{1,4}){0,3}", tried in prop::collection::vec(0..20_usize, 0..6)) {
+            let states: Vec<_> = tiers.chars().filter(|c| *c != ' ').collect();
+            let untried = states.iter().enumerate().any(|(index, state)| *state != 'x' && !tried.contains(&index));
+            let usable = states.iter().enumerate().any(|(index, state)| *state == '+' && !tried.contains(&index));
+            let found = |threshold| candidates(&tiers, threshold, &tried).starts_with(|c: char| c.is_ascii_digit());
+            prop_assert!(!found("50%") || untried);
+            prop_assert!(found("50%") || !usable);
+            prop_assert_eq!(found("0%"), usable);
+        }
+    }
+}

@@ -24,7 +24,7 @@ pub(super) struct Gate {
 /// The right to have a request in flight, until it is dropped.
 #[derive(Debug)]
 #[must_use = "the request counts against the cluster's limit until this is dropped"]
-pub struct Permit {
+pub struct Entered {
     /// `None` where there is no limit.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -67,16 +67,16 @@ impl Gate {
     }
 
     /// Waits for a place, first come, first served, no longer and in no longer a queue than the limits allow.
-    pub(super) async fn enter(&self) -> Result<Permit, Full> {
+    pub(super) async fn enter(&self) -> Result<Entered, Full> {
         let Some(places) = &self.requests else {
-            return Ok(Permit { _place: None });
+            return Ok(Entered { _place: None });
         };
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(Permit { _place: Some(place) });
+            return Ok(Entered { _place: Some(place) });
         }
         let _queued = Queued::join(&self.waiting, self.limits.waiting())?;
         match timeout(self.limits.waiting_timeout(), Arc::clone(places).acquire_owned()).await {
-            Ok(place) => Ok(Permit { _place: place.ok() }),
+            Ok(place) => Ok(Entered { _place: place.ok() }),
             Err(_) => Err(Full::TimedOut),
         }
     }
@@ -167,7 +167,7 @@ mod tests {
         let second = tokio::select! {
             biased;
             _ = &mut third => panic!("the second comes first"),
-            permit = &mut second => permit.unwrap(),
+            entered = &mut second => entered.unwrap(),
         };
         drop(second);
         drop(third.await.unwrap());

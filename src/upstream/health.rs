@@ -305,7 +305,7 @@ mod tests {
     fn the_first_result_decides_and_later_ones_must_repeat_themselves() {
         use Condition::{Healthy, Joining, Unchecked, Unhealthy};
         let check = |known, results, expected| {
-            assert_eq!(conditions(known, results), expected, "{known:?} {results}")
+            assert_eq!(conditions(known, results), expected, "{known:?} {results}");
         };
         check(Unchecked, "+", "H");
         check(Unchecked, "-", "U");

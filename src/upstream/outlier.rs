@@ -1,5 +1,5 @@
 //! Passive health: a backend whose answers to traffic are errors is taken out for a while. This file is the rule, without
-//! atomics or clocks; [`super::cluster`] applies it.
+//! atomics or clocks; [`super::Cluster`] applies it.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
@@ -96,9 +96,10 @@ impl Outlier {
     /// Puts in the defaults.
     pub fn compile(settings: &OutlierSettings) -> Self {
         let errors = settings.consecutive_errors.map_or(5, NonZeroU32::get);
-        let statuses = match settings.statuses.is_empty() {
-            true => vec![Statuses::range(502, 504)].into(),
-            false => settings.statuses.clone(),
+        let statuses = if settings.statuses.is_empty() {
+            vec![Statuses::range(502, 504)].into()
+        } else {
+            settings.statuses.clone()
         };
         let eject_for = settings.eject_for.map_or(Duration::from_secs(30), Into::into);
         let max_eject_for: Duration = settings

@@ -73,9 +73,10 @@ pub enum Final {
 impl Retry {
     /// Puts in the defaults, with a budget that begins now.
     pub fn compile(settings: &RetrySettings, now: Instant) -> Self {
-        let on = match settings.on.is_empty() {
-            true => vec![RetryOn::Connect, RetryOn::Reset].into(),
-            false => settings.on.clone(),
+        let on = if settings.on.is_empty() {
+            vec![RetryOn::Connect, RetryOn::Reset].into()
+        } else {
+            settings.on.clone()
         };
         let share = settings
             .budget

@@ -1,15 +1,14 @@
 //! Faults: what they name must exist, they must be able to match something, and must not reach somebody else's servers.
 
-use super::{Finding, listeners::needs_request, unknown_target};
+use super::{Finding, routes::needs_request, unknown_target};
 use crate::{
     config::{
         allow::is_public,
         document::{Document, Target},
-        listener::{Listener, Protocol, route_name},
+        listener::{Listener, Protocol},
         path::Path,
     },
     faults::{Do, Entry, Leg, Where},
-    route::RouteSettings,
     units::Span,
     upstream::{Address, settings::BackendSettings},
 };
@@ -26,11 +25,8 @@ pub fn check_fault_by_hand(document: &Document, entry: &Entry) -> Vec<Finding> {
     let mut found = check_fault(document, &Path::default(), entry);
     if entry.r#for.is_none() {
         let what = "a fault set by hand needs an end";
-        found.push(Finding::new(
-            Path::default(),
-            what,
-            "add `for: 10m`, or put the fault into the document",
-        ));
+        let mend = "add `for: 10m`, or put the fault into the document";
+        found.push(Finding::new(Path::of(["for"]), what, mend));
     }
     found
 }
@@ -43,14 +39,6 @@ pub fn check_fault(document: &Document, path: &Path, entry: &Entry) -> Vec<Findi
             path.key("for"),
             "it ends before it begins",
             "write how long it lives, as in `10m`",
-        ));
-    }
-    let counts = [("first", entry.first), ("nth", entry.nth), ("every", entry.every)];
-    for (name, _) in counts.into_iter().filter(|(_, count)| *count == Some(0)) {
-        found.push(Finding::new(
-            path.key(name),
-            "exchanges are counted from 1",
-            "write at least 1, or leave it out",
         ));
     }
     found.extend(led_astray(document, path, entry));
@@ -106,9 +94,11 @@ fn names(document: &Document, path: &Path, place: &Where) -> Vec<Finding> {
         ));
     }
     if let Some(route) = &place.route {
-        let known: Vec<_> = routes(document)
-            .map(|(listener, i, route)| route_name(listener, i, &route))
-            .collect();
+        let ways = document
+            .listeners
+            .iter()
+            .flat_map(|(name, listener)| listener.ways(name));
+        let known: Vec<_> = ways.map(|(route, _)| route).collect();
         let unknown = !known.contains(route);
         let known = known.iter().map(String::as_str);
         let home = section("listeners");
@@ -138,17 +128,6 @@ fn backend(document: &Document, path: &Path, name: &str) -> Option<Finding> {
     unknown.then(|| Finding::unknown(path.clone(), "backend", name, &Path::of(["clusters"]), known))
 }
 
-/// All routes, each with its listener and number.
-fn routes(document: &Document) -> impl Iterator<Item = (&str, usize, RouteSettings)> {
-    document.listeners.iter().flat_map(|(name, listener)| {
-        let table = listener.table().into_owned();
-        table
-            .into_iter()
-            .enumerate()
-            .map(move |(i, route)| (name, i, route))
-    })
-}
-
 /// All backends, each with its cluster.
 fn backends(document: &Document) -> impl Iterator<Item = (&str, &BackendSettings)> {
     document
@@ -158,38 +137,45 @@ fn backends(document: &Document) -> impl Iterator<Item = (&str, &BackendSettings
 }
 
 /// The traffic that a fault can stand in.
-struct Reach<'d> {
-    /// Listener, number of the route, and the backends that both the route and the fault allow.
-    ways: Vec<(&'d str, &'d Listener, Vec<&'d BackendSettings>)>,
+struct Reach<'d>(Vec<Way<'d>>);
+
+/// A route that a fault can stand in: its listener, and those of its backends that the fault allows.
+struct Way<'d> {
+    listener: &'d Listener,
+    backends: Vec<&'d BackendSettings>,
 }
 
 impl<'d> Reach<'d> {
     fn of(document: &'d Document, place: &Where) -> Self {
-        let target = place.role.as_deref().and_then(|role| document.roles.get(role));
+        let bound = place.role.as_deref().and_then(|role| document.roles.get(role));
         let wanted = |want: &Option<String>, is: &str| want.as_deref().is_none_or(|want| want == is);
         let mut ways = Vec::new();
-        for (name, i, route) in routes(document) {
-            let listed = document.listeners.iter().find(|(listener, _)| *listener == name);
-            let (Some((name, listener)), Some(cluster)) = (listed, document.clusters.get(&route.cluster))
-            else {
-                continue;
-            };
-            let here = wanted(&place.listener, name)
-                && wanted(&place.route, &route_name(name, i, &route))
-                && wanted(&place.cluster, &route.cluster)
-                && target.is_none_or(|target| target.cluster == route.cluster);
-            let meant = |backend: &&BackendSettings| {
-                let full = format!("{}/{}", route.cluster, backend.name());
-                let named = wanted(&place.backend, &backend.name()) || wanted(&place.backend, &full);
-                let role = target.and_then(|target| target.backend.as_ref());
-                named && role.is_none_or(|role| *role == backend.name())
-            };
-            let backends: Vec<_> = cluster.backends.iter().filter(meant).collect();
-            if here && !backends.is_empty() {
-                ways.push((name, listener, backends));
+        for (name, listener) in document
+            .listeners
+            .iter()
+            .filter(|(name, _)| wanted(&place.listener, name))
+        {
+            for (route, cluster) in listener.ways(name) {
+                let target = bound.and_then(|bound| bound.iter().find(|target| target.cluster == cluster));
+                let here = wanted(&place.route, &route)
+                    && wanted(&place.cluster, cluster)
+                    && (bound.is_none() || target.is_some());
+                let meant = |backend: &&BackendSettings| is_meant(place, target, cluster, &backend.name());
+                match document.clusters.get(cluster) {
+                    _ if !here => {}
+                    // What is wrong is the route; where it would lead nobody knows.
+                    None => ways.push(Way {
+                        listener,
+                        backends: Vec::new(),
+                    }),
+                    Some(cluster) => {
+                        let backends: Vec<_> = cluster.backends.iter().filter(meant).collect();
+                        ways.extend((!backends.is_empty()).then_some(Way { listener, backends }));
+                    }
+                }
             }
         }
-        Self { ways }
+        Self(ways)
     }
 
     /// A finding where a fault can match nothing.
@@ -199,7 +185,7 @@ impl<'d> Reach<'d> {
         let finding = |what: &str, mend: &str| Some(Finding::new(path.clone(), what, mend));
         // These two ask nothing of traffic: one answers health checks, the other is a reload.
         let of_traffic = !matches!(entry.r#do, Do::Health(_) | Do::BadReload(_));
-        if of_traffic && self.ways.is_empty() {
+        if of_traffic && self.0.is_empty() {
             let what = "no exchange is in all of these places at once, so the fault can hit nothing";
             return finding(what, "remove one of them, or add the route that leads there");
         }
@@ -207,10 +193,7 @@ impl<'d> Reach<'d> {
             let what = "the client's side knows no backend, so the fault can hit nothing";
             return finding(what, "remove `leg: client` or `backend`");
         }
-        let sees_requests = self
-            .ways
-            .iter()
-            .any(|(_, listener, _)| listener.protocol == Protocol::Http);
+        let sees_requests = self.0.iter().any(|way| way.listener.protocol == Protocol::Http);
         if needs_request(&place.r#match) && !sees_requests {
             let what = "only `tcp` listeners lead here, which see no requests, so the match never holds";
             return finding(what, "match on `client`, or remove the match");
@@ -220,7 +203,7 @@ impl<'d> Reach<'d> {
 
     /// A finding where a fault can hit a server that may be somebody else's.
     fn somebody_else(&self, document: &Document, path: &Path) -> Option<Finding> {
-        let mut backends = self.ways.iter().flat_map(|(.., backends)| backends.iter());
+        let mut backends = self.0.iter().flat_map(|way| &way.backends);
         let public = backends.find(|backend| is_kept_out(document, &backend.address))?;
         let what = format!(
             "the fault can hit `{}`, which may be somebody else's server",
@@ -229,6 +212,19 @@ impl<'d> Reach<'d> {
         let mend = "narrow `where`, or list its host in `safety: {allow_public: [...]}` if it is yours";
         Some(Finding::new(path.clone(), what, mend))
     }
+}
+
+/// Whether a fault allows this backend, named by itself or with its cluster, or by a role.
+fn is_meant(place: &Where, target: Option<&Target>, cluster: &str, backend: &str) -> bool {
+    let role = target.and_then(|target| target.backend.as_deref());
+    let named = place
+        .backend
+        .as_deref()
+        .is_none_or(|want| match want.split_once('/') {
+            Some((of, name)) => of == cluster && name == backend,
+            None => want == backend,
+        });
+    named && role.is_none_or(|role| role == backend)
 }
 
 /// A finding where a fault sends traffic to a server that may be somebody else's.
@@ -247,4 +243,98 @@ fn led_astray(document: &Document, path: &Path, entry: &Entry) -> Option<Finding
 /// Whether a server may be somebody else's, and the document does not say that it is not.
 fn is_kept_out(document: &Document, address: &Address) -> bool {
     is_public(address) && !document.safety.allow_public.iter().any(|host| host.is(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{read, read_document};
+
+    const DOCUMENT: &str = "\
+listeners:
+  public: {bind: 127.0.0.1:8080, routes: [{name: orders, match: {path: /orders/**}, cluster: app}], cluster: pay}
+  raw: {bind: 127.0.0.1:8081, protocol: tcp, cluster: db}
+clusters:
+  app: {backends: [{name: a, address: app-a.internal:1}, {name: b, address: app-b.internal:1}]}
+  db: {backends: [{name: a, address: db.internal:1}]}
+  pay: {backends: [{address: api.payments.com:443}]}
+roles: {http.source: app/a, db.source: db}
+";
+
+    /// What is wrong with a fault set by hand, given what is in its `where`.
+    fn wrong(place: &str) -> Vec<String> {
+        let document = read_document("a.yaml", DOCUMENT).unwrap().document;
+        let entry: Entry = read(
+            "fault",
+            &format!("{{where: {place}, do: {{reset: {{}}}}, for: 1m}}"),
+        )
+        .unwrap();
+        check_fault_by_hand(&document, &entry)
+            .into_iter()
+            .map(|found| found.what)
+            .collect()
+    }
+
+    #[test]
+    fn a_fault_that_can_hit_something_is_taken() {
+        for place in [
+            "{cluster: app}",
+            "{backend: a}",
+            "{backend: app/a}",
+            "{route: orders}",
+            "{listener: public, route: orders, cluster: app, backend: b}",
+            "{role: http.source}",
+            "{role: db.source, backend: a}",
+            "{listener: raw, match: {client: 10.0.0.0/8}}",
+            "{cluster: app, match: {path: /x}}",
+        ] {
+            assert_eq!(wrong(place), Vec::<String>::new(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_fault_that_can_hit_nothing_is_refused() {
+        for place in [
+            "{listener: raw, cluster: app}",
+            "{route: orders, cluster: db}",
+            "{cluster: db, backend: b}",
+            "{role: http.source, backend: b}",
+            "{role: db.source, cluster: app}",
+            "{backend: a, leg: client}",
+            "{listener: raw, match: {path: /x}}",
+        ] {
+            let wrong = wrong(place);
+            assert!(
+                matches!(wrong.as_slice(), [one] if one.contains("hit nothing") || one.contains("never holds")),
+                "{place}: {wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_must_not_hit_somebody_elses_server_by_accident() {
+        for place in [
+            "{}",
+            "{cluster: pay}",
+            "{listener: public}",
+            "{route: public/1}",
+            "{match: {path: /x}}",
+        ] {
+            assert_eq!(
+                wrong(place),
+                ["the fault can hit `api.payments.com:443`, which may be somebody else's server"],
+                "{place}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_set_by_hand_needs_an_end() {
+        let document = read_document("a.yaml", DOCUMENT).unwrap().document;
+        let entry: Entry = read("fault", "{where: {cluster: app}, do: {reset: {}}}").unwrap();
+        let found = check_fault_by_hand(&document, &entry);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].what, "a fault set by hand needs an end");
+        assert_eq!(check_fault(&document, &Path::default(), &entry), []);
+    }
 }

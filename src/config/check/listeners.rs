@@ -1,8 +1,8 @@
-//! Listeners and their routes.
+//! Listeners: addresses, limits, what each protocol can do.
 
 use std::collections::HashMap;
 
-use super::Finding;
+use super::{Finding, routes};
 use crate::{
     config::{
         document::Document,
@@ -10,7 +10,6 @@ use crate::{
         listener::{Bind, ClientCertificate, Listener, Protocol, Timeouts},
         path::Path,
     },
-    route::{Match, RouteSettings},
     units::Span,
 };
 
@@ -27,7 +26,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
     for (name, listener) in document.listeners.iter() {
         let path = listeners.key(name);
         settings(&path, listener, found);
-        routes(document, name, listener, &path, found);
+        routes::check(document, name, listener, &path, found);
     }
     addresses(document, found);
 }
@@ -111,138 +110,6 @@ fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {
             path.key("timeouts").key(name),
             what,
             "write `none` for no limit",
-        ));
-    }
-}
-
-fn routes(document: &Document, name: &str, listener: &Listener, path: &Path, found: &mut Vec<Finding>) {
-    if listener.routes.is_empty() && listener.cluster.is_none() {
-        let what = format!("listener `{name}` sends what it takes nowhere");
-        found.push(Finding::new(
-            path.clone(),
-            what,
-            "add `cluster: ...`, or `routes` with one each",
-        ));
-    }
-    let clusters = |path: Path, cluster: &str| {
-        let home = Path::of(["clusters"]);
-        let unknown = !document.clusters.has(cluster);
-        unknown.then(|| Finding::unknown(path, "cluster", cluster, &home, document.clusters.names()))
-    };
-    for (i, route) in listener.routes.iter().enumerate() {
-        let path = path.key("routes").item(i);
-        found.extend(clusters(path.key("cluster"), &route.cluster));
-        found.extend(unreachable(&path, &listener.routes, i));
-        found.extend(impossible(&path, listener, &route.r#match));
-        self::route(&path, &listener.routes, i, found);
-    }
-    let Some(cluster) = &listener.cluster else { return };
-    found.extend(clusters(path.key("cluster"), cluster));
-    if let Some(first) = listener.routes.iter().position(|route| route.r#match.is_empty()) {
-        let what = format!("nothing gets here: `routes[{first}]` takes everything");
-        found.push(Finding::new(
-            path.key("cluster"),
-            what,
-            "remove it, or that route",
-        ));
-    }
-}
-
-/// A route behind one that takes all that it could take.
-fn unreachable(path: &Path, routes: &[RouteSettings], i: usize) -> Option<Finding> {
-    let before = |route: &RouteSettings| route.r#match.is_empty() || route.r#match == routes[i].r#match;
-    let first = routes[..i].iter().position(before)?;
-    let takes = if routes[first].r#match.is_empty() {
-        "everything"
-    } else {
-        "the same"
-    };
-    let what = format!("nothing gets here: `routes[{first}]` before it takes {takes}");
-    Some(Finding::new(
-        path.clone(),
-        what,
-        "put it before that route, or remove one of them",
-    ))
-}
-
-/// A match that no exchange of this listener can hold.
-fn impossible(path: &Path, listener: &Listener, r#match: &Match) -> Option<Finding> {
-    let path = path.key("match");
-    if listener.protocol == Protocol::Tcp && needs_request(r#match) {
-        let what = "a `tcp` listener sees no requests, so this never holds";
-        return Some(Finding::new(
-            path,
-            what,
-            "match on `client` or `tls_name`, or set `protocol: http`",
-        ));
-    }
-    let blind = listener.tls.is_none() && !r#match.tls_name.is_empty();
-    let what = "a listener without `tls` sees no name, so this never holds";
-    blind.then(|| Finding::new(path.key("tls_name"), what, "match on `host`, or set `tls`"))
-}
-
-/// Whether a match asks for something that only a request has.
-pub(super) fn needs_request(r#match: &Match) -> bool {
-    let of_connection = Match {
-        client: r#match.client.clone(),
-        tls_name: r#match.tls_name.clone(),
-        ..Match::default()
-    };
-    *r#match != of_connection
-}
-
-/// A route's own settings.
-fn route(path: &Path, routes: &[RouteSettings], i: usize, found: &mut Vec<Finding>) {
-    let route = &routes[i];
-    let twin = route
-        .name
-        .as_ref()
-        .and_then(|name| routes[..i].iter().position(|r| r.name.as_ref() == Some(name)));
-    if let (Some(first), Some(name)) = (twin, &route.name) {
-        let what = format!("`routes[{first}]` is called `{name}` too");
-        found.push(Finding::new(
-            path.key("name"),
-            what,
-            "give one of them another name",
-        ));
-    }
-    let limits = [
-        ("timeout", route.timeout),
-        ("answer_timeout", route.answer_timeout),
-        ("idle_timeout", route.idle_timeout),
-    ];
-    for (name, _) in limits.into_iter().filter(|(_, limit)| *limit == Some(Span::ZERO)) {
-        let what = "nothing can be answered within no time";
-        found.push(Finding::new(path.key(name), what, "leave it out for no limit"));
-    }
-    let Some(retry) = &route.retry else { return };
-    let path = path.key("retry");
-    if retry.attempts.is_some_and(|attempts| attempts.get() == 1) {
-        let what = "one attempt is the first try: nothing is ever tried again";
-        found.push(Finding::new(
-            path.key("attempts"),
-            what,
-            "write `attempts: 2`, or remove `retry`",
-        ));
-    }
-    if let (Some(per_try), Some(timeout)) = (retry.per_try_timeout, route.timeout)
-        && per_try > timeout
-    {
-        let what = format!("one try may take {per_try}, longer than the whole request's {timeout}");
-        found.push(Finding::new(
-            path.key("per_try_timeout"),
-            what,
-            "make it shorter than the route's `timeout`",
-        ));
-    }
-    if let (Some(backoff), Some(most)) = (retry.backoff, retry.max_backoff)
-        && backoff > most
-    {
-        let what = format!("the first wait, {backoff}, is longer than the longest, {most}");
-        found.push(Finding::new(
-            path.key("backoff"),
-            what,
-            "make it shorter than `max_backoff`",
         ));
     }
 }

@@ -5,14 +5,15 @@ mod clusters;
 mod faults;
 mod listeners;
 mod names;
+mod routes;
 
 pub use faults::{check_fault, check_fault_by_hand};
 
 use super::{
     document::{Document, Target},
     path::Path,
-    problem::Problems,
-    refusal::nearest,
+    problem::{MOST, Problems},
+    refusal::{list, nearest},
     tree::Tree,
 };
 use crate::upstream::settings::BackendSettings;
@@ -53,7 +54,7 @@ impl Finding {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, []) => format!("there is no {what} yet; add it under `{home}`"),
             (None, [one]) => format!("use `{one}`, or add it under `{home}`"),
-            (None, known) => format!("use one of `{}`, or add it under `{home}`", known.join("`, `")),
+            (None, known) => format!("use one of {}, or add it under `{home}`", list(known)),
         };
         let missing = Some(home.key(name));
         Self {
@@ -86,7 +87,7 @@ pub(super) fn locate(tree: &Tree, findings: Vec<Finding>, problems: &mut Problem
     {
         let shown = path.to_string();
         let follows = known.iter().any(|known| is_within(known, &shown));
-        if !follows && !missing.is_some_and(|missing| tree.has(&missing)) {
+        if problems.len() < MOST && !follows && !missing.is_some_and(|missing| tree.has(&missing)) {
             problems.push(tree.problem(&path, what, mend));
         }
     }
@@ -101,7 +102,9 @@ fn is_within(path: &str, outer: &str) -> bool {
 /// Roles must stand for something.
 fn roles(document: &Document, found: &mut Vec<Finding>) {
     for (role, target) in document.roles.iter() {
-        found.extend(unknown_target(document, target, &Path::of(["roles", role])));
+        for target in target.iter() {
+            found.extend(unknown_target(document, target, &Path::of(["roles", role])));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Documents as people write them: those that must read, and those that must be refused with words that help.
 
+mod roundtrip;
 mod schema;
 
 use std::{fs, path::Path as FilePath, path::PathBuf};

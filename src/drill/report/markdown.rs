@@ -9,7 +9,7 @@ use crate::drill::{
     event::{Ending, Started},
     judge::{CheckKind, CheckResult, Verdict},
     script::Form,
-    watch::{clock, ending},
+    watch::{clock, ending, percent},
 };
 
 /// The report as Markdown.
@@ -44,13 +44,38 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
         Verdict::Failed => "failed",
         Verdict::Stopped => "stopped by a rule",
         Verdict::Panicked => "panic",
-        Verdict::Incomplete => "not everything was evaluated",
+        Verdict::Incomplete => match report.ended.as_ref().map(|ended| &ended.how) {
+            Some(Ending::Interrupted(_)) => "interrupted",
+            None => "crashed",
+            Some(_) => "not everything was evaluated",
+        },
     };
     writeln!(out, "# {name}: {verdict}\n")?;
     if let Some(profile) = report.profile() {
         writeln!(out, "> {}\n", profile.headline())?;
     }
     writeln!(out, "{}\n", verdict_line(report))?;
+    if let Some(worst) = report.worst() {
+        let classes = report.classes();
+        let beside = classes.iter().filter_map(|class| {
+            let beside = worst.ok.get(*class)?;
+            let original = beside
+                .original
+                .map(|share| format!(" (original: {})", percent(Some(share))));
+            Some(format!(
+                "{class} {}{}",
+                percent(beside.run),
+                original.unwrap_or_default()
+            ))
+        });
+        let beside: Vec<_> = beside.collect();
+        writeln!(
+            out,
+            "At its worst, in phase **{}**, of each class succeeded: {}.\n",
+            worst.phase,
+            beside.join(", ")
+        )?;
+    }
     if let Some(started) = &report.started {
         writeln!(out, "{}\n", circumstances(report, started))?;
     }
@@ -71,7 +96,13 @@ fn verdict_line(report: &Report) -> String {
         match (asked, count(kind, Some(CheckResult::Held))) {
             (0, _) => String::new(),
             (asked, n) if n == asked => format!(" {held} ({n} of {asked} checks held)."),
-            (asked, n) => format!(" {n} of {asked} {} checks held.", kind_name(kind)),
+            (asked, n) => {
+                let open = match count(kind, Some(CheckResult::NotEvaluated)) {
+                    0 => String::new(),
+                    open => format!(", {open} could not be evaluated"),
+                };
+                format!(" {n} of {asked} {} checks held{open}.", kind_name(kind))
+            }
         }
     };
     let how = match &report.ended {

@@ -7,7 +7,7 @@ mod markdown;
 mod save;
 mod spark;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub use self::{
     save::{Saved, save},
 };
 use super::{
-    event::{ActEnded, Ended, Event, Lifted, Sample, Stamp, Started},
+    event::{Ended, Event, Lifted, Sample, Stamp, Started},
     journal::{self, Flaw},
     judge::{Judgement, Verdict, judge},
     ledger::Ledger,
@@ -158,9 +158,18 @@ impl Report {
         if named.is_empty() { vec![ALL] } else { named }
     }
 
-    /// The acts that were refused, with their moments.
-    fn refusals(&self) -> impl Iterator<Item = (Stamp, &ActEnded)> {
-        self.ledger.acts().filter(|(_, act)| act.message.is_some())
+    /// The phase in which the fewest requests succeeded; none where all of them always did.
+    fn worst(&self) -> Option<&PhaseFigures> {
+        let share = |phase: &&PhaseFigures| phase.sample.traffic.of(None).ok_share();
+        let known = self
+            .phases
+            .iter()
+            .filter(|phase| share(phase).is_some_and(|share| share < 1.0));
+        known.min_by(|a, b| {
+            share(a)
+                .partial_cmp(&share(b))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        })
     }
 }
 
@@ -245,8 +254,10 @@ fn mean(profile: &Profile, class: &str, from: Stamp, to: Stamp) -> Option<(f64, 
     ))
 }
 
-/// A length of story time as post-mortems count: `86m`, `4m30s`.
+/// A length of story time as post-mortems count: `86m`, `4m30s`; nobody counts the seconds of an hour.
 fn story_span(span: Span) -> String {
-    let secs = std::time::Duration::from_secs(span.0.as_secs_f64().round() as u64);
-    Offset(secs).to_string().trim_start_matches('+').to_owned()
+    let grain = if span.0 < Duration::from_secs(600) { 1 } else { 60 };
+    let grains = (span.0 + Duration::from_secs(grain) / 2).as_secs() / grain;
+    let rounded = Offset(Duration::from_secs(grains * grain));
+    rounded.to_string().trim_start_matches('+').to_owned()
 }

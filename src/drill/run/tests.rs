@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::drill::{
-    Mode, Verdict, journal,
+    Mode, Terminal, Verdict, journal,
     judge::CheckResult,
     remote::{Remote, remote},
     report::{Report, markdown, save},
@@ -183,6 +183,58 @@ async fn a_drill_that_is_dropped_leaves_no_fault() {
     assert!(timeout(Duration::from_secs(30), drill).await.is_err());
     assert!(world.held().is_empty());
     assert!(!world.is_leased());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_ends_the_drill_before_a_fault_is_set() {
+    let full = tokio::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .await
+        .unwrap();
+    let world = Simulated::new(Nature::Honest);
+    let (_remote, inbox) = remote();
+    let mut nobody = Nobody;
+    let script = orm_break(Mode::Replay, true);
+    let outcome = run(script, &world, Journal::on(full, "full"), &mut nobody, inbox).await;
+    assert_eq!(outcome.judgement.exit, 3);
+    assert!(
+        outcome
+            .lost
+            .is_some_and(|why| why.contains("the journal could not be written"))
+    );
+    assert!(world.held().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_world_that_refuses_its_faults_ends_the_drill() {
+    let played = play(Nature::Refusing, true, nothing).await;
+    assert_eq!(played.outcome.judgement.exit, 3);
+    assert!(
+        played
+            .outcome
+            .lost
+            .is_some_and(|why| why.contains("public address"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_that_is_none_gets_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::create(&folder.path().join("j"), "plain").await.unwrap();
+    let world = Simulated::new(Nature::Honest);
+    let (_remote, inbox) = remote();
+    let mut out = Vec::new();
+    let mut terminal = Terminal::plain(&mut out);
+    run(
+        orm_break(Mode::Replay, true),
+        &world,
+        journal,
+        &mut terminal,
+        inbox,
+    )
+    .await;
+    insta::assert_snapshot!(String::from_utf8(out).unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -236,6 +236,14 @@ async fn real_trouble_stops_the_drill_and_the_incident_itself_does_not() {
     assert!(why.contains("no fault accounts for it"), "{why}");
 }
 
+#[test]
+fn what_a_fault_does_over_time_is_compressed_with_the_story() {
+    let script = orm_break(Mode::Replay, true);
+    let cold_start = &script.stations[3].faults[0].1;
+    let written = serde_json::to_string(&cold_start.r#do).unwrap();
+    assert!(written.contains(r#"["46s","100%"]"#), "{written}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_the_database_the_proxy_answers_for_the_application() {
     let script = orm_break(Mode::Replay, false);

@@ -19,8 +19,11 @@ use crate::{
     units::{self, Dice},
 };
 
-/// More than any pipe and socket buffer between two loopback sockets holds, so that both ends really wait.
-const BULK: usize = 24 * 1024 * 1024;
+/// Enough for several turns and phases.
+const BULK: usize = 6 * 1024 * 1024;
+
+/// More than the pipe and all socket buffers between two loopback sockets hold, so that everybody comes to wait.
+const FLOOD: usize = 24 * 1024 * 1024;
 
 type Hash = [u8; 32];
 
@@ -157,7 +160,7 @@ async fn survives_takeovers(client: TcpStream, near: Stream, far: Stream, server
 #[tokio::test]
 async fn a_direction_that_is_taken_over_again_and_again_loses_no_byte() {
     let (client, near, far, server) = chain().await;
-    survives_takeovers(client, near, far, server, BULK).await;
+    survives_takeovers(client, near, far, server, 3 * BULK).await;
 }
 
 /// Resolves once bytes have moved and then stood still for a while: everybody is waiting for the server to read.
@@ -175,7 +178,7 @@ async fn what_stands_in_the_kernels_pipe_is_handed_back_at_a_takeover() {
     let (client, near, far, mut server) = chain().await;
     let handle = far.handle();
     let ((mut reader, _keep), (_also, mut writer)) = (near.into_split(), far.into_split());
-    let sending = tokio::spawn(send(client, Dice::new(3).stream(1, 0), BULK));
+    let sending = tokio::spawn(send(client, Dice::new(3).stream(1, 0), FLOOD));
 
     let end = pump(&mut reader, &mut writer, blocked(&handle)).await;
     assert!(matches!(end.how, Ended::Interrupted));
@@ -188,8 +191,8 @@ async fn what_stands_in_the_kernels_pipe_is_handed_back_at_a_takeover() {
     let receiving = tokio::spawn(async move { receive(&mut server, Dice::new(3).stream(2, 0)).await });
     let rest = tokio::io::copy(&mut reader, &mut writer).await.unwrap();
     writer.shutdown().await.unwrap();
-    assert_eq!(end.bytes + rest, BULK as u64);
-    assert_eq!((sending.await.unwrap(), BULK), receiving.await.unwrap());
+    assert_eq!(end.bytes + rest, FLOOD as u64);
+    assert_eq!((sending.await.unwrap(), FLOOD), receiving.await.unwrap());
 }
 
 #[tokio::test]
@@ -201,7 +204,7 @@ async fn encrypted_bytes_are_copied_and_survive_takeovers_too() {
     let ((behind_read, _w), (_r, bare_write)) = (behind.into_split(), bare.into_split());
     let (end, ()) = tokio::join!(
         pump_on(behind_read, bare_write),
-        survives_takeovers(client, near, far, server, BULK / 4),
+        survives_takeovers(client, near, far, server, BULK),
     );
     assert!(matches!(end.how, Ended::Finished));
 }

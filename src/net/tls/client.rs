@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, HandshakeKind, RootCertStore, SignatureScheme,
     client::{
         ClientConnection, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -148,6 +148,7 @@ impl ClientTls {
 fn facts(connection: &ClientConnection) -> TlsFacts {
     TlsFacts {
         alpn: Alpn::of(connection.alpn_protocol()),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         ..TlsFacts::default()
     }
 }

@@ -1,5 +1,5 @@
-//! TLS with rustls and aws-lc-rs: who we are ([`server`]), whom we trust ([`client`]), and, for a fault, who we pretend
-//! to be ([`impostor`]).
+//! TLS with rustls and aws-lc-rs: who we are ([`ServerTls`]), whom we trust ([`ClientTls`]), and, for a fault, who we
+//! pretend to be ([`Impostor`]).
 //!
 //! Settings are files read once into an immutable configuration; a reload reads them again into a new one, and standing
 //! connections go on with theirs.
@@ -27,6 +27,8 @@ pub struct TlsFacts {
     pub alpn: Option<Alpn>,
     /// The subject of the client's certificate, as in `CN=alice,O=Example`, when it gave one.
     pub client_subject: Option<String>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
 }
 
 /// The protocols that we agree on within TLS.
@@ -96,3 +98,6 @@ async fn within<T>(limit: Duration, handshake: impl Future<Output = io::Result<T
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    ServerConfig,
+    HandshakeKind, ServerConfig,
     crypto::aws_lc_rs::Ticketer,
     server::{
         ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConnection, WebPkiClientVerifier,
@@ -26,6 +26,10 @@ pub struct ServerFiles {
     pub certificates: Vec<KeyPair>,
     /// Authorities of client certificates: where set, a client must have one.
     pub client_ca: Option<PathBuf>,
+    /// Whether a client may come without a certificate where there are authorities for them.
+    pub client_optional: bool,
+    /// Whether TLS 1.2 is refused.
+    pub tls13_only: bool,
     /// The protocols offered, in order; none for a listener that does not speak HTTP.
     pub alpn: Vec<Alpn>,
 }
@@ -48,14 +52,17 @@ impl ServerFiles {
             warnings.extend(loaded.warning);
             chooser.add(loaded.certified, &loaded.names);
         }
+        let versions: &[_] = if self.tls13_only { &[&rustls::version::TLS13] } else { rustls::DEFAULT_VERSIONS };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("aws-lc-rs speaks TLS 1.2 and 1.3");
         let builder = match &self.client_ca {
             None => builder.with_no_client_auth(),
             Some(file) => {
                 let roots = Arc::new(read_authorities(file)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                let verifier =
+                    if self.client_optional { verifier.allow_unauthenticated() } else { verifier }.build();
                 builder.with_client_cert_verifier(
                     verifier.map_err(|error| BadFile::new(file, error.to_string()))?,
                 )
@@ -113,6 +120,7 @@ fn facts(connection: &ServerConnection) -> TlsFacts {
             .peer_certificates()
             .and_then(|chain| chain.first())
             .and_then(subject),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
     }
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Trouble;
+use super::{http::USER_AGENT, trouble::Trouble};
 
 /// Calls `grpc.health.v1.Health/Check`; the service must be serving.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -37,7 +37,7 @@ impl GrpcProbe {
             .build();
         *request.uri_mut() = uri.unwrap_or(Uri::from_static("/grpc.health.v1.Health/Check"));
         let headers = request.headers_mut();
-        headers.insert(header::USER_AGENT, super::USER_AGENT);
+        headers.insert(header::USER_AGENT, USER_AGENT);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         request

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use http::{Request, Uri, header};
+use http::{HeaderValue, Request, Uri, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Trouble;
+use super::trouble::Trouble;
 use crate::route::{
     OneOrMany, Statuses,
     name::{FieldName, FieldValue, Target, Verb},
 };
+
+/// How health checks name themselves, so that a backend's log tells them from traffic.
+pub(super) const USER_AGENT: HeaderValue = HeaderValue::from_static("chaosproxy-health");
 
 /// Sends a request; the answer must have an expected status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -51,7 +54,7 @@ impl HttpProbe {
             *request.method_mut() = method.0.clone();
         }
         let headers = request.headers_mut();
-        headers.insert(header::USER_AGENT, super::USER_AGENT);
+        headers.insert(header::USER_AGENT, USER_AGENT);
         for (name, value) in &self.headers {
             headers.insert(name.0.clone(), value.0.clone());
         }
@@ -71,9 +74,10 @@ impl HttpProbe {
 
     /// Judges an answer by its status and, where a text is expected, by the beginning of its body.
     pub fn judge(&self, status: u16, body: &[u8]) -> Result<(), Trouble> {
-        let expected = match self.expect.is_empty() {
-            true => (200..300).contains(&status),
-            false => self.expect.iter().any(|statuses| statuses.contains(status)),
+        let expected = if self.expect.is_empty() {
+            (200..300).contains(&status)
+        } else {
+            self.expect.iter().any(|statuses| statuses.contains(status))
         };
         if !expected {
             return Err(Trouble::Status(status));

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Trouble;
+use super::trouble::Trouble;
 
 /// Opens a connection; where bytes are given, sends some and waits for others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -1,12 +1,18 @@
 //! Every phase can be reached and left, and the end is reached from everywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::Findings;
 use crate::{
     config::Path,
     drill::profile::{END, Phase, Profile, When},
 };
+
+/// Phases that lead to each other in no time would never let go of the clock.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 pub(super) fn prove(profile: &Profile, found: &mut Findings) {
     if profile.phases.is_empty() {
@@ -35,12 +41,12 @@ fn one(phase: &Phase, path: &Path, found: &mut Findings) {
             "add one, such as `{when: {after: 5m}, to: end}`",
         );
     }
-    let instant = |when: &When| matches!(when, When::After(span) if span.0.is_zero());
+    let instant = |when: &When| matches!(when, When::After(span) if span.0 < SHORTEST);
     for (n, leave) in phase.leave.iter().enumerate() {
         if instant(&leave.when) {
             found.add(
                 path.key("leave").item(n).key("when").key("after"),
-                "a phase of no length never is",
+                "a phase shorter than a second of the story is none",
                 "write a duration such as `5m`, or leave the phase out",
             );
         }

@@ -75,7 +75,7 @@ fn every_slip_is_found_and_named() {
         "original: [{at: +60m, result: refused}]",
         "nothing here refuses",
     );
-    check("{after: 5m}", "{after: 0s}", "a phase of no length never is");
+    check("{after: 5m}", "{after: 0s}", "shorter than a second");
     check("max_wall: 2h", "max_wall: 0s", "with no time at all");
     check("name: tail", "name: clear", "there already is a phase `clear`");
     check(

@@ -8,7 +8,7 @@ use super::{kind_name, micros};
 use crate::{
     drill::{
         event::{Event, Stamp},
-        judge::{CheckResult, Checked},
+        judge::CheckResult,
         measure::{Rating, Row},
         profile::Outcome,
         report::{Report, story_span},
@@ -139,7 +139,12 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
         }
         for (at, ended) in tried {
             let known = word(&ended.known);
-            let result = result(ended.result);
+            let message = ended.message.as_ref().map(|message| format!(": “{message}”"));
+            let result = cell(&format!(
+                "{}{}",
+                result(ended.result),
+                message.unwrap_or_default()
+            ));
             writeln!(
                 out,
                 "| `{name}` | {what} | {} | {} | {known} | {result} | {original} |",
@@ -148,18 +153,7 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
             )?;
         }
     }
-    writeln!(out)?;
-    let mut refusals = report.refusals().peekable();
-    if refusals.peek().is_some() {
-        writeln!(out, "Refused:\n")?;
-    }
-    let mut any = false;
-    for (at, act) in refusals {
-        let message = act.message.as_deref().unwrap_or_default();
-        writeln!(out, "- {} `{}`: “{message}”", at.offset(), act.act)?;
-        any = true;
-    }
-    if any { writeln!(out) } else { Ok(()) }
+    writeln!(out)
 }
 
 pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
@@ -180,7 +174,7 @@ pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
             check.phase,
             cell(&check.what),
             check.wanted,
-            measured(check),
+            check.measured_words().as_deref().unwrap_or("–"),
             check.requests,
             verdict(check.result)
         )?;
@@ -193,15 +187,6 @@ pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
         writeln!(out, "{} in {}: {}.\n", why.0.what, why.0.phase, why.1)?;
     }
     Ok(())
-}
-
-/// With a decimal, because bounds are exact.
-fn measured(check: &Checked) -> String {
-    match check.measured {
-        None => "–".into(),
-        Some(hits) if check.wanted == "at least 1" => format!("{hits:.0}"),
-        Some(share) => format!("{:.1}%", share * 100.0),
-    }
 }
 
 const fn verdict(result: CheckResult) -> &'static str {

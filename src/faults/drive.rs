@@ -1,0 +1,258 @@
+//! Drives a chain by a program of bytes, for fuzzing and for properties: whatever the program, a chain must keep its word.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{
+    Body, Chain, Close, Corrupt, Do, Entry, Fault, Flow, Latency, LimitData, Piece, Plan, Reset, Slice,
+    SlowClose, Stall, Throttle, Timeout, Truncate,
+};
+use crate::{
+    route::matcher::Facts,
+    units::{ByteRate, ByteSize, Dice, Span},
+};
+
+/// What went into a chain and what came out.
+#[derive(Debug, Default)]
+pub struct Driven {
+    /// The bytes that were pushed before the end.
+    pub sent: Vec<u8>,
+    /// The bytes that came out.
+    pub received: Vec<u8>,
+    /// The piece that ended the flow.
+    pub last: Option<Piece>,
+    /// Whether something came out after the end.
+    pub spoke_after_end: bool,
+    /// Whether all faults in the chain were of kinds that must lose nothing.
+    pub lossless: bool,
+    /// Whether all faults in the chain were of kinds that must not add anything.
+    pub adds_nothing: bool,
+    /// How many bytes the chain still held when every fault was lifted and the end had been pushed.
+    pub held: usize,
+}
+
+impl Driven {
+    /// Whether the chain kept its word; else what it broke.
+    pub fn verdict(&self) -> Result<(), &'static str> {
+        let end_is_missing = self.last.is_none();
+        let rules = [
+            (self.spoke_after_end, "a piece came out after the end"),
+            (end_is_missing, "the end never came out"),
+            (
+                self.held > 0,
+                "bytes were still held after every fault was lifted",
+            ),
+            (
+                self.lossless && self.received != self.sent,
+                "bytes were lost, added or reordered",
+            ),
+            (
+                self.adds_nothing && self.received.len() > self.sent.len(),
+                "bytes were added",
+            ),
+        ];
+        rules
+            .into_iter()
+            .find(|(broken, _)| *broken)
+            .map_or(Ok(()), |(_, rule)| Err(rule))
+    }
+}
+
+/// Runs a program: faults first, then pieces, waits and liftings in any order, then the end of the stream, a lifting of all
+/// that is left, and silence. Every program is valid; time begins at `start`.
+pub fn drive_chain(program: &[u8], start: Instant) -> Driven {
+    let mut program = program.iter().copied();
+    let mut driven = Driven {
+        lossless: true,
+        adds_nothing: true,
+        ..Driven::default()
+    };
+    let mut faults = Vec::new();
+    for _ in 0..1 + program.next().unwrap_or(0) % MOST_FAULTS {
+        let (kind, size) = (program.next().unwrap_or(0), program.next().unwrap_or(0));
+        let (r#do, loses, adds) = kind_of(kind, size);
+        driven.lossless &= !loses;
+        driven.adds_nothing &= !adds;
+        faults.push(Fault::compile("driven", &Entry::new(r#do), start));
+    }
+    let mut drive = Drive {
+        chain: chain_of(&faults, start),
+        faults,
+        now: start,
+        driven,
+    };
+    while let (Some(step), Some(size)) = (program.next(), program.next()) {
+        drive.step(step, size);
+    }
+    drive.finish()
+}
+
+/// More faults than this in one chain add nothing new.
+const MOST_FAULTS: u8 = 5;
+
+fn chain_of(faults: &[Arc<Fault>], now: Instant) -> Chain {
+    let facts = Facts {
+        client: std::net::Ipv4Addr::LOCALHOST.into(),
+        tls_name: None,
+        head: None,
+    };
+    faults
+        .iter()
+        .enumerate()
+        .fold(Chain::default(), |mut chain, (i, fault)| {
+            // One plan each: some kinds would end the exchange before the next is rolled.
+            let mut plan = Plan::roll(std::slice::from_ref(fault), Dice::new(i as u64), 0, &facts);
+            chain.extend(plan.flow(Flow::Reply, now).unwrap_or_default());
+            chain
+        })
+}
+
+/// A kind, whether it may lose bytes, and whether it may add some.
+fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
+    let bytes = ByteSize(u64::from(size));
+    let time = Span::millis(u64::from(size));
+    let flow = Flow::Reply;
+    match kind % 14 {
+        0 => (
+            Do::Latency(Latency::of_chunks(time, Span::millis(10), flow)),
+            false,
+            false,
+        ),
+        1 | 2 => {
+            let rate = ByteRate::new(1 + u64::from(size) * 997).expect("it is at least one");
+            (Do::Throttle(Throttle { rate, flow }), false, false)
+        }
+        3 => (
+            Do::Slice(Slice {
+                size: bytes,
+                vary: ByteSize(3),
+                pause: Span::ZERO,
+                flow,
+            }),
+            false,
+            false,
+        ),
+        4 => (
+            Do::Slice(Slice {
+                size: bytes,
+                vary: ByteSize(0),
+                pause: time,
+                flow,
+            }),
+            false,
+            false,
+        ),
+        5 => (
+            Do::Stall(Stall {
+                after_bytes: bytes,
+                flow,
+            }),
+            false,
+            false,
+        ),
+        6 => (Do::SlowClose(SlowClose { delay: time, flow }), false, false),
+        7 => (
+            Do::Truncate(Truncate {
+                after_bytes: bytes,
+                flow,
+            }),
+            true,
+            false,
+        ),
+        8 => (Do::LimitData(LimitData { bytes, flow }), true, false),
+        9 => (Do::Timeout(Timeout { after: time, flow }), true, false),
+        10 => (
+            Do::Reset(Reset {
+                after_bytes: Some(bytes),
+                after: None,
+                flow,
+            }),
+            true,
+            false,
+        ),
+        11 => (
+            Do::Close(Close {
+                after_bytes: None,
+                after: Some(time),
+                flow,
+            }),
+            true,
+            false,
+        ),
+        12 => (
+            Do::Corrupt(Corrupt {
+                every: Some(bytes),
+                ..Corrupt::default()
+            }),
+            true,
+            false,
+        ),
+        _ => {
+            let find = String::from_utf8_lossy(&[size % 4, size % 4 + 1]).into_owned();
+            let body = Body {
+                replace: "chaos".into(),
+                find,
+                at_most: None,
+                flow,
+            };
+            (Do::Body(body), true, true)
+        }
+    }
+}
+
+struct Drive {
+    chain: Chain,
+    faults: Vec<Arc<Fault>>,
+    now: Instant,
+    driven: Driven,
+}
+
+impl Drive {
+    fn step(&mut self, step: u8, size: u8) {
+        let mut out = VecDeque::new();
+        match step % 8 {
+            0..=4 => {
+                let bytes: Vec<u8> = (0..size).map(|i| i.wrapping_add(step)).collect();
+                self.driven.sent.extend(&bytes);
+                self.chain
+                    .push(self.now, Piece::Data(Bytes::from(bytes)), &mut out);
+            }
+            5 | 6 => {
+                self.now += Duration::from_millis(u64::from(size));
+                self.chain.advance(self.now, &mut out);
+            }
+            _ => {
+                self.faults[usize::from(size) % self.faults.len()].lift();
+                self.chain.lift(self.now, &mut out);
+            }
+        }
+        self.take(out);
+    }
+
+    fn finish(mut self) -> Driven {
+        let mut out = VecDeque::new();
+        self.chain.push(self.now, Piece::End, &mut out);
+        self.faults.iter().for_each(|fault| fault.lift());
+        self.chain.lift(self.now, &mut out);
+        // What stays although it is lifted may still have something due.
+        while let Some(at) = self.chain.next_wakeup() {
+            self.chain.advance(at, &mut out);
+        }
+        self.take(out);
+        self.driven.held = self.chain.held();
+        self.driven
+    }
+
+    fn take(&mut self, out: VecDeque<Piece>) {
+        for piece in out {
+            self.driven.spoke_after_end |= self.driven.last.is_some();
+            match piece {
+                Piece::Data(bytes) => self.driven.received.extend(&bytes),
+                Piece::Trailers(_) => {}
+                last => self.driven.last = Some(last),
+            }
+        }
+    }
+}

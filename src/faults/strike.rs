@@ -1,0 +1,245 @@
+//! Whether a fault hits an exchange: it must match, be its turn, and win its roll.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, header};
+use tokio::time::Instant;
+
+use super::{
+    entry::{Entry, Sticky},
+    fault::Fault,
+};
+use crate::{
+    route::matcher::Facts,
+    units::{Dice, stable_hash},
+};
+
+/// The agents of platform probes, which are spared unless a fault says `probes: true`.
+const PROBE_AGENTS: [&str; 1] = ["kube-probe/"];
+
+/// Whether a fault hits an exchange: it must match, be its turn, and win its roll.
+pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_>) -> bool {
+    let entry = fault.entry();
+    if !fault.matcher().holds(facts) || fault.is_lifted() || (!entry.probes && is_probe(facts)) {
+        return false;
+    }
+    is_its_turn(fault, entry)
+        && dice.hits(
+            entry.odds,
+            fault.key(),
+            subject(entry.sticky.as_ref(), facts).unwrap_or(exchange),
+        )
+}
+
+fn is_its_turn(fault: &Fault, entry: &Entry) -> bool {
+    if entry.first.is_none() && entry.nth.is_none() && entry.every.is_none() {
+        return true;
+    }
+    let number = fault.see();
+    entry.first.is_none_or(|first| number <= first)
+        && entry.nth.is_none_or(|nth| number == nth)
+        && entry.every.is_none_or(|every| number.is_multiple_of(every))
+}
+
+fn is_probe(facts: &Facts<'_>) -> bool {
+    let agent = facts.head.and_then(|head| head.headers.get(header::USER_AGENT));
+    agent.is_some_and(|agent| {
+        PROBE_AGENTS
+            .iter()
+            .any(|probe| agent.as_bytes().starts_with(probe.as_bytes()))
+    })
+}
+
+/// What decides in the exchange's place; `None` where the exchange does not carry it.
+fn subject(sticky: Option<&Sticky>, facts: &Facts<'_>) -> Option<u64> {
+    match sticky? {
+        Sticky::Header(name) => facts
+            .head?
+            .headers
+            .get(&name.0)
+            .map(|value| stable_hash(value.as_bytes())),
+        Sticky::Cookie(name) => cookie(&facts.head?.headers, name).map(|value| stable_hash(value.as_bytes())),
+        Sticky::Client => Some(match facts.client {
+            IpAddr::V4(address) => stable_hash(&address.octets()),
+            IpAddr::V6(address) => stable_hash(&address.octets()),
+        }),
+    }
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// The share of exchanges that each fault really gets, when all of them match: what those before it leave, times its odds.
+pub fn effective_shares(faults: &[(&str, &Entry)], now: Instant) -> Vec<(String, f64)> {
+    let mut left = 1.0;
+    let share = |(name, entry): &(&str, &Entry)| {
+        let share = left * entry.odds.get();
+        if entry.r#do.compile(now).ends() {
+            left -= share;
+        }
+        ((*name).to_owned(), share)
+    };
+    faults.iter().map(share).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::request;
+
+    use super::*;
+    use crate::faults::{
+        Plan,
+        trial::{entry, facts, plan, request},
+    };
+
+    fn compiled(text: &str) -> Arc<Fault> {
+        Fault::compile(text, &entry(text), Instant::now())
+    }
+
+    fn with(fields: &[(&'static str, &str)]) -> request::Parts {
+        let mut head = request("/orders");
+        for (name, value) in fields {
+            head.headers.insert(*name, value.parse().unwrap());
+        }
+        head
+    }
+
+    /// How many of 10,000 exchanges each fault hits.
+    fn shares(faults: &[Arc<Fault>]) -> Vec<u32> {
+        let mut hits = vec![0; faults.len()];
+        for exchange in 0..10_000 {
+            let plan = plan(faults, exchange);
+            for i in 0..plan.len() {
+                hits[faults
+                    .iter()
+                    .position(|fault| Arc::ptr_eq(fault, plan.fault(i)))
+                    .unwrap()] += 1;
+            }
+        }
+        hits
+    }
+
+    fn assert_in_band(hits: u32, share: f64) {
+        let (n, hits) = (10_000.0, f64::from(hits));
+        // 3.29 standard deviations hold 99.9% of a binomial distribution.
+        let band = 3.29 * (n * share * (1.0 - share)).sqrt();
+        assert!(
+            (hits - n * share).abs() <= band,
+            "{hits} of {n}, should be {share}"
+        );
+    }
+
+    #[test]
+    fn odds_are_honest() {
+        for percent in [0.5, 1.0, 5.0, 20.0, 50.0, 80.0, 99.0] {
+            assert_in_band(
+                shares(&[compiled(&format!("{{odds: {percent}%, do: reset}}"))])[0],
+                percent / 100.0,
+            );
+        }
+        assert_eq!(
+            shares(&[
+                compiled("{odds: 0%, do: reset}"),
+                compiled("{odds: 100%, do: reset}")
+            ]),
+            [0, 10_000]
+        );
+    }
+
+    #[test]
+    fn faults_are_tried_in_order_on_what_is_left() {
+        let texts = [
+            "{odds: 50%, do: {latency: {add: 1s}}}",
+            "{odds: 20%, do: {abort: {}}}",
+            "{odds: 50%, do: hang}",
+            "{odds: 50%, do: {throttle: {rate: 1KiB/s}}}",
+            "{do: reset}",
+        ];
+        let entries = texts.map(entry);
+        let named: Vec<_> = entries.iter().map(|entry| ("some", entry)).collect();
+        let told: Vec<f64> = effective_shares(&named, Instant::now())
+            .into_iter()
+            .map(|(_, share)| share)
+            .collect();
+        for (told, expected) in told.iter().zip([0.5, 0.2, 0.4, 0.2, 0.4]) {
+            assert!((told - expected).abs() < 1e-9, "{told} {expected}");
+        }
+        for (hits, share) in shares(&texts.map(compiled)).into_iter().zip(told) {
+            assert_in_band(hits, share);
+        }
+    }
+
+    #[test]
+    fn what_sticks_together_is_in_or_out_together() {
+        let check = |sticky: &str, field: &'static str, value: fn(u64) -> String| {
+            let faults = [compiled(&format!("{{odds: 50%, sticky: {sticky}, do: reset}}"))];
+            let is_in = |user, exchange| {
+                let head = with(&[(field, &value(user))]);
+                !Plan::roll(&faults, Dice::new(3), exchange, &facts(Some(&head))).is_empty()
+            };
+            let users_in = (0..100).filter(|user| is_in(*user, 0)).count();
+            assert!((25..75).contains(&users_in), "{sticky}: {users_in}");
+            for user in 0..100 {
+                assert!(
+                    (1..20).all(|exchange| is_in(user, exchange) == is_in(user, 0)),
+                    "{sticky}"
+                );
+            }
+        };
+        check("{header: X-User}", "x-user", |user| format!("u{user}"));
+        check("{cookie: session}", "cookie", |user| {
+            format!("theme=dark; session=s{user}; a=b")
+        });
+    }
+
+    #[test]
+    fn a_client_is_always_in_or_always_out() {
+        let faults = [compiled("{odds: 50%, sticky: client, do: reset}")];
+        let first = plan(&faults, 0).is_empty();
+        assert!((1..100).all(|exchange| plan(&faults, exchange).is_empty() == first));
+    }
+
+    #[test]
+    fn turns_are_counted_among_those_that_match() {
+        let check = |turns: &str, expected: &[u64]| {
+            let faults = [compiled(&format!(
+                "{{{turns}, where: {{match: {{path: /orders}}}}, do: reset}}"
+            ))];
+            let mut hit = Vec::new();
+            for number in 1..=9 {
+                let other = request("/other");
+                assert!(Plan::roll(&faults, Dice::new(1), number, &facts(Some(&other))).is_empty());
+                let head = request("/orders");
+                if !Plan::roll(&faults, Dice::new(1), number, &facts(Some(&head))).is_empty() {
+                    hit.push(number);
+                }
+            }
+            assert_eq!(hit, expected, "{turns}");
+        };
+        check("first: 2", &[1, 2]);
+        check("nth: 3", &[3]);
+        check("every: 4", &[4, 8]);
+        check("first: 6, every: 3", &[3, 6]);
+    }
+
+    #[test]
+    fn platform_probes_are_spared_unless_asked_for() {
+        let head = with(&[("user-agent", "kube-probe/1.31")]);
+        let check = |text: &str, spared: bool| {
+            let plan = Plan::roll(&[compiled(text)], Dice::new(1), 1, &facts(Some(&head)));
+            assert_eq!(plan.is_empty(), spared, "{text}");
+        };
+        check("{do: reset}", true);
+        check("{probes: true, do: reset}", false);
+    }
+}

@@ -1,0 +1,204 @@
+//! Names as a zone changes and a resolver fails, on a paused clock; and the addresses that people write.
+
+use std::{collections::VecDeque, sync::Mutex};
+
+use super::*;
+
+/// A resolver that gives these answers, one a lookup, and then never answers again.
+struct Script(Mutex<VecDeque<Found>>);
+
+impl Lookup for Script {
+    fn lookup(&self, _: Arc<str>) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
+        let next = self.0.lock().unwrap().pop_front();
+        Box::pin(async move {
+            match next {
+                Some(found) => found,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn follow_script(answers: impl IntoIterator<Item = Found>) -> Addresses {
+    let lookup = Arc::new(Script(Mutex::new(answers.into_iter().collect())));
+    let directory = Directory {
+        lookup,
+        runtime: runtime::Handle::current(),
+    };
+    directory.follow(&"app.internal:80".parse().unwrap())
+}
+
+fn answer(ips: &[&str], ttl: u64) -> Found {
+    Ok((
+        ips.iter().map(|ip| ip.parse().unwrap()).collect(),
+        Duration::from_secs(ttl),
+    ))
+}
+
+fn failure() -> Found {
+    Err("no such host".into())
+}
+
+fn known(addresses: &Addresses) -> Option<Vec<String>> {
+    addresses
+        .now()
+        .and_then(Result::ok)
+        .map(|all| all.iter().map(ToString::to_string).collect())
+}
+
+/// A little more than `secs`, so that what is due by then has run.
+async fn pass(secs: u64) {
+    time::sleep(Duration::from_secs(secs) + Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_resolved_again_when_its_time_is_over() {
+    let addresses = follow_script([answer(&["10.0.0.2", "10.0.0.1"], 30), answer(&["10.0.0.3"], 30)]);
+    assert_eq!(
+        addresses.now(),
+        None,
+        "nobody has waited for the first answer yet"
+    );
+    addresses.first().await.unwrap();
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.1:80", "10.0.0.2:80"]);
+    pass(29).await;
+    assert_eq!(known(&addresses).unwrap().len(), 2);
+    pass(1).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.3:80"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_resolver_takes_no_address_away() {
+    let addresses = follow_script([
+        answer(&["10.0.0.1"], 5),
+        failure(),
+        failure(),
+        answer(&["10.0.0.9"], 5),
+    ]);
+    addresses.first().await.unwrap();
+    pass(5).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.1:80"], "the first failure");
+    pass(1).await;
+    assert_eq!(
+        known(&addresses).unwrap(),
+        ["10.0.0.1:80"],
+        "the second, after a second"
+    );
+    pass(2).await;
+    assert_eq!(
+        known(&addresses).unwrap(),
+        ["10.0.0.9:80"],
+        "and recovered after two more"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_never_was_resolved_says_why_until_it_is() {
+    let addresses = follow_script([failure(), answer(&["10.0.0.1"], 60)]);
+    let error = addresses.first().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`app.internal` cannot be resolved: no such host"
+    );
+    pass(1).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.1:80"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_to_live_is_taken_at_its_word_when_it_is_absurd() {
+    let addresses = follow_script([
+        answer(&["10.0.0.1"], 0),
+        answer(&["10.0.0.2"], 1_000_000),
+        answer(&["10.0.0.3"], 1),
+    ]);
+    addresses.first().await.unwrap();
+    pass(0).await;
+    assert_eq!(
+        known(&addresses).unwrap(),
+        ["10.0.0.1:80"],
+        "a zero does not make us spin"
+    );
+    pass(1).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.2:80"]);
+    pass(LONGEST_HOLD.as_secs()).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.3:80"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_nobody_holds_is_not_followed() {
+    let lookup = Arc::new(Script(Mutex::new([answer(&["10.0.0.1"], 1)].into())));
+    let directory = Directory {
+        lookup: Arc::clone(&lookup) as Arc<dyn Lookup>,
+        runtime: runtime::Handle::current(),
+    };
+    let addresses = directory.follow(&"app.internal:80".parse().unwrap());
+    addresses.first().await.unwrap();
+    drop((addresses, directory));
+    pass(0).await;
+    assert_eq!(Arc::strong_count(&lookup), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_literal_is_known_at_once_and_never_looked_up() {
+    let directory = Directory {
+        lookup: Arc::new(Script(Mutex::default())),
+        runtime: runtime::Handle::current(),
+    };
+    let addresses = directory.follow(&"[::1]:80".parse().unwrap());
+    assert_eq!(known(&addresses).unwrap(), ["[::1]:80"]);
+}
+
+#[tokio::test]
+async fn the_system_knows_its_own_name() {
+    let directory = Directory::system(runtime::Handle::current());
+    let found = directory
+        .follow(&"localhost:80".parse().unwrap())
+        .first()
+        .await
+        .unwrap();
+    assert!(
+        found.iter().all(|address| address.ip().is_loopback()),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn retries_slow_down_but_never_stop() {
+    let seconds: Vec<_> = (1..=8).map(|n| retry_after(n).as_secs()).collect();
+    assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
+    assert_eq!(retry_after(u32::MAX), LONGEST_RETRY);
+}
+
+#[test]
+fn addresses_are_written_as_people_write_them() {
+    for good in [
+        "10.0.0.9:5432",
+        "[::1]:80",
+        "app.internal:9001",
+        "app_1:80",
+        "localhost:65535",
+        "example.org.:443",
+        "3com.example:1",
+    ] {
+        assert_eq!(good.parse::<Address>().unwrap().to_string(), good);
+    }
+}
+
+#[test]
+fn a_bad_address_says_how_to_mend_it() {
+    let check = |text: &str, part: &str| {
+        let error = text.parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    };
+    check("app", "it needs a port");
+    check("app:", "from 1 to 65535");
+    check("app:0", "from 1 to 65535");
+    check("app:65536", "from 1 to 65535");
+    check("::1:80", "in brackets");
+    check("[::g]:80", "no IPv6 address");
+    check(":80", "write it as");
+    check("http://app:80", "write it as");
+    check("a b:80", "write it as");
+    check("10.0.0:80", "write it as");
+    check("999.0.0.1:80", "write it as");
+}

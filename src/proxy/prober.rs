@@ -1,0 +1,273 @@
+//! Health checks, made on the people's side: they have time limits of their own, see the faults that real traffic to the
+//! backend would see, and never stand before or wait for traffic.
+
+use std::{collections::HashMap, future::pending, sync::Arc};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::watch,
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    faults::{self, Plan, Told, Verdict},
+    net::{Addresses, Dialer, Stream},
+    route::Facts,
+    snapshot::{Snapshot, Target},
+    telemetry::events::{Event, Events},
+    upstream::{
+        Condition,
+        health::{Health, HealthSettings},
+        probe::{GrpcProbe, HttpProbe, Probe, Reading, TcpProbe, Trouble},
+    },
+};
+
+/// Probes are numbered apart from traffic's exchanges, so that a fault's odds fall for each anew.
+const NUMBERS: u64 = 1 << 62;
+
+/// Checks every backend of every snapshot for as long as the process lives.
+pub async fn run(mut truth: watch::Receiver<Arc<Snapshot>>, events: Events) {
+    let mut tasks: HashMap<(Arc<str>, String), Watch> = HashMap::new();
+    let mut running = JoinSet::new();
+    loop {
+        let snapshot = truth.borrow_and_update().clone();
+        tasks.retain(|(cluster, backend), watch| watch.still_fits(&snapshot, cluster, backend));
+        for target in &snapshot.clusters {
+            let Some(settings) = &target.settings.health else { continue };
+            for backend in target.cluster.backends() {
+                let key = (target.name.clone(), backend.name().to_owned());
+                tasks.entry(key.clone()).or_insert_with(|| {
+                    let checker = Checker { truth: truth.clone(), events: events.clone(), key };
+                    let handle = running.spawn(checker.run(settings.clone()));
+                    Watch { settings: settings.clone(), address: backend.address().to_string(), handle }
+                });
+            }
+        }
+        tokio::select! {
+            changed = truth.changed() => if changed.is_err() { return },
+            // Checkers end when they are aborted; that empties the set.
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+        }
+    }
+}
+
+/// A running checker; dropped, it ends.
+struct Watch {
+    settings: HealthSettings,
+    address: String,
+    handle: tokio::task::AbortHandle,
+}
+
+impl Watch {
+    fn still_fits(&self, snapshot: &Snapshot, cluster: &str, backend: &str) -> bool {
+        snapshot.cluster(cluster).is_some_and(|target| {
+            let there = target.cluster.backends().iter().find(|one| one.name() == backend);
+            target.settings.health.as_ref() == Some(&self.settings)
+                && there.is_some_and(|one| one.address().to_string() == self.address)
+        })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// Checks one backend.
+struct Checker {
+    truth: watch::Receiver<Arc<Snapshot>>,
+    events: Events,
+    key: (Arc<str>, String),
+}
+
+impl Checker {
+    async fn run(self, settings: HealthSettings) {
+        let Some((target, index)) = self.find() else { return };
+        let key = crate::units::stable_hash(format!("{}/{}", self.key.0, self.key.1).as_bytes());
+        let mut stream = self.truth.borrow().dice.stream(key, 0);
+        let known = target.cluster.backends()[index].condition();
+        let mut health = Health::new(settings.clone(), known, Instant::now(), &mut stream);
+        for number in NUMBERS.. {
+            tokio::time::sleep_until(health.due()).await;
+            let Some((target, index)) = self.find() else { return };
+            let limit = settings.timeout();
+            let check = self.check(&settings, &target, index, number);
+            let result = tokio::time::timeout(limit, check).await.unwrap_or(Err(Trouble::Timeout(limit)));
+            let now = Instant::now();
+            if let Some(change) = health.learn(now, result, &mut stream) {
+                target.cluster.backends()[index].set_condition(now, change.to);
+                self.events.tell(Event::HealthChanged {
+                    cluster: self.key.0.to_string(),
+                    backend: self.key.1.clone(),
+                    healthy: change.to == Condition::Healthy,
+                    cause: match change.cause {
+                        Some(trouble) => format!("{trouble} ({} in a row)", change.after),
+                        None => format!("passed {} in a row", change.after),
+                    },
+                });
+            }
+        }
+    }
+
+    fn find(&self) -> Option<(Arc<Target>, usize)> {
+        let snapshot = self.truth.borrow();
+        let target = snapshot.cluster(&self.key.0)?;
+        let index = target.cluster.backends().iter().position(|backend| backend.name() == self.key.1)?;
+        Some((target.clone(), index))
+    }
+
+    async fn check(
+        &self,
+        settings: &HealthSettings,
+        target: &Target,
+        index: usize,
+        number: u64,
+    ) -> Result<(), Trouble> {
+        let dice = self.truth.borrow().dice;
+        match faults::told(&target.faults[index], dice, number) {
+            Some((Told::Pass, _)) => return Ok(()),
+            Some((Told::Fail, _)) => return Err(Trouble::Injected),
+            Some((Told::Hang, fault)) => fault.lifted().await,
+            None => {}
+        }
+        let addresses = &target.addresses[index];
+        let facts = Facts { client: std::net::Ipv4Addr::LOCALHOST.into(), tls_name: None, head: None };
+        let mut plan = Plan::roll(&target.faults[index], dice, number, &facts);
+        suffer(&mut plan).await?;
+        let stream = connect(settings, target, addresses, &mut plan).await?;
+        match &settings.probe {
+            Probe::Http(probe) => ask_http(probe, stream, &addresses.to_string()).await,
+            Probe::Tcp(probe) => ask_tcp(probe, stream).await,
+            Probe::Grpc(probe) => ask_grpc(probe, stream, &addresses.to_string()).await,
+        }
+    }
+}
+
+/// What a check suffers of the faults that stand before the backend: as traffic would, within the check's own limit.
+async fn suffer(plan: &mut Plan) -> Result<(), Trouble> {
+    for i in 0..plan.len() {
+        match plan.open(i, Instant::now(), None) {
+            Verdict::Pass => {}
+            Verdict::Wait(time) => tokio::time::sleep(time).await,
+            Verdict::Hold(_) => plan.fault(i).lifted().await,
+            // A check takes its place in the backend's queue like everybody else, and keeps it as long as it runs: this
+            // is how monitoring makes an exhausted server worse.
+            Verdict::Queue(queue) => match queue.thread().await {
+                Ok(guard) => plan.keep(i, guard),
+                Err(_) => return Err(Trouble::Broken("connection reset".into())),
+            },
+            Verdict::Answer(answer) if answer.status.is_success() => {}
+            Verdict::Answer(answer) => return Err(Trouble::Status(answer.status.as_u16())),
+            Verdict::Cut(faults::Cut::Refuse) => return Err(Trouble::Connect("refused".into())),
+            Verdict::Cut(_) => return Err(Trouble::Broken("connection reset".into())),
+        }
+    }
+    Ok(())
+}
+
+async fn connect(
+    settings: &HealthSettings,
+    target: &Target,
+    addresses: &Addresses,
+    plan: &mut Plan,
+) -> Result<Stream, Trouble> {
+    let fail = |error: &dyn std::fmt::Display| Trouble::Connect(error.to_string());
+    let dialler = Dialer { limit: settings.timeout() };
+    let moved;
+    let to = match plan.dial() {
+        (faults::Dial::Hang, _) => pending().await,
+        (faults::Dial::To(wrong), _) => {
+            moved = target.directory.follow(&wrong.parse().map_err(|error: crate::units::BadUnit| fail(&error))?);
+            &moved
+        }
+        (faults::Dial::Backend, _) => addresses,
+    };
+    let stream = match settings.port() {
+        None => dialler.dial(to, 0).await,
+        Some(port) => {
+            let known = to.first().await.map_err(|error| fail(&error))?;
+            let first = known.first().ok_or_else(|| fail(&"no address"))?;
+            dialler.connect((first.ip(), port).into()).await
+        }
+    };
+    let stream = stream.map_err(|error| fail(&error))?;
+    match &target.tls {
+        None => Ok(stream),
+        Some(tls) => {
+            let host = super::hop::host_of(to);
+            tls.connect(stream, &host, settings.timeout()).await.map_err(|error| fail(&error))
+        }
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> Trouble {
+    Trouble::Broken(error.to_string())
+}
+
+async fn ask_http(probe: &HttpProbe, stream: Stream, address: &str) -> Result<(), Trouble> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let asking = async {
+        let request = probe.request(address).map(|()| Full::<bytes::Bytes>::default());
+        let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+        let body = if probe.wants_body() {
+            let part = Limited::new(body, HttpProbe::MOST_BODY).collect().await;
+            part.map_err(broken)?.to_bytes()
+        } else {
+            bytes::Bytes::new()
+        };
+        probe.judge(head.status.as_u16(), &body)
+    };
+    alongside(connection, asking).await
+}
+
+async fn ask_grpc(probe: &GrpcProbe, stream: Stream, address: &str) -> Result<(), Trouble> {
+    let executor = TokioExecutor::new();
+    let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await.map_err(broken)?;
+    let asking = async {
+        let answer = sender.send_request(probe.request(address).map(Full::new)).await.map_err(broken)?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, GrpcProbe::MOST).collect().await.map_err(broken)?;
+        let trailers = body.trailers().cloned().unwrap_or(head.headers);
+        probe.judge(head.status.as_u16(), &body.to_bytes(), &trailers)
+    };
+    alongside(connection, asking).await
+}
+
+/// Drives a connection while it is asked.
+async fn alongside<E: std::fmt::Display>(
+    connection: impl Future<Output = Result<(), E>>,
+    asking: impl Future<Output = Result<(), Trouble>>,
+) -> Result<(), Trouble> {
+    let mut asking = std::pin::pin!(asking);
+    tokio::select! {
+        biased;
+        judged = &mut asking => judged,
+        ended = connection => match ended {
+            Ok(()) => asking.await,
+            Err(error) => Err(broken(error)),
+        },
+    }
+}
+
+async fn ask_tcp(probe: &TcpProbe, mut stream: Stream) -> Result<(), Trouble> {
+    if !probe.request().is_empty() {
+        stream.write_all(probe.request()).await.map_err(broken)?;
+    }
+    let mut received = Vec::new();
+    let mut ended = false;
+    loop {
+        match probe.judge(&received, ended) {
+            Reading::Done(judged) => return judged,
+            Reading::More => {}
+        }
+        let room = TcpProbe::MOST.saturating_sub(received.len());
+        let read = (&mut stream).take(room as u64).read_buf(&mut received).await.map_err(broken)?;
+        ended = read == 0;
+    }
+}
+

@@ -1,2 +1,7 @@
 //! The `chaosproxy` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chaosproxy::cli::main()
+}

@@ -1,1 +1,153 @@
-//! The admin API.
+//! The admin API: one port for people and their tools.
+//!
+//! One file per noun: the types that travel, which the command line reads too, and the functions that answer. [`endpoints`]
+//! is the table of all that there is; router and OpenAPI document are both made from it. To add an endpoint: write its
+//! function in its noun's file, and add its line here.
+
+mod acts;
+mod ask;
+mod clusters;
+mod config;
+mod desk;
+mod drill;
+mod endpoint;
+mod events;
+mod faults;
+mod guard;
+mod health;
+mod openapi;
+mod page;
+mod panic;
+mod reach;
+mod refusal;
+mod report;
+mod serve;
+mod status;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+pub use self::{
+    acts::{ActStatus, Declare, Declared},
+    clusters::{Admit, BackendStatus, ClusterStatus, Health, Weight},
+    config::{Changed, RevisionStatus, Rollback, Shown},
+    desk::{Desk, Drill, Stage, Things},
+    drill::{DrillStatus, Judged},
+    events::Feed,
+    faults::{Add, Added, FaultStatus, Kinds, Renew, Renewed},
+    guard::{Guard, USER},
+    openapi::published as openapi,
+    panic::{InForce, Panicked, Reset},
+    reach::Reach,
+    refusal::{Kind, PROBLEM_JSON, Refusal},
+    report::{Form, JOURNAL, journal_of, newest},
+    serve::serve,
+    status::{ListenerStatus, Status},
+    tokens::{Role, Tokens},
+};
+use self::{
+    endpoint::{Endpoint, delete, get, post, put},
+    tokens::Role::Responder,
+};
+
+/// Everything that can be asked, in the order in which it is documented.
+fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/", "Shows a page for a browser").does(page::show),
+        get("/healthz", "Tells that the process lives")
+            .by_all()
+            .urgent()
+            .does(health::live),
+        get(
+            "/readyz",
+            "Tells whether the proxy can forward, whatever is broken on purpose",
+        )
+        .by_all()
+        .urgent()
+        .does(health::ready),
+        get("/metrics", "Shows the numbers, as OpenMetrics").does(health::metrics),
+        get("/api/openapi.json", "Shows this document").does(openapi::show),
+        get("/api/v1/status", "Shows everything that stands").does(status::show),
+        get("/api/v1/config", "Shows the document in force").does(config::show),
+        put(
+            "/api/v1/config",
+            "Puts a document into force, or refuses it whole",
+        )
+        .does(config::apply),
+        get("/api/v1/config/history", "Lists the documents that were in force").does(config::history),
+        get(
+            "/api/v1/config/history/{revision}",
+            "Shows a document that was in force",
+        )
+        .does(config::revision),
+        post("/api/v1/config/rollback", "Goes back to an earlier document").does(config::rollback),
+        get(
+            "/api/v1/faults",
+            "Lists the faults that stand, in the order tried",
+        )
+        .does(faults::list),
+        post("/api/v1/faults", "Sets faults, all or none").does(faults::add),
+        get("/api/v1/faults/kinds", "Shows what faults can do").does(faults::kinds),
+        get("/api/v1/faults/{name}", "Shows a fault").does(faults::show),
+        delete("/api/v1/faults/{name}", "Removes a fault that was set by hand").does(faults::remove),
+        put(
+            "/api/v1/leases/{lease}",
+            "Keeps a lease alive, and its faults with it",
+        )
+        .does(faults::renew),
+        delete(
+            "/api/v1/leases/{lease}",
+            "Gives a lease back, and its faults are gone",
+        )
+        .does(faults::release),
+        get("/api/v1/clusters", "Lists the clusters with their backends").does(clusters::list),
+        get("/api/v1/clusters/{cluster}", "Shows a cluster").does(clusters::show),
+        post(
+            "/api/v1/clusters/{cluster}/admit",
+            "Takes only a share of a cluster's exchanges",
+        )
+        .by(Responder)
+        .does(clusters::admit),
+        get("/api/v1/backends", "Lists the backends of all clusters").does(clusters::backends),
+        post(
+            "/api/v1/backends/{cluster}/{backend}/drain",
+            "Takes a backend out of service",
+        )
+        .by(Responder)
+        .does(clusters::drain),
+        post(
+            "/api/v1/backends/{cluster}/{backend}/enable",
+            "Puts a backend back into service",
+        )
+        .by(Responder)
+        .does(clusters::enable),
+        post(
+            "/api/v1/backends/{cluster}/{backend}/weight",
+            "Gives a backend another weight",
+        )
+        .by(Responder)
+        .does(clusters::weigh),
+        get("/api/v1/drill", "Shows the drill that runs, or ran last").does(drill::show),
+        get("/api/v1/acts", "Lists the acts of the drill").awaits(acts::list),
+        post("/api/v1/acts", "Declares an act; a gate may refuse it (409)")
+            .by(Responder)
+            .awaits(acts::declare),
+        get(
+            "/api/v1/verdict",
+            "Answers 200 when the drill's checks hold, 409 when one does not",
+        )
+        .awaits(drill::verdict),
+        get("/api/v1/report", "Makes a drill's report from its journal").awaits(report::show),
+        get("/api/v1/panic", "Tells whether a panic is in force")
+            .urgent()
+            .does(panic::show),
+        post("/api/v1/panic", "Lifts every fault and lets none in")
+            .by(Responder)
+            .urgent()
+            .does(panic::pull),
+        post("/api/v1/panic/reset", "Lets faults in again")
+            .urgent()
+            .does(panic::reset),
+        get("/api/v1/events", "Streams what happens, as server-sent events").does(events::stream),
+    ]
+}

@@ -24,8 +24,12 @@ use super::{
 /// Reads a document and looks at the files that it names. `-` is standard input, whose paths are relative to the working
 /// folder.
 pub fn load(file: &FilePath) -> Result<Loaded, Problems> {
-    let text = read_text(file)?;
-    read_with(&shown(file), &text, |document| {
+    load_text(file, &read_text(file)?)
+}
+
+/// The same for a file whose text has been read.
+pub fn load_text(file: &FilePath, text: &str) -> Result<Loaded, Problems> {
+    read_with(&shown(file), text, |document| {
         check_files(document, &folder(file))
     })
 }

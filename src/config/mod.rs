@@ -26,7 +26,7 @@ pub use allow::{PublicHost, is_public};
 pub use check::{Finding, check, check_fault, check_fault_by_hand};
 pub use document::{AccessLog, Admin, Document, Drain, Safety, Target};
 pub use emit::to_yaml;
-pub use files::{check_files, folder, load, read_text};
+pub use files::{check_files, folder, load, load_text, read_text};
 pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
 pub use limit::Limit;
 pub use listener::{Bind, ClientCertificate, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion};

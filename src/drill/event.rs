@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,13 +15,15 @@ use super::{
 };
 
 /// When something happened, by both clocks of the drill.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
     /// Since T0 of the story.
     #[serde(rename = "storyms", with = "millis")]
+    #[schemars(with = "u64")]
     pub story: Duration,
     /// Since the drill began, on the wall.
     #[serde(rename = "wallms", with = "millis")]
+    #[schemars(with = "u64")]
     pub wall: Duration,
 }
 
@@ -218,7 +221,7 @@ pub struct Ended {
 }
 
 /// How a drill ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The story came to its end.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::profile::{ALL, Sight};
@@ -10,7 +11,7 @@ use super::profile::{ALL, Sight};
 /// What users saw of one class of traffic, and what it cost to serve it.
 ///
 /// Every request ends in exactly one of `ok`, `injected`, `upstream` and `proxy`; retries show in `attempts` alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Requests sent to a backend, retries included.
     pub attempts: u64,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Timeline;
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// A drill at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct View {
     /// The profile.
     pub profile: String,
@@ -42,7 +43,7 @@ pub struct View {
 }
 
 /// What comes next by itself, and in how long on the wall.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Next {
     /// What.
     pub what: String,
@@ -51,7 +52,7 @@ pub struct Next {
 }
 
 /// Success of a class just now, with the original's at the same moment of the story.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gauge {
     /// The class.
     pub class: String,

@@ -1,0 +1,188 @@
+//! What the admin API works with: the truth, the numbers, the drill, and where reports are.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, broadcast, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    events::Feed,
+    refusal::{Kind, Refusal},
+};
+use crate::{
+    control::{ChangeError, Control},
+    drill::{Remote, profile::Profile},
+    telemetry::{
+        Metrics,
+        events::{Event, Record},
+    },
+};
+
+/// So many live feeds at most: each keeps a connection and a task.
+const MOST_FEEDS: usize = 32;
+
+/// What the admin API works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(Arc<Things>);
+
+/// What a [`Desk`] holds.
+pub struct Things {
+    /// The truth and its only writer.
+    pub control: Arc<Control>,
+    /// The numbers.
+    pub metrics: Arc<Metrics>,
+    /// The drill that runs, or ran last.
+    pub stage: watch::Receiver<Option<Drill>>,
+    /// What drills write to their journals, as they do.
+    pub feed: Feed,
+    /// Where journals and reports are: a folder for each drill.
+    pub reports: PathBuf,
+    /// Cancelled when the proxy ends.
+    pub end: CancellationToken,
+    /// When the proxy began.
+    pub began: Instant,
+    pub(super) feeds: Arc<Semaphore>,
+    causes: Mutex<Causes>,
+}
+
+/// Why a backend's health is what it is, by cluster and backend.
+type Causes = BTreeMap<(String, String), String>;
+
+/// Where people look for a drill: which one it is, and what it writes.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The drill that runs, or ran last.
+    pub drill: watch::Receiver<Option<Drill>>,
+    /// What drills write to their journals, as they do.
+    pub feed: Feed,
+}
+
+/// A drill, as people reach it.
+#[derive(Clone, Debug)]
+pub struct Drill {
+    /// Its name: that of its folder among the reports.
+    pub name: String,
+    /// The profile, in its long form.
+    pub profile: Arc<Profile>,
+    /// Where orders go and views come from.
+    pub remote: Remote,
+}
+
+impl std::ops::Deref for Desk {
+    type Target = Things;
+
+    fn deref(&self) -> &Things {
+        &self.0
+    }
+}
+
+impl Desk {
+    /// A desk for a proxy that has just begun.
+    pub fn new(
+        control: Arc<Control>,
+        metrics: Arc<Metrics>,
+        stage: Stage,
+        reports: PathBuf,
+        end: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Things {
+            control,
+            metrics,
+            stage: stage.drill,
+            feed: stage.feed,
+            reports,
+            end,
+            began: Instant::now(),
+            feeds: Arc::new(Semaphore::new(MOST_FEEDS)),
+            causes: Mutex::default(),
+        }))
+    }
+
+    /// The drill that runs, or ran last.
+    pub(super) fn drill(&self) -> Result<Drill, Refusal> {
+        self.stage.borrow().clone().ok_or_else(|| {
+            Refusal::new(
+                Kind::NotFound,
+                "no drill has been started",
+                "start the proxy with --profile: `chaosproxy profiles` lists what there is",
+            )
+        })
+    }
+
+    /// Whether traffic can be forwarded. What is broken on purpose does not count.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.metrics.draining.load(Relaxed)
+    }
+
+    /// How long the proxy has run.
+    pub(super) fn up(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Why a backend's health is what it is.
+    pub(super) fn cause(&self, cluster: &str, backend: &str) -> String {
+        let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        causes
+            .get(&(cluster.to_owned(), backend.to_owned()))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Remembers what events say about health, for as long as there are events.
+    pub async fn follow(self, mut events: broadcast::Receiver<Arc<Record>>) {
+        loop {
+            match events.recv().await {
+                Ok(record) => self.note(&record.event),
+                // What was missed is made good by the next change.
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn note(&self, event: &Event) {
+        if let Event::HealthChanged {
+            cluster,
+            backend,
+            cause,
+            ..
+        } = event
+        {
+            let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+            causes.insert((cluster.clone(), backend.clone()), cause.clone());
+        }
+    }
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ChangeError::Problems(problems) => Self::problems("the document", problems),
+            ChangeError::Obstacles(_) => Self::new(
+                Kind::Conflict,
+                detail,
+                "clear the way and send it again; the document before runs on",
+            ),
+            ChangeError::NotFound { .. } => Self::new(Kind::NotFound, detail, "check the name"),
+            ChangeError::Panicked => Self::new(
+                Kind::Panicked,
+                "a panic is in force: no fault is let in",
+                "find out why, then let faults in again with `chaosproxy panic reset` (POST /api/v1/panic/reset)",
+            ),
+            ChangeError::Refused(_) => Self::new(
+                Kind::Conflict,
+                detail,
+                "change what stands in the way, then try again",
+            ),
+        }
+    }
+}

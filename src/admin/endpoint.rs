@@ -1,0 +1,216 @@
+//! An endpoint: method, path, who may use it, and a function from what is asked to what is answered. The types of that
+//! function make both the route and its page in the OpenAPI document, so that the two cannot differ.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{Method, request};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Desk,
+    ask::{self, Answer, Ask, Body},
+    guard::Guard,
+    refusal::Refusal,
+    tokens::{Caller, Role},
+};
+
+/// A request as it arrived, with the parameters of its path.
+pub(super) struct Arrived {
+    pub(super) head: request::Parts,
+    pub(super) path: Vec<(String, String)>,
+    pub(super) body: Bytes,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
+type Call = dyn Fn(Desk, Caller, Arrived) -> Answering + Send + Sync;
+
+/// One method of one path.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// The method.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// Who may use it; `None` for everybody who reaches the port.
+    pub role: Option<Role>,
+    /// Whether it is answered however much else is under way.
+    pub urgent: bool,
+    /// What goes in and comes out.
+    pub shape: Shape,
+    call: Arc<Call>,
+}
+
+/// What goes in and comes out.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// The parameters of path and query, as an object.
+    pub parameters: fn(&mut SchemaGenerator) -> Schema,
+    /// The body, if there is one.
+    pub body: fn(&mut SchemaGenerator) -> Option<Schema>,
+    /// The media types that the body may have.
+    pub body_media: &'static [&'static str],
+    /// The answer.
+    pub answer: fn(&mut SchemaGenerator) -> Option<Schema>,
+    /// The answer's media type.
+    pub answer_media: &'static str,
+}
+
+/// An endpoint without its function.
+pub struct Draft {
+    method: Method,
+    path: &'static str,
+    about: &'static str,
+    role: Option<Role>,
+    urgent: bool,
+}
+
+/// Begins an endpoint that reads.
+pub const fn get(path: &'static str, about: &'static str) -> Draft {
+    Draft {
+        method: Method::GET,
+        path,
+        about,
+        role: Some(Role::Observer),
+        urgent: false,
+    }
+}
+
+/// Begins an endpoint that does something.
+pub const fn post(path: &'static str, about: &'static str) -> Draft {
+    Draft {
+        method: Method::POST,
+        path,
+        about,
+        role: Some(Role::Facilitator),
+        urgent: false,
+    }
+}
+
+/// Begins an endpoint that puts something in place of what is there.
+pub const fn put(path: &'static str, about: &'static str) -> Draft {
+    Draft {
+        method: Method::PUT,
+        path,
+        about,
+        role: Some(Role::Facilitator),
+        urgent: false,
+    }
+}
+
+/// Begins an endpoint that takes something away.
+pub const fn delete(path: &'static str, about: &'static str) -> Draft {
+    Draft {
+        method: Method::DELETE,
+        path,
+        about,
+        role: Some(Role::Facilitator),
+        urgent: false,
+    }
+}
+
+impl Draft {
+    /// Lets this role use it too. Otherwise observers read and facilitators change.
+    #[must_use]
+    pub const fn by(mut self, role: Role) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// Lets everybody use it.
+    #[must_use]
+    pub const fn by_all(mut self) -> Self {
+        self.role = None;
+        self
+    }
+
+    /// Answers it however much else is under way.
+    #[must_use]
+    pub const fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self
+    }
+
+    /// Gives it its function.
+    pub fn does<P, B, A>(self, f: fn(&Desk, Ask<P, B>) -> Result<A, Refusal>) -> Endpoint
+    where
+        P: DeserializeOwned + JsonSchema + Send + 'static,
+        B: Body + Send + 'static,
+        A: Answer + Send + 'static,
+    {
+        self.awaits(move |desk, ask| std::future::ready(f(&desk, ask)))
+    }
+
+    /// Gives it its function, where that has to wait for something.
+    pub fn awaits<P, B, A, F, T>(self, f: F) -> Endpoint
+    where
+        P: DeserializeOwned + JsonSchema + Send + 'static,
+        B: Body + Send + 'static,
+        A: Answer + Send + 'static,
+        F: Fn(Desk, Ask<P, B>) -> T + Send + Sync + 'static,
+        T: Future<Output = Result<A, Refusal>> + Send + 'static,
+    {
+        let Self {
+            method,
+            path,
+            about,
+            role,
+            urgent,
+        } = self;
+        let shape = Shape {
+            parameters: P::json_schema,
+            body: B::schema,
+            body_media: B::MEDIA,
+            answer: A::schema,
+            answer_media: A::MEDIA,
+        };
+        let call = move |desk: Desk, caller: Caller, arrived: Arrived| -> Answering {
+            match arrived.ask(caller) {
+                Ok(ask) => {
+                    let answer = f(desk, ask);
+                    Box::pin(async move { answer.await.map(Answer::send) })
+                }
+                Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
+            }
+        };
+        Endpoint {
+            method,
+            path,
+            about,
+            role,
+            urgent,
+            shape,
+            call: Arc::new(call),
+        }
+    }
+}
+
+impl Arrived {
+    fn ask<P: DeserializeOwned, B: Body>(&self, caller: Caller) -> Result<Ask<P, B>, Refusal> {
+        let at = ask::parameters(&self.path, self.head.uri.query().unwrap_or_default())?;
+        let body = ask::body(&self.head.headers, &self.body)?;
+        Ok(Ask { caller, at, body })
+    }
+}
+
+impl Endpoint {
+    /// Answers a request that the guard lets pass.
+    pub(super) async fn answer(&self, desk: Desk, guard: &Guard, arrived: Arrived) -> Response {
+        let caller = match self.role {
+            Some(role) => guard.caller(&arrived.head, role),
+            None => Ok(Caller {
+                name: "anybody".to_owned(),
+                role: Role::Observer,
+            }),
+        };
+        let answer = match caller {
+            Ok(caller) => (self.call)(desk, caller, arrived).await,
+            Err(refusal) => Err(refusal),
+        };
+        answer.unwrap_or_else(IntoResponse::into_response)
+    }
+}

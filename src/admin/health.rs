@@ -1,0 +1,110 @@
+//! `/healthz`, `/readyz` and `/metrics`: for platforms and scrapers.
+
+use super::{
+    Desk,
+    ask::{Ask, Page, Paged},
+    clusters::{self, BackendStatus, Health},
+    refusal::{Kind, Refusal},
+};
+use crate::telemetry::{CONTENT_TYPE, Gauge};
+
+/// A word.
+pub(super) struct Plain(&'static str);
+
+impl Page for Plain {
+    const MEDIA: &'static str = "text/plain; charset=utf-8";
+
+    fn text(self) -> String {
+        format!("{}\n", self.0)
+    }
+}
+
+/// Numbers for Prometheus.
+pub(super) struct OpenMetrics(String);
+
+impl Page for OpenMetrics {
+    const MEDIA: &'static str = CONTENT_TYPE;
+
+    fn text(self) -> String {
+        self.0
+    }
+}
+
+/// The process lives and answers.
+pub(super) fn live(_: &Desk, _: Ask) -> Result<Paged<Plain>, Refusal> {
+    Ok(Paged(Plain("ok")))
+}
+
+/// The proxy can forward. What is broken on purpose does not count: a drill must not make the platform restart us.
+pub(super) fn ready(desk: &Desk, _: Ask) -> Result<Paged<Plain>, Refusal> {
+    match desk.is_ready() {
+        true => Ok(Paged(Plain("ready"))),
+        false => Err(Refusal::new(
+            Kind::NotReady,
+            "the proxy drains: it finishes what runs and takes nothing new",
+            "send traffic elsewhere",
+        )),
+    }
+}
+
+/// Writes the numbers.
+pub(super) fn metrics(desk: &Desk, _: Ask) -> Result<Paged<OpenMetrics>, Refusal> {
+    Ok(Paged(OpenMetrics(desk.metrics.encode(gauges(desk)))))
+}
+
+fn gauges(desk: &Desk) -> Vec<Gauge> {
+    let clusters = clusters::all(desk);
+    let backends: Vec<_> = clusters.iter().flat_map(|cluster| &cluster.backends).collect();
+    let of = |name, help, value: fn(&BackendStatus) -> f64| {
+        backends.iter().map(move |backend| Gauge {
+            name,
+            help,
+            labels: vec![
+                ("cluster", backend.cluster.clone()),
+                ("backend", backend.name.clone()),
+            ],
+            value: value(backend),
+        })
+    };
+    let mut gauges: Vec<_> = of(
+        "backend_up",
+        "1 while health checks pass or there are none",
+        |backend| f64::from(u8::from(backend.health == Health::Up)),
+    )
+    .collect();
+    gauges.extend(of(
+        "backend_drained",
+        "1 while taken out of service by hand",
+        |backend| f64::from(u8::from(backend.drained)),
+    ));
+    gauges.extend(of("backend_weight", "Share against the others", |backend| {
+        f64::from(backend.weight)
+    }));
+    gauges.extend(of(
+        "backend_active_requests",
+        "Exchanges that run now",
+        |backend| backend.active as f64,
+    ));
+    gauges.extend(clusters.iter().map(|cluster| Gauge {
+        name: "cluster_admitted_ratio",
+        help: "Share of exchanges that is taken",
+        labels: vec![("cluster", cluster.name.clone())],
+        value: cluster.admitted.get(),
+    }));
+    gauges.extend(desk.control.faults().into_iter().filter_map(|fault| {
+        Some(Gauge {
+            name: "lease_remaining_seconds",
+            help: "Until a fault ends unless its lease is renewed",
+            labels: vec![("fault", fault.fault.name().to_owned())],
+            value: fault.ends_in?.as_secs_f64(),
+        })
+    }));
+    let panic = f64::from(u8::from(desk.control.panicked().is_some()));
+    gauges.push(Gauge {
+        name: "panic",
+        help: "1 while a panic is in force",
+        labels: Vec::new(),
+        value: panic,
+    });
+    gauges
+}

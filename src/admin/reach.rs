@@ -1,0 +1,148 @@
+//! How far a fault reaches, by the names in the document.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Document, route_name},
+    faults::{Fault, Leg, Scope},
+    units::Probability,
+};
+
+/// What a fault stands in the way of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reach {
+    /// The side of the proxy that it stands on.
+    pub leg: Leg,
+    /// The listeners whose traffic it may touch.
+    pub listeners: Vec<String>,
+    /// The backends whose traffic it may touch, as `cluster/backend`.
+    pub backends: Vec<String>,
+    /// How many backends there are.
+    pub of_backends: usize,
+    /// The share of the exchanges there that it hits.
+    pub odds: Probability,
+    /// Whether only exchanges that look a certain way are hit.
+    pub narrowed: bool,
+}
+
+impl Reach {
+    /// How far a fault reaches in a document.
+    pub fn of(document: &Document, fault: &Fault) -> Self {
+        let mut listeners = Vec::new();
+        let mut backends = Vec::new();
+        for (listener, route, cluster, backend) in ways(document) {
+            let scope = Scope {
+                listener: Some(&listener),
+                route: Some(&route),
+                cluster: Some(&cluster),
+                backend: Some(&backend),
+            };
+            if fault.covers(&scope) && plays(document, fault, &scope) {
+                listeners.push(listener.clone());
+                backends.push(format!("{cluster}/{backend}"));
+            }
+        }
+        let entry = fault.entry();
+        let counted = entry.first.is_some() || entry.nth.is_some() || entry.every.is_some();
+        Self {
+            leg: fault.leg(),
+            listeners: distinct(listeners),
+            backends: distinct(backends),
+            of_backends: document
+                .clusters
+                .iter()
+                .map(|(_, cluster)| cluster.backends.len())
+                .sum(),
+            odds: entry.odds,
+            narrowed: counted || !entry.r#where.r#match.is_empty(),
+        }
+    }
+
+    /// Whether the same exchange may meet both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let share = |one: &[String], other: &[String]| one.iter().any(|name| other.contains(name));
+        share(&self.listeners, &other.listeners) && share(&self.backends, &other.backends)
+    }
+}
+
+/// Every way through the proxy: listener, route, cluster, backend.
+fn ways(document: &Document) -> Vec<(String, String, String, String)> {
+    let mut ways = Vec::new();
+    for (listener, settings) in document.listeners.iter() {
+        for (place, route) in settings.table().iter().enumerate() {
+            let name = route_name(listener, place, route);
+            let backends = document
+                .clusters
+                .get(&route.cluster)
+                .map(|cluster| &cluster.backends);
+            for backend in backends.into_iter().flatten() {
+                ways.push((
+                    listener.to_owned(),
+                    name.clone(),
+                    route.cluster.clone(),
+                    backend.name(),
+                ));
+            }
+        }
+    }
+    ways
+}
+
+/// Whether the scope is one that the document binds to the fault's role.
+fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
+    let Some(role) = &fault.entry().r#where.role else {
+        return true;
+    };
+    document.roles.get(role).is_some_and(|target| {
+        scope.cluster == Some(target.cluster.as_str())
+            && target
+                .backend
+                .as_deref()
+                .is_none_or(|backend| scope.backend == Some(backend))
+    })
+}
+
+/// Each once, in the order of the first.
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    names
+        .into_iter()
+        .filter(|name| seen.insert(name.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{config, faults::Entry};
+
+    const DOCUMENT: &str = "
+listeners:
+  public: {bind: 127.0.0.1:8080, routes: [{name: orders, match: {path: /orders/**}, cluster: app}, {cluster: app}]}
+  db: {bind: 127.0.0.1:15432, protocol: tcp, cluster: db}
+clusters:
+  app: {backends: [{name: a, address: 10.0.0.1:80}, {name: b, address: 10.0.0.2:80}]}
+  db: {backends: [{name: main, address: 10.0.0.3:5432}]}
+roles: {http.source: app/a}
+";
+
+    #[test]
+    fn reach_is_every_backend_behind_the_names_of_a_fault() {
+        let document = config::read_document("test", DOCUMENT).unwrap().document;
+        let check = |place: &str, leg: Leg, backends: &[&str]| {
+            let entry: Entry = config::read("test", &format!("{{do: reset, where: {place}}}")).unwrap();
+            let reach = Reach::of(&document, &Fault::compile("f", &entry, Instant::now()));
+            assert_eq!((reach.leg, reach.of_backends), (leg, 3), "{place}");
+            assert_eq!(reach.backends, backends, "{place}");
+        };
+        check("{}", Leg::Client, &["app/a", "app/b", "db/main"]);
+        check("{cluster: app}", Leg::Upstream, &["app/a", "app/b"]);
+        check("{role: http.source}", Leg::Upstream, &["app/a"]);
+        check("{backend: main}", Leg::Upstream, &["db/main"]);
+        check("{route: orders}", Leg::Client, &["app/a", "app/b"]);
+        check("{listener: db, cluster: app}", Leg::Upstream, &[]);
+    }
+}

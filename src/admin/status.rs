@@ -1,0 +1,104 @@
+//! `/api/v1/status`: everything that stands, at a glance.
+
+use axum::Json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Desk,
+    ask::Ask,
+    clusters::{self, ClusterStatus},
+    drill::{self, DrillStatus},
+    faults::{self, FaultStatus},
+    panic::Panicked,
+    refusal::Refusal,
+};
+use crate::{config::Protocol, snapshot::Listener, units::Span};
+
+/// What the proxy is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// The proxy's version.
+    pub version: String,
+    /// How long it has run.
+    pub up: Span,
+    /// Whether it can forward.
+    pub ready: bool,
+    /// The revision of the document in force.
+    pub revision: u64,
+    /// The seed of the dice, which repeats a run.
+    pub seed: u64,
+    /// Where clients connect.
+    pub listeners: Vec<ListenerStatus>,
+    /// Where traffic goes.
+    pub clusters: Vec<ClusterStatus>,
+    /// What is broken on purpose, in the order tried.
+    pub faults: Vec<FaultStatus>,
+    /// The panic that is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic: Option<Panicked>,
+    /// The drill that runs, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillStatus>,
+}
+
+/// A listener now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: String,
+    /// The address it is bound to.
+    pub address: String,
+    /// What clients speak.
+    pub protocol: String,
+    /// Whether TLS ends here.
+    pub tls: bool,
+    /// How many connections it serves.
+    pub connections: usize,
+    /// How many it may serve.
+    pub connections_at_most: usize,
+}
+
+/// Shows everything that stands.
+pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<Status>, Refusal> {
+    Ok(Json(status(desk)))
+}
+
+pub(super) fn status(desk: &Desk) -> Status {
+    let snapshot = desk.control.snapshot();
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        up: Span::millis(u64::try_from(desk.up().as_millis()).unwrap_or(u64::MAX)),
+        ready: desk.is_ready(),
+        revision: desk
+            .control
+            .history()
+            .last()
+            .map_or(0, |revision| revision.number),
+        seed: snapshot.dice.seed(),
+        listeners: snapshot
+            .listeners
+            .values()
+            .map(|listener| listening(listener))
+            .collect(),
+        clusters: clusters::all(desk),
+        faults: faults::all(desk),
+        panic: desk.control.panicked().map(Panicked::from),
+        drill: drill::now(desk).ok(),
+    }
+}
+
+fn listening(listener: &Listener) -> ListenerStatus {
+    let protocol = match listener.settings.protocol {
+        Protocol::Http => "http",
+        Protocol::Tcp => "tcp",
+    };
+    ListenerStatus {
+        name: listener.name.to_string(),
+        address: listener.sockets.bound().to_string(),
+        protocol: protocol.to_owned(),
+        tls: listener.tls.is_some(),
+        connections: listener.permits.taken(),
+        connections_at_most: listener.settings.limits.connections.get() as usize,
+    }
+}

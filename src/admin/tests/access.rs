@@ -1,0 +1,104 @@
+//! Who may come in, what is refused, and how that is said.
+
+use super::*;
+
+const TOKENS: &str = "\
+tokens:
+  - {name: ada, role: facilitator, token: facilitator-token}
+  - {name: room, role: responder, token: responders-token}
+  - {name: wall, role: observer, token: observers-token-}
+";
+
+fn guarded() -> Proxy {
+    proxy_with(Guard::new(Vec::new(), Some(Tokens::read("tokens.yaml", TOKENS).unwrap())))
+}
+
+async fn status_with(proxy: &Proxy, token: &str, method: Method, path: &str) -> u16 {
+    let mut request = request(method, path);
+    if !token.is_empty() {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    proxy.ask(request.body(Body::empty()).unwrap()).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn each_role_may_do_its_part() {
+    let proxy = guarded();
+    let drain = "/api/v1/backends/app/app-a/drain";
+    let table = [
+        ("", Method::GET, "/api/v1/status", 401),
+        ("no-such-token-at-all", Method::GET, "/api/v1/status", 401),
+        ("observers-token-", Method::GET, "/api/v1/status", 200),
+        ("observers-token-", Method::GET, "/metrics", 200),
+        ("observers-token-", Method::POST, drain, 403),
+        ("responders-token", Method::POST, drain, 200),
+        ("responders-token", Method::POST, "/api/v1/panic", 200),
+        ("responders-token", Method::POST, "/api/v1/panic/reset", 403),
+        ("facilitator-token", Method::POST, "/api/v1/panic/reset", 200),
+        ("", Method::GET, "/healthz", 200),
+        ("", Method::GET, "/readyz", 200),
+        ("", Method::GET, "/metrics", 401),
+        ("", Method::GET, "/", 401),
+    ];
+    for (token, method, path, expected) in table {
+        assert_eq!(status_with(&proxy, token, method.clone(), path).await, expected, "{token} {method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_that_changes_something_needs_more_than_an_observer() {
+    let proxy = guarded();
+    for endpoint in endpoints().into_iter().filter(|endpoint| endpoint.method != Method::GET) {
+        let path = endpoint.path.replace('{', "").replace('}', "");
+        let status = status_with(&proxy, "observers-token-", endpoint.method.clone(), &path).await;
+        assert_eq!(status, 403, "{} {path}", endpoint.method);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_is_misdirected() {
+    let rebound = Request::get("/api/v1/status").header(header::HOST, "evil.example:8474");
+    let reply = proxy().ask(rebound.body(Body::empty()).unwrap()).await;
+    assert_eq!((reply.status.as_u16(), reply.media.as_str()), (421, "application/problem+json"));
+    assert_eq!(reply.json()["type"], "urn:chaosproxy:misdirected");
+    assert!(reply.json()["mend"].as_str().unwrap().contains("admin.names"));
+}
+
+#[tokio::test]
+async fn a_form_on_another_site_cannot_press_a_button() {
+    let forged = request(Method::POST, "/api/v1/panic")
+        .header(header::ORIGIN, "https://evil.example")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let proxy = proxy();
+    assert_eq!(proxy.ask(forged.body(Body::empty()).unwrap()).await.status, 403);
+    assert!(proxy.desk.control.panicked().is_none());
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_where_to_look() {
+    let proxy = proxy();
+    let reply = proxy.get("/api/v2/status").await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.json()["mend"].as_str().unwrap().contains("/api/openapi.json"));
+    let reply = proxy.post("/api/v1/status", &json!({})).await;
+    assert_eq!((reply.status, reply.json()["type"].clone()), (StatusCode::METHOD_NOT_ALLOWED, json!("urn:chaosproxy:method-not-allowed")));
+}
+
+#[tokio::test]
+async fn a_body_has_a_limit_and_a_type() {
+    let proxy = proxy();
+    let large = request(Method::POST, "/api/v1/faults").header(header::CONTENT_TYPE, "application/json");
+    assert_eq!(proxy.ask(large.body(Body::from(vec![b' '; 3 << 20])).unwrap()).await.status, 413);
+    let form = request(Method::POST, "/api/v1/faults").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    assert_eq!(proxy.ask(form.body(Body::from("faults=x")).unwrap()).await.status, 415);
+}
+
+#[tokio::test]
+async fn nothing_is_kept_and_nothing_is_guessed() {
+    let request = request(Method::GET, "/").body(Body::empty()).unwrap();
+    let response = proxy().router.oneshot(request).await.unwrap();
+    let field = |name| response.headers().get(name).unwrap().to_str().unwrap();
+    assert_eq!(field(header::CACHE_CONTROL), "no-store");
+    assert_eq!(field(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+    assert!(field(header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'; style-src 'sha256-"));
+}

@@ -1,0 +1,284 @@
+//! `chaosproxy check`: documents and profiles, proved before they are used.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    Exit, Outcome, Terminal,
+    faults::{does, reaches},
+    table::Table,
+    terminal::{GOOD, STRONG, counted, styled},
+};
+use crate::{
+    admin::Reach,
+    config::{self, Document, Problems, Tree},
+    drill::{profile::Profile, profiles},
+    faults::{Entry, Fault, effective_shares},
+};
+
+/// Check documents and profiles; show what their faults reach
+///
+/// Everything that is wrong is told at once, with file, line and column, and how to mend it.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  chaosproxy check chaosproxy.yaml
+  chaosproxy check chaosproxy.yaml my-incident.yaml
+  render-template | chaosproxy check -
+
+A file with `schema: chaosproxy.profile/v1` is a profile; every other file is a document.
+
+Exit status: 0 all are right, 2 one is not")]
+pub(super) struct Args {
+    /// The files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// What was found in a file.
+#[derive(Debug, Serialize)]
+struct Checked {
+    file: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    summary: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<CheckedFault>,
+    #[serde(skip_serializing_if = "Problems::is_empty")]
+    problems: Problems,
+}
+
+/// A fault, and what it comes to among the others.
+#[derive(Debug, Serialize)]
+struct CheckedFault {
+    name: String,
+    does: String,
+    odds: String,
+    /// What those before it leave, times its odds.
+    effective: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<Reach>,
+}
+
+impl Args {
+    pub(super) fn perform(self, terminal: Terminal) -> Outcome {
+        let checked: Vec<_> = self.files.iter().map(|file| check(file)).collect();
+        let right = checked.iter().all(|checked| checked.problems.is_empty());
+        terminal.show(&checked, |checked| text(checked))?;
+        Ok(if right { Exit::Ok } else { Exit::Usage })
+    }
+}
+
+fn check(file: &Path) -> Checked {
+    let shown = if file.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let wrong = |kind, problems| Checked {
+        file: shown.clone(),
+        kind,
+        summary: String::new(),
+        faults: Vec::new(),
+        problems,
+    };
+    let text = match config::read_text(file) {
+        Ok(text) => text,
+        Err(problems) => return wrong("file", problems),
+    };
+    if is_profile(&shown, &text) {
+        return match profiles::read(&shown, &text) {
+            Ok(profile) => of_profile(shown, &profile.expand()),
+            Err(problems) => wrong("profile", problems),
+        };
+    }
+    match config::load_text(file, &text) {
+        Ok(loaded) => of_document(shown, &loaded.document),
+        Err(problems) => wrong("document", problems),
+    }
+}
+
+/// Profiles name their grammar; documents do not.
+fn is_profile(file: &str, text: &str) -> bool {
+    Tree::parse(file, text).is_ok_and(|tree| tree.has(&config::Path::of(["schema"])))
+}
+
+fn of_document(file: String, document: &Document) -> Checked {
+    let backends: usize = document
+        .clusters
+        .iter()
+        .map(|(_, cluster)| cluster.backends.len())
+        .sum();
+    let summary = [
+        counted(document.listeners.len(), "listener"),
+        counted(document.clusters.len(), "cluster"),
+        counted(backends, "backend"),
+        counted(document.roles.len(), "role"),
+    ];
+    let summary = summary.join(", ");
+    let faults: Vec<_> = document.faults.iter().collect();
+    Checked {
+        file,
+        kind: "document",
+        summary,
+        faults: checked_faults(&faults, Some(document)),
+        problems: Problems::default(),
+    }
+}
+
+fn of_profile(file: String, profile: &Profile) -> Checked {
+    let checks = profile.checks.fidelity.len() + profile.checks.team.len();
+    let summary = format!(
+        "{}: {}, {}, {}",
+        profile.headline(),
+        counted(profile.phases.len(), "phase"),
+        counted(profile.acts.len(), "act"),
+        counted(checks, "check"),
+    );
+    let mut faults = Vec::new();
+    for phase in &profile.phases {
+        let active: Vec<_> = phase
+            .faults
+            .iter()
+            .filter_map(|name| Some((name.as_str(), profile.faults.get(name)?)))
+            .collect();
+        let named = checked_faults(&active, None).into_iter();
+        faults.extend(named.map(|fault| CheckedFault {
+            name: format!("{}: {}", phase.name, fault.name),
+            ..fault
+        }));
+    }
+    Checked {
+        file,
+        kind: "profile",
+        summary,
+        faults,
+        problems: Problems::default(),
+    }
+}
+
+/// Faults in their order, each with the share that those before it leave where they stand in the same place.
+fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Document>) -> Vec<CheckedFault> {
+    let now = Instant::now();
+    let reach =
+        |(name, entry): &(&str, &Entry)| Some(Reach::of(document?, &Fault::compile(name, entry, now)));
+    let reaches: Vec<Option<Reach>> = faults.iter().map(reach).collect();
+    let fault = |(place, (name, entry)): (usize, &(&str, &Entry))| {
+        let meets = |other: &usize| match (&reaches[place], &reaches[*other]) {
+            (Some(one), Some(other)) => one.leg == other.leg && one.meets(other),
+            _ => faults[*other].1.r#where == entry.r#where,
+        };
+        let before: Vec<_> = (0..place)
+            .filter(meets)
+            .chain([place])
+            .map(|place| faults[place])
+            .collect();
+        let effective = effective_shares(&before, now)
+            .pop()
+            .map_or(0.0, |(_, share)| share);
+        CheckedFault {
+            name: (*name).to_owned(),
+            does: does(entry),
+            odds: entry.odds.to_string(),
+            effective,
+            reach: reaches[place].clone(),
+        }
+    };
+    faults.iter().enumerate().map(fault).collect()
+}
+
+fn text(checked: &[Checked]) -> String {
+    checked.iter().map(one_text).collect::<Vec<_>>().join("\n")
+}
+
+fn one_text(checked: &Checked) -> String {
+    if !checked.problems.is_empty() {
+        let count = counted(checked.problems.len(), "problem");
+        return format!(
+            "{}\n\n{}: {count}\n",
+            checked.problems,
+            styled(STRONG, &checked.file)
+        );
+    }
+    let head = format!(
+        "{}: {} ({}): {}\n",
+        checked.file,
+        styled(GOOD, "right"),
+        checked.kind,
+        checked.summary
+    );
+    if checked.faults.is_empty() {
+        return head;
+    }
+    let mut table = Table::new(&["fault", "does", "odds", "effective", "reaches"]);
+    for fault in &checked.faults {
+        let effective = format!("{:.4}", fault.effective * 100.0);
+        table.row([
+            fault.name.clone(),
+            fault.does.clone(),
+            fault.odds.clone(),
+            format!("{}%", effective.trim_end_matches('0').trim_end_matches('.')),
+            fault.reach.as_ref().map(reaches).unwrap_or_default(),
+        ]);
+    }
+    head + &table.indented(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = "
+listeners: {public: {bind: 127.0.0.1:8080, cluster: app}}
+clusters: {app: {backends: [{name: a, address: 10.0.0.1:80}, {name: b, address: 10.0.0.2:80}]}}
+faults:
+  half: {where: {cluster: app}, odds: 50%, do: {abort: {status: 503}}}
+  slow: {where: {cluster: app}, odds: 20%, do: {latency: {add: 300ms}}}
+  cut: {where: {backend: a}, odds: 10%, do: reset}
+  front: {odds: 10%, do: {abort: {status: 500}}}
+";
+
+    fn checked(name: &str, text: &str) -> Checked {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        Checked {
+            file: name.to_owned(),
+            ..check(&file)
+        }
+    }
+
+    #[test]
+    fn a_document_is_shown_with_what_its_faults_come_to() {
+        let text = one_text(&checked("chaosproxy.yaml", DOCUMENT));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
+        chaosproxy.yaml: right (document): 1 listener, 1 cluster, 2 backends, 0 roles
+          fault  does                   odds  effective  reaches
+          half   abort: {status: 503}   50%   50%        all 2 backends (upstream)
+          slow   latency: {add: 300ms}  20%   10%        all 2 backends (upstream)
+          cut    reset                  10%   5%         app/a (upstream)
+          front  abort: {status: 500}   10%   10%        all 2 backends (client)
+        ");
+    }
+
+    #[test]
+    fn a_file_that_names_its_grammar_is_a_profile() {
+        let shipped = profiles::find("orm-break").unwrap();
+        let text = one_text(&checked("orm-break.yaml", shipped.text));
+        assert!(text.contains("(profile)"), "{text}");
+        let broken = checked("mine.yaml", "schema: chaosproxy.profile/v1\nname: mine\n");
+        assert!(broken.kind == "profile" && !broken.problems.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let text = one_text(&checked("chaosproxy.yaml", "listeners: {public: {bind: 8080}}"));
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert!(
+            text.contains(":1:28: ") && text.contains("chaosproxy.yaml: 1 problem"),
+            "{text}"
+        );
+    }
+}

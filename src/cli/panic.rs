@@ -1,0 +1,89 @@
+//! `chaosproxy panic`: the emergency button.
+
+use clap::Subcommand;
+
+use super::{
+    Exit, Outcome, Terminal,
+    client::{Client, Whereabouts},
+    terminal::{GOOD, STRONG, counted, styled},
+};
+use crate::admin::{Panicked, Reset};
+
+/// Turn all faults off, now, and let none in until `panic reset`
+///
+/// The same is done by SIGUSR1 to the proxy and by `POST /api/v1/panic`. A drill that runs is over.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  chaosproxy panic            All faults off; prints how long it took
+  chaosproxy panic reset      Let faults in again")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    whereabouts: Whereabouts,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    /// Let faults in again
+    Reset {
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+}
+
+impl Args {
+    pub(super) async fn perform(self, terminal: Terminal) -> Outcome {
+        match self.command {
+            None => {
+                let panicked: Panicked = Client::new(&self.whereabouts)?.post("/api/v1/panic", &()).await?;
+                terminal.show(&panicked, panicked_text)?;
+            }
+            Some(Command::Reset { whereabouts }) => {
+                let reset: Reset = Client::new(&whereabouts)?
+                    .post("/api/v1/panic/reset", &())
+                    .await?;
+                terminal.show(&reset, reset_text)?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn panicked_text(panicked: &Panicked) -> String {
+    let Panicked {
+        lifted,
+        leases,
+        took_ms,
+    } = panicked;
+    let clean = styled(GOOD, format!("clean in {took_ms:.1}ms"));
+    let reset = styled(STRONG, "chaosproxy panic reset");
+    let (lifted, leases) = (counted(*lifted, "fault"), counted(*leases, "lease"));
+    format!("{clean}: {lifted} lifted, {leases} ended\nno fault is let in until `{reset}`")
+}
+
+fn reset_text(reset: &Reset) -> String {
+    match reset.was_in_force {
+        true => "faults are let in again".to_owned(),
+        false => "no panic was in force: nothing changed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_tells_how_long_it_took_and_how_to_go_on() {
+        let text = panicked_text(&Panicked {
+            lifted: 2,
+            leases: 1,
+            took_ms: 0.412,
+        });
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
+        clean in 0.4ms: 2 faults lifted, 1 lease ended
+        no fault is let in until `chaosproxy panic reset`
+        ");
+    }
+}

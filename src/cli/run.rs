@@ -1,0 +1,247 @@
+//! `chaosproxy run`: serves a document, or runs an incident, or both.
+
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+
+use super::{
+    Exit, Outcome, Terminal, Trouble,
+    init::{Service, document},
+};
+use crate::{
+    app::{self, Incident, Plan, Written},
+    config,
+    drill::{self, profiles},
+    telemetry::log,
+};
+
+/// Serve a document, run an incident, or both (this is what `chaosproxy` without a command does)
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  chaosproxy run --profile orm-break                       The built-in services; nothing else is needed
+  chaosproxy run --profile orm-break --wait 60 --exit      For CI: ends by itself, the exit status is the verdict
+  chaosproxy run --config chaosproxy.yaml                  Serve, until told to end
+  chaosproxy run --config chaosproxy.yaml --profile orm-break
+  chaosproxy run --backend app=127.0.0.1:9001              A quick start without a document, on port 8080
+
+SIGTERM and Ctrl-C end it once what runs has ended, SIGHUP reads the document again, SIGUSR1 is the emergency button.")]
+pub(super) struct Args {
+    /// The document: listeners, clusters, roles
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHAOSPROXY_CONFIG",
+        conflicts_with = "backends"
+    )]
+    config: Option<PathBuf>,
+    /// A server to put the proxy in front of, without a document; may be repeated
+    #[arg(long = "backend", value_name = "NAME=ADDRESS")]
+    backends: Vec<Service>,
+    /// The incident to run: a name that `chaosproxy profiles` lists, or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    #[command(flatten)]
+    drill: Drill,
+    #[command(flatten)]
+    process: Process,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "The incident")]
+struct Drill {
+    /// Who drives it
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// How many minutes of the story pass in a minute; by default what the profile says
+    #[arg(long, value_name = "N", requires = "profile")]
+    wait: Option<NonZeroU32>,
+    /// The seed of all dice, to repeat a run; by default a new one, which is shown
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// End when the incident has ended, with the verdict as exit status
+    #[arg(long, requires = "profile")]
+    exit: bool,
+    /// Where reports are written
+    #[arg(long, value_name = "DIR", default_value = "./reports")]
+    report_dir: PathBuf,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "The process")]
+struct Process {
+    /// How many threads carry traffic; by default the CPUs that the process may use
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Where the admin API listens; by default what the document says, else 127.0.0.1:8474
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// Where history and journals are kept; by default what the document says
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// The form of log lines
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    log_format: log::Format,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as info,chaosproxy::net=debug
+    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, default_value = log::DEFAULT_LEVEL)]
+    log: String,
+}
+
+/// Who drives an incident.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The original team's acts, at their times
+    #[default]
+    Replay,
+}
+
+/// The port of a quick start.
+const PORT: u16 = 8080;
+
+impl Args {
+    pub(super) fn perform(self, terminal: Terminal) -> Outcome {
+        let (form, level) = (self.process.log_format, self.process.log.clone());
+        let plan = self.plan(terminal)?;
+        log::set_up(form, &level)
+            .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy run --help`"))?;
+        app::run(plan)
+            .map(Exit::of)
+            .map_err(|error| Trouble::new(error.to_string(), ""))
+    }
+
+    /// What is to be run; every file that it needs has been read and proved.
+    fn plan(self, terminal: Terminal) -> Result<Plan, Trouble> {
+        let document = self.document()?;
+        let Self {
+            profile,
+            drill,
+            process,
+            ..
+        } = self;
+        if document.is_none() && profile.is_none() {
+            return Err(Trouble::usage(
+                "there is nothing to run",
+                "see an incident with `chaosproxy --profile orm-break`, serve a document with --config FILE, \
+                 or write one with `chaosproxy init --backend app=127.0.0.1:9001`",
+            ));
+        }
+        let incident = profile.map(|name| {
+            profiles::load(&name).map(|profile| Incident {
+                profile,
+                mode: match drill.mode {
+                    Mode::Replay => drill::Mode::Replay,
+                },
+                compression: drill.wait,
+                exit: drill.exit,
+            })
+        });
+        Ok(Plan {
+            document,
+            incident: incident.transpose()?,
+            seed: drill.seed,
+            workers: process.workers,
+            admin: process.admin,
+            state: process.state,
+            reports: drill.report_dir,
+            json: terminal.json,
+        })
+    }
+
+    fn document(&self) -> Result<Option<Written>, Trouble> {
+        match &self.config {
+            Some(file) => read(file).map(Some),
+            None if self.backends.is_empty() => Ok(None),
+            None => made_of(&self.backends).map(Some),
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Written, Trouble> {
+    let loaded = config::load(file)?;
+    Ok(Written {
+        file: (file != Path::new("-")).then(|| file.to_owned()),
+        name: loaded.tree.file().to_owned(),
+        text: loaded.tree.text().to_owned(),
+        document: loaded.document,
+    })
+}
+
+/// The document of a quick start: what `chaosproxy init` would write.
+fn made_of(backends: &[Service]) -> Result<Written, Trouble> {
+    let text = document(backends, &[], PORT);
+    let loaded = config::read_document("--backend", &text)?;
+    Ok(Written {
+        file: None,
+        name: "--backend".to_owned(),
+        text,
+        document: loaded.document,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    const TERMINAL: Terminal = Terminal { json: false };
+
+    fn plan(line: &[&str]) -> Result<Plan, String> {
+        let line = std::iter::once("chaosproxy").chain(line.iter().copied());
+        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        let args = match cli.command {
+            None => cli.run,
+            Some(Command::Run(args)) => *args,
+            Some(_) => return Err("another command".to_owned()),
+        };
+        args.plan(TERMINAL).map_err(|trouble| trouble.to_string())
+    }
+
+    #[test]
+    fn run_is_what_happens_without_a_command() {
+        for line in [
+            &["--profile", "orm-break"][..],
+            &["run", "--profile", "orm-break"],
+        ] {
+            let plan = plan(line).unwrap();
+            assert_eq!(plan.incident.unwrap().profile.name, "orm-break");
+            assert!(plan.document.is_none(), "the built-in services");
+        }
+    }
+
+    #[test]
+    fn a_quick_start_needs_no_document() {
+        let plan = plan(&[
+            "--backend",
+            "app-a=10.0.0.5:9001",
+            "--backend",
+            "app-b=10.0.0.6:9001",
+        ])
+        .unwrap();
+        let document = plan.document.unwrap().document;
+        assert_eq!(document.clusters.get("app").unwrap().backends.len(), 2);
+        assert_eq!(
+            document.roles.get("http.replica").unwrap().to_string(),
+            "app/app-b"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_told_before_anything_is_bound() {
+        let check = |line: &[&str], words: &str| {
+            let trouble = plan(line).unwrap_err();
+            assert!(trouble.contains(words), "{trouble}");
+        };
+        check(&[], "there is nothing to run");
+        check(&["--profile", "orm-brake"], "orm-break");
+        check(&["--config", "/nowhere/chaosproxy.yaml"], "there is no such file");
+        check(&["--exit"], "--profile");
+        check(&["--profile", "orm-break", "--wait", "0"], "--wait");
+        check(&["--config", "a", "--backend", "b=c:1"], "cannot be used with");
+    }
+}

@@ -10,6 +10,8 @@ use super::pool;
 const COPIED: usize = 2048;
 /// A read into less room than this is not worth its system call.
 const WORTH: usize = 4096;
+/// Small reads after which the size shrinks: not one, for the last read of a large message is small too.
+const PATIENCE: u8 = 8;
 
 /// The bytes of a connection from the first not yet understood. Empty, it holds no memory.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(super) struct Inbox {
     buffer: BytesMut,
     /// Which size of read the last ones called for.
     level: usize,
+    /// How many reads in a row would have fitted the size below.
+    small_reads: u8,
 }
 
 impl Inbox {
@@ -71,8 +75,15 @@ impl Inbox {
     pub(super) fn learn(&mut self, n: usize) {
         if self.buffer.len() == self.buffer.capacity() {
             self.level = pool::SIZES.len().min(self.level + 2) - 1;
+            self.small_reads = 0;
         } else if self.level > 0 && n < pool::SIZES[self.level - 1] / 2 {
+            self.small_reads += 1;
+        } else {
+            self.small_reads = 0;
+        }
+        if self.small_reads == PATIENCE {
             self.level -= 1;
+            self.small_reads = 0;
         }
     }
 
@@ -94,7 +105,7 @@ impl From<&[u8]> for Inbox {
     fn from(bytes: &[u8]) -> Self {
         Self {
             buffer: BytesMut::from(bytes),
-            level: 0,
+            ..Self::default()
         }
     }
 }
@@ -142,15 +153,12 @@ mod tests {
             inbox.take(inbox.len());
             assert_eq!(inbox.level, level);
         };
-        for (n, level) in [
-            (100, 0),
-            (usize::MAX, 1),
-            (usize::MAX, 2),
-            (100_000, 2),
-            (20_000, 1),
-            (100, 0),
-        ] {
+        for (n, level) in [(100, 0), (usize::MAX, 1), (100, 1), (usize::MAX, 2), (100_000, 2)] {
             check(&mut inbox, n, level);
+        }
+        for level in [1, 0] {
+            (1..PATIENCE).for_each(|_| fill(&mut inbox, 0));
+            check(&mut inbox, 100, level);
         }
     }
 

@@ -15,31 +15,34 @@ use super::Error;
 /// A message body, read from its connection by whoever polls it.
 #[derive(Default)]
 pub struct Incoming {
-    from: From,
+    from: Source,
 }
 
 /// Where the bytes are.
 #[derive(Default)]
-enum From {
+enum Source {
     /// Here.
     Whole(Bytes),
     /// In the client connection, which stays with the one who serves it.
-    Client(Rc<dyn Asking>, u32),
+    Client(Rc<dyn Downstream>, u32),
     /// In the upstream connection, which the body holds until it is read.
-    Upstream(Box<dyn Answering>),
+    Upstream(Box<dyn Upstream>),
+    /// There are none, and never were any.
     #[default]
     Nowhere,
+    /// All of them were read.
+    Spent,
 }
 
 /// A client connection in the middle of an exchange. Tickets tell exchanges apart.
-pub(super) trait Asking {
+pub(super) trait Downstream {
     fn poll_frame(&self, ticket: u32, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>>;
     fn size_hint(&self, ticket: u32) -> SizeHint;
     fn interim(&self, ticket: u32, status: StatusCode, headers: &HeaderMap) -> bool;
 }
 
 /// An upstream connection in the middle of an exchange.
-pub(super) trait Answering {
+pub(super) trait Upstream {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>>;
     fn size_hint(&self) -> SizeHint;
     fn is_done(&self) -> bool;
@@ -56,29 +59,29 @@ impl Incoming {
     /// The whole body, when all of it is here already and none of it was read: such a request can be sent again.
     pub fn buffered(&self) -> Option<Bytes> {
         match &self.from {
-            From::Whole(bytes) => Some(bytes.clone()),
-            From::Nowhere => Some(Bytes::new()),
+            Source::Whole(bytes) => Some(bytes.clone()),
+            Source::Nowhere => Some(Bytes::new()),
             _ => None,
         }
     }
 
-    pub(super) fn from_client(asking: Rc<dyn Asking>, ticket: u32) -> Self {
+    pub(super) fn from_client(client: Rc<dyn Downstream>, ticket: u32) -> Self {
         Self {
-            from: From::Client(asking, ticket),
+            from: Source::Client(client, ticket),
         }
     }
 
-    pub(super) fn from_upstream(answering: Box<dyn Answering>) -> Self {
+    pub(super) fn from_upstream(backend: Box<dyn Upstream>) -> Self {
         Self {
-            from: From::Upstream(answering),
+            from: Source::Upstream(backend),
         }
     }
 }
 
-impl std::convert::From<Bytes> for Incoming {
+impl From<Bytes> for Incoming {
     fn from(whole: Bytes) -> Self {
         Self {
-            from: From::Whole(whole),
+            from: Source::Whole(whole),
         }
     }
 }
@@ -98,16 +101,16 @@ impl Body for Incoming {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         match &mut this.from {
-            From::Nowhere => Poll::Ready(None),
-            From::Whole(bytes) => {
+            Source::Nowhere | Source::Spent => Poll::Ready(None),
+            Source::Whole(bytes) => {
                 let bytes = mem::take(bytes);
-                this.from = From::Nowhere;
+                this.from = Source::Spent;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            From::Client(asking, ticket) => asking.poll_frame(*ticket, cx),
-            From::Upstream(answering) => {
-                let frame = ready!(answering.poll_frame(cx));
-                if !matches!(frame, Some(Ok(_))) || answering.is_done() {
+            Source::Client(client, ticket) => client.poll_frame(*ticket, cx),
+            Source::Upstream(backend) => {
+                let frame = ready!(backend.poll_frame(cx));
+                if !matches!(frame, Some(Ok(_))) || backend.is_done() {
                     this.let_go();
                 }
                 Poll::Ready(frame)
@@ -117,19 +120,19 @@ impl Body for Incoming {
 
     fn is_end_stream(&self) -> bool {
         match &self.from {
-            From::Nowhere => true,
-            From::Whole(bytes) => bytes.is_empty(),
-            From::Client(asking, ticket) => asking.size_hint(*ticket).exact() == Some(0),
-            From::Upstream(answering) => answering.is_done(),
+            Source::Nowhere | Source::Spent => true,
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Client(client, ticket) => client.size_hint(*ticket).exact() == Some(0),
+            Source::Upstream(backend) => backend.is_done(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.from {
-            From::Nowhere => SizeHint::with_exact(0),
-            From::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            From::Client(asking, ticket) => asking.size_hint(*ticket),
-            From::Upstream(answering) => answering.size_hint(),
+            Source::Nowhere | Source::Spent => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Client(client, ticket) => client.size_hint(*ticket),
+            Source::Upstream(backend) => backend.size_hint(),
         }
     }
 }
@@ -137,8 +140,8 @@ impl Body for Incoming {
 impl Incoming {
     /// Parts with the upstream connection at the end of the body, or after a failure.
     fn let_go(&mut self) {
-        match mem::take(&mut self.from) {
-            From::Upstream(answering) if answering.is_done() => answering.finish(),
+        match mem::replace(&mut self.from, Source::Spent) {
+            Source::Upstream(backend) if backend.is_done() => backend.finish(),
             _ => {}
         }
     }

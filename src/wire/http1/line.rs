@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::{Asking, Connection, GiveBack};
 use super::facts::Framing;
-use super::incoming::{Answering, Incoming};
+use super::incoming::{Incoming, Upstream};
 use super::link::Link;
 use super::pump::{Broken, Pump};
 use super::reader::Reader;
@@ -99,7 +99,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Line<IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Answering for Line<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Upstream for Line<IO> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.reader.poll(self.link.get_mut(), cx)
     }
@@ -123,7 +123,7 @@ struct Both<IO, B: Body> {
     upload: Option<Pump<B>>,
 }
 
-impl<IO, B> Answering for Both<IO, B>
+impl<IO, B> Upstream for Both<IO, B>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,

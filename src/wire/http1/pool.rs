@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use http::HeaderMap;
 
 /// Sizes of read buffers: for heads and small bodies, for ordinary pages, for bulk. Measured on 1 MiB bodies: 64 KiB reads cost
-/// half of 8 KiB ones, 256 KiB reads another sixth less.
+/// half of 8 KiB ones, 256 KiB reads about a tenth less again.
 pub(super) const SIZES: [usize; 3] = [16 * 1024, 64 * 1024, 256 * 1024];
 /// How many of each size a thread keeps: more would only be cold memory.
 const READ_KEPT: [usize; 3] = [64, 64, 16];

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::facts::Framing;
 use super::handle::{Handle, Order};
-use super::incoming::{Asking, Incoming};
+use super::incoming::{Downstream, Incoming};
 use super::link::Link;
 use super::reader::Reader;
 use super::request::RequestHead;
@@ -158,7 +158,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Seat<IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Asking for Seat<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Downstream for Seat<IO> {
     fn poll_frame(&self, ticket: u32, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if ticket != self.ticket.get() {
             return Poll::Ready(Some(Err(Error::Over)));

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::encode::{self, Asker};
 use super::farewell::{close, discard, expire, refuse};
 use super::fields::Scan;
-use super::incoming::Asking;
+use super::incoming::Downstream;
 use super::pump::{Broken, Pump, Writer};
 use super::request::{self, RequestHead};
 use super::seat::{Look, Seat};
@@ -104,7 +104,7 @@ pub enum End<T> {
 /// Sends interim answers (1xx) before the final one.
 #[derive(Clone)]
 pub struct Interim {
-    to: Rc<dyn Asking>,
+    to: Rc<dyn Downstream>,
     ticket: u32,
 }
 

@@ -195,6 +195,15 @@ async fn an_early_answer_does_not_stop_the_request() {
 }
 
 #[tokio::test]
+async fn only_a_body_that_nobody_has_read_can_be_sent_again() {
+    let mut body = Incoming::from(Bytes::from_static(b"hi"));
+    assert_eq!(body.buffered().as_deref(), Some(&b"hi"[..]));
+    assert!(body.frame().await.is_some());
+    assert!(body.buffered().is_none() && body.is_end_stream());
+    assert_eq!(Incoming::empty().buffered(), Some(Bytes::new()));
+}
+
+#[tokio::test]
 async fn a_backend_that_answers_and_stops_reading_is_heard() {
     let (connection, mut far, home) = upstream();
     far.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")

@@ -20,7 +20,7 @@ pub use self::{
 use crate::{
     config::{self, Document, Problems},
     faults::{Do, Entry, Fault},
-    snapshot::{Compiler, Obstacle, Snapshot, Source},
+    snapshot::{Compiler, Obstacle, Snapshot, Source, Steering},
     telemetry::events::{Event, Events},
     units::Probability,
     upstream::Weight,
@@ -127,7 +127,7 @@ impl Control {
         history: History,
         events: Events,
     ) -> Result<Arc<Self>, ChangeError> {
-        let source = Source { document: &document, leased: &[], previous: None, reload: true };
+        let source = Source { document: &document, leased: &[], steering: &[], previous: None, reload: true };
         let snapshot = compiler.compile(&source, Instant::now()).map_err(ChangeError::Obstacles)?;
         let mut truth = Truth { document, sound: None, history, leases: Leases::default(), panic: None };
         let (author, file, text) = revision;
@@ -180,7 +180,8 @@ impl Control {
         } else {
             document
         };
-        let source = Source { document, leased, previous: Some(&previous), reload };
+        let steering: Vec<&Steering> = truth.leases.iter().flat_map(|(_, lease)| &lease.steering).collect();
+        let source = Source { document, leased, steering: &steering, previous: Some(&previous), reload };
         let snapshot = Arc::new(self.compiler.compile(&source, Instant::now()).map_err(ChangeError::Obstacles)?);
         self.publish.send_replace(snapshot.clone());
         let (added, gone) = snapshot.faults_changed(&previous);
@@ -228,6 +229,11 @@ impl Control {
                 Ok(truth.history.last().map_or(0, |revision| revision.number))
             }
         }
+    }
+
+    /// Tells that a document could not even be read; the one in force runs on.
+    pub fn refuse(&self, problems: &Problems, author: &Author) {
+        self.events.tell(Event::ReloadRefused { by: author.to_string(), cause: problems.to_string() });
     }
 
     /// Goes back to an earlier revision: the one before, unless a number is given. A broken document that a `bad_reload`
@@ -285,13 +291,23 @@ impl Control {
     ) -> Result<LeaseId, ChangeError> {
         let mut truth = self.lock();
         self.may_set(&truth, None, &faults)?;
-        let lease = Lease { owner, ends: Instant::now() + ttl, faults };
+        let lease = Lease { owner, ends: Instant::now() + ttl, faults, steering: Vec::new() };
         let id = truth.leases.take(lease);
         if let Err(error) = self.settle(&mut truth, "") {
             truth.leases.end(id);
             return Err(error);
         }
         Ok(id)
+    }
+
+    /// Sends traffic where it went in an incident's system, for as long as a lease lives.
+    ///
+    /// # Errors
+    /// When the lease has ended.
+    pub fn steer(&self, id: LeaseId, steering: Vec<Steering>) -> Result<(), ChangeError> {
+        let mut truth = self.lock();
+        held(&mut truth.leases, id)?.steering = steering;
+        self.settle(&mut truth, "")
     }
 
     /// Puts a complete new set in the place of a lease's faults, all at once.
@@ -317,6 +333,11 @@ impl Control {
         held(&mut self.lock().leases, id)?.ends = Instant::now() + ttl;
         self.leases_changed.notify_one();
         Ok(())
+    }
+
+    /// Whether a lease is still held.
+    pub fn holds(&self, id: LeaseId) -> bool {
+        self.lock().leases.get_mut(id).is_some()
     }
 
     /// Gives a lease back: its faults are gone. False when it had ended before.

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use http::Method;
 use tokio::time::Instant;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     },
     route::{RouteSettings, Table},
     telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, Metrics, RouteMetrics, Sharded},
-    units::Dice,
+    units::{Dice, Probability},
     upstream::{
         Cluster, ClusterSettings,
         retry::Retry,
@@ -48,6 +49,14 @@ pub struct Snapshot {
     pub fault_lanes: BTreeMap<String, Arc<Sharded<FaultLane>>>,
     /// What every roll is made with.
     pub dice: Dice,
+    steering: Vec<Steered>,
+}
+
+/// Where a lease sends requests, compiled.
+struct Steered {
+    methods: Vec<Method>,
+    cluster: usize,
+    to: Vec<(usize, Probability)>,
 }
 
 /// A listener, compiled.
@@ -138,6 +147,16 @@ impl Target {
     }
 }
 
+/// Sends requests with some methods to some backends of a cluster, whatever its policy would choose: an incident's system
+/// may have sent writes to one server only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steering {
+    /// The methods.
+    pub methods: Vec<String>,
+    /// The backends (cluster and name), with their shares of these requests.
+    pub to: Vec<(String, String, Probability)>,
+}
+
 /// What a snapshot is compiled from.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -145,6 +164,8 @@ pub struct Source<'a> {
     pub document: &'a Document,
     /// The faults of the active leases, in order.
     pub leased: &'a [(&'a str, &'a Entry)],
+    /// Where leases send traffic.
+    pub steering: &'a [&'a Steering],
     /// The snapshot before, from which state is carried over.
     pub previous: Option<&'a Snapshot>,
     /// Whether files are read again: a document was loaded, not just a fault set.
@@ -181,6 +202,16 @@ impl Snapshot {
     /// A cluster by name.
     pub fn cluster(&self, name: &str) -> Option<&Arc<Target>> {
         self.clusters.iter().find(|target| &*target.name == name)
+    }
+
+    /// The backend of a cluster that a lease sends a request to, if one does.
+    pub fn steered(&self, cluster: usize, method: &Method, exchange: u64) -> Option<usize> {
+        let steered = self.steering.iter().find(|one| one.cluster == cluster && one.methods.contains(method))?;
+        let mut left = self.dice.roll(STEERING, exchange);
+        steered.to.iter().find_map(|(backend, share)| {
+            left -= share.get();
+            (left < 0.0).then_some(*backend)
+        })
     }
 
     /// The faults that stand now and did not stand in `before`, and those that stood and do not any more.
@@ -221,7 +252,8 @@ impl Compiler {
         let generation = source.previous.map_or(1, |previous| previous.generation + 1);
         let lane = |fault: &Arc<Fault>| (fault.name().to_owned(), self.metrics.fault(fault.name()));
         let fault_lanes = faults.iter().map(lane).collect();
-        Ok(Snapshot { generation, listeners, clusters, faults, fault_lanes, dice: self.dice })
+        let steering = source.steering.iter().flat_map(|steering| steered(steering, &clusters)).collect();
+        Ok(Snapshot { generation, listeners, clusters, faults, fault_lanes, dice: self.dice, steering })
     }
 
     fn target(
@@ -404,6 +436,25 @@ impl Compiler {
             upstream,
         }
     }
+}
+
+/// The question that steering asks the dice, apart from those of faults.
+const STEERING: u64 = 0x5753;
+
+/// Resolves where a lease sends traffic, in every cluster that has one of its backends.
+fn steered(steering: &Steering, clusters: &[Arc<Target>]) -> Vec<Steered> {
+    let methods: Vec<Method> = steering.methods.iter().filter_map(|method| method.parse().ok()).collect();
+    let within = |(place, target): (usize, &Arc<Target>)| {
+        let backends = target.cluster.backends();
+        let to: Vec<(usize, Probability)> = steering
+            .to
+            .iter()
+            .filter(|(cluster, ..)| **cluster == *target.name)
+            .filter_map(|(_, name, share)| Some((backends.iter().position(|b| b.name() == name)?, *share)))
+            .collect();
+        (!to.is_empty()).then(|| Steered { methods: methods.clone(), cluster: place, to })
+    };
+    clusters.iter().enumerate().filter_map(within).collect()
 }
 
 /// The address as the resolver knows it.

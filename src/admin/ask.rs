@@ -123,7 +123,7 @@ impl Body for Text {
     }
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned + JsonSchema>(text: &str) -> Result<T, Refusal> {
     let text = if text.trim().is_empty() { "{}" } else { text };
     config::read(REQUEST, text).map_err(|problems| Refusal::problems("the body", problems))
 }

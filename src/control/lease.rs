@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::faults::Entry;
+use crate::{faults::Entry, snapshot::Steering};
 
 /// A lease that is renewed lasts this long after each renewal: a holder that was killed is noticed within it.
 pub const RENEWED: Duration = Duration::from_secs(10);
@@ -54,6 +54,8 @@ pub struct Lease {
     pub ends: Instant,
     /// Its faults, in the order they are tried.
     pub faults: Vec<(String, Entry)>,
+    /// Where traffic goes while it lives.
+    pub steering: Vec<Steering>,
 }
 
 /// The leases that are held, in the order they were taken.
@@ -128,7 +130,7 @@ mod tests {
     fn lease(ends: Instant, names: &[&str]) -> Lease {
         let entry = || serde_json::from_str::<Entry>(r#"{"do": {"latency": {"add": "1s"}}}"#).unwrap();
         let faults = names.iter().map(|n| ((*n).to_owned(), entry())).collect();
-        Lease { owner: Owner::Api { by: "test".into() }, ends, faults }
+        Lease { owner: Owner::Api { by: "test".into() }, ends, faults, steering: Vec::new() }
     }
 
     #[tokio::test(start_paused = true)]

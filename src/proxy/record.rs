@@ -17,7 +17,7 @@ use super::{
 use crate::{
     faults::{Fault, Plan},
     snapshot::{Listener, Target},
-    telemetry::{Class, Origin, access},
+    telemetry::{Class, Origin, access, method_place},
     upstream::{Active, Backend, Entered},
 };
 
@@ -43,6 +43,7 @@ pub struct Record {
     pub backend: Option<Tried>,
     /// What it holds until it is over.
     pub kept: Kept,
+    method: usize,
     status: StatusCode,
     origin: Origin,
     reason: Option<Reason>,
@@ -113,6 +114,7 @@ impl Record {
             attempts: 0,
             backend: None,
             kept: Kept::default(),
+            method: method_place(head.method.as_str()),
             status: StatusCode::OK,
             origin: Origin::Proxy,
             reason: None,
@@ -225,6 +227,8 @@ impl Record {
             lane.duration.observe(self.begun.elapsed());
             lane.retries.add(u64::from(self.attempts.saturating_sub(1)));
         }
+        let failed = (self.cut || self.status.is_server_error() || self.reason.is_some()).then_some(self.origin);
+        self.client.worker.shared.metrics.methods[self.method].lane(worker).ended(self.attempts, failed);
         for fault in self.faults() {
             if let Some(lanes) = self.view.fault_lanes.get(fault.name()) {
                 lanes.lane(worker).hits.inc();

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
 use tokio::time::Instant;
 
 use super::{
@@ -69,7 +69,8 @@ pub async fn send(
     if let Some(retry) = &route.retry {
         retry.request();
     }
-    let mut sending = Sending { asked, route, target, hash, tried: Vec::new(), body: Bodies::new(route, body) };
+    let (method, body) = (head.method.clone(), Bodies::new(route, body));
+    let mut sending = Sending { asked, route, target, hash, method, tried: Vec::new(), body };
     sending.run(head).await
 }
 
@@ -78,6 +79,7 @@ struct Sending<'s, 'a> {
     route: &'s Route,
     target: &'s Arc<Target>,
     hash: Option<u64>,
+    method: Method,
     tried: Vec<usize>,
     body: Bodies,
 }
@@ -103,6 +105,12 @@ impl Sending<'_, '_> {
     fn pick(&mut self) -> Result<usize, Ending> {
         let worker = &self.asked.client.worker;
         let turn = worker.turn(&self.target.name);
+        if self.tried.is_empty()
+            && let Some(cluster) = self.route.cluster
+            && let Some(index) = self.asked.view.steered(cluster, &self.method, self.asked.record.number)
+        {
+            return Ok(index);
+        }
         let (hash, tried, now) = (self.hash, &self.tried, Instant::now());
         let picked = worker.draw(|stream| self.target.cluster.pick(&mut Choice { now, turn, hash, tried, stream }));
         match (picked, self.tried.last()) {

@@ -96,15 +96,18 @@ struct App {
     end: CancellationToken,
     admin: SocketAddr,
     demo: Option<Demo>,
+    /// Ends the built-in services.
+    demo_stop: CancellationToken,
     tasks: tokio::task::JoinSet<()>,
 }
 
 async fn start(mut plan: Plan) -> Result<u8, StartError> {
     let seed = plan.seed.unwrap_or_else(fresh_seed);
     let end = CancellationToken::new();
+    let demo_stop = end.child_token();
     let demo = match &plan.document {
         Some(_) => None,
-        None => Some(Demo::start(seed, end.child_token()).await.map_err(StartError::system("the demo did not start"))?),
+        None => Some(Demo::start(seed, demo_stop.clone()).await.map_err(StartError::system("the demo did not start"))?),
     };
     let written = match (plan.document.take(), &demo) {
         (Some(written), _) => written,
@@ -112,7 +115,8 @@ async fn start(mut plan: Plan) -> Result<u8, StartError> {
         (None, None) => unreachable!("without a document the demo runs"),
     };
     let mut orders = signals::listen().map_err(StartError::system("signals cannot be heard"))?;
-    let (mut app, admin) = App::start(&plan, &written, seed, demo, end).await?;
+    let (mut app, admin) = App::start(&plan, &written, seed, end).await?;
+    (app.demo, app.demo_stop) = (demo, demo_stop);
     let (stage, feed) = (sync::watch::channel(None).0, Feed::default());
     app.serve_admin(admin, &stage, &feed, &plan);
     app.watch(&written, &plan);
@@ -146,7 +150,6 @@ impl App {
         plan: &Plan,
         written: &Written,
         seed: u64,
-        demo: Option<Demo>,
         end: CancellationToken,
     ) -> Result<(Self, (TcpListener, Guard)), StartError> {
         let document = &written.document;
@@ -175,7 +178,8 @@ impl App {
         tasks.spawn(prober::run(control.subscribe(), events.clone()));
         let address = admin.0.local_addr().map_err(StartError::system("the admin API has no address"))?;
         let drain = document.drain;
-        let app = Self { control, metrics, events, workers, drain, end, admin: address, demo, tasks };
+        let demo_stop = end.child_token();
+        let app = Self { control, metrics, events, workers, drain, end, admin: address, demo: None, demo_stop, tasks };
         Ok((app, admin))
     }
 
@@ -238,6 +242,11 @@ impl App {
 
     /// Ends gently: not ready, then nothing new, then what runs may end; a second order ends at once.
     async fn end(mut self, orders: &mut signals::Orders) {
+        if let Some(demo) = &self.demo {
+            // First the visitors leave, then the proxy closes behind them.
+            self.demo_stop.cancel();
+            let _ = tokio::time::timeout(LAST_TASKS, demo.ended()).await;
+        }
         self.metrics.draining.store(true, std::sync::atomic::Ordering::Relaxed);
         self.events.tell(Event::DrainBegun { limit: Span(self.drain.limit.0) });
         let drained = async {
@@ -259,9 +268,6 @@ impl App {
             () = again => tracing::warn!("told to end again: connections that are open are cut"),
         }
         self.end.cancel();
-        if let Some(demo) = &self.demo {
-            let _ = tokio::time::timeout(LAST_TASKS, demo.ended()).await;
-        }
         self.tasks.abort_all();
     }
 }

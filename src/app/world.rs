@@ -161,14 +161,15 @@ impl Proxy {
         }
     }
 
-    /// Checks in a row that failed: at least as many as it takes to call a backend unhealthy.
+    /// Checks in a row that failed: at least as many as it takes to call a backend unhealthy. One that a fault stands
+    /// before is ill because it was meant to be, and does not count.
     fn failing(&self) -> BTreeMap<String, u32> {
         let snapshot = self.control.snapshot();
         let ill = snapshot.clusters.iter().flat_map(|target| {
             let most = target.settings.health.as_ref().map_or(0, |health| health.unhealthy_after());
-            let backends = target.cluster.backends().iter();
-            let ill = backends.filter(|backend| backend.condition() == Condition::Unhealthy);
-            ill.map(move |backend| (format!("{}/{}", target.name, backend.name()), most))
+            let backends = target.cluster.backends().iter().zip(&target.faults);
+            let ill = backends.filter(|(b, faults)| faults.is_empty() && b.condition() == Condition::Unhealthy);
+            ill.map(move |(backend, _)| (format!("{}/{}", target.name, backend.name()), most))
         });
         ill.collect()
     }

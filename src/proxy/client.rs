@@ -111,12 +111,13 @@ impl Client {
 
     /// The listener as it is in a snapshot; one that is gone serves its connections to their end.
     pub fn listener(&self, view: &View) -> Arc<Listener> {
+        let mut listener = self.listener.borrow_mut();
         if self.generation.replace(view.generation) != view.generation
-            && let Some(newer) = view.listeners.get(&*self.listener.borrow().name.clone())
+            && let Some(newer) = view.listeners.get(&listener.name)
         {
-            *self.listener.borrow_mut() = newer.clone();
+            *listener = newer.clone();
         }
-        self.listener.borrow().clone()
+        listener.clone()
     }
 
     /// Says what the connection speaks.

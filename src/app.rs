@@ -14,15 +14,15 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{net::TcpListener, runtime, sync};
 use tokio_util::sync::CancellationToken;
 
-use self::{signals::Order, workers::Workers};
 pub use self::plan::{Incident, Plan, Written};
+use self::{signals::Order, workers::Workers};
 use crate::{
     admin::{self, Desk, Feed, Guard, Stage},
     config::{self, Document},
@@ -107,7 +107,11 @@ async fn start(mut plan: Plan) -> Result<u8, StartError> {
     let demo_stop = end.child_token();
     let demo = match &plan.document {
         Some(_) => None,
-        None => Some(Demo::start(seed, demo_stop.clone()).await.map_err(StartError::system("the demo did not start"))?),
+        None => Some(
+            Demo::start(seed, demo_stop.clone())
+                .await
+                .map_err(StartError::system("the demo did not start"))?,
+        ),
     };
     let written = match (plan.document.take(), &demo) {
         (Some(written), _) => written,
@@ -121,7 +125,18 @@ async fn start(mut plan: Plan) -> Result<u8, StartError> {
     app.serve_admin(admin, &stage, &feed, &plan);
     app.watch(&written, &plan);
     let status = match plan.incident.take() {
-        Some(incident) => incident::run(&app, incident, &plan, seed, &stage, feed, &mut orders).await,
+        Some(incident) => {
+            Box::pin(incident::run(
+                &app,
+                incident,
+                &plan,
+                seed,
+                &stage,
+                feed,
+                &mut orders,
+            ))
+            .await
+        }
         None => {
             app.say_where();
             app.attend(&mut orders).await;
@@ -136,11 +151,18 @@ async fn start(mut plan: Plan) -> Result<u8, StartError> {
 fn built_in(demo: &Demo) -> Result<Written, StartError> {
     let text = demo.document();
     let loaded = config::read_document("built-in", &text)?;
-    Ok(Written { file: None, name: "built-in".into(), text, document: loaded.document })
+    Ok(Written {
+        file: None,
+        name: "built-in".into(),
+        text,
+        document: loaded.document,
+    })
 }
 
 fn fresh_seed() -> u64 {
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let clock = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     // Short enough to be typed again.
     crate::units::stable_hash(&clock.as_nanos().to_le_bytes()) % 1_000_000
 }
@@ -155,19 +177,19 @@ impl App {
         let document = &written.document;
         let count = plan.workers.map_or_else(default_workers, Into::into);
         let (metrics, events) = (Metrics::new(count), Events::default());
-        let folder = written.file.as_deref().map_or_else(|| PathBuf::from("."), config::folder);
+        let folder = written
+            .file
+            .as_deref()
+            .map_or_else(|| PathBuf::from("."), config::folder);
         let admin = bind_admin(document, plan.admin, &folder).await?;
-        let state = plan.state.clone().or_else(|| document.state_folder.as_ref().map(|state| folder.join(state)));
+        let state = plan
+            .state
+            .clone()
+            .or_else(|| document.state_folder.as_ref().map(|state| folder.join(state)));
         let history = History::open(state.map(|state| state.join("history")))
             .map_err(StartError::system("the state folder cannot be used"))?;
-        let compiler = Compiler {
-            directory: Directory::system(runtime::Handle::current()),
-            metrics: metrics.clone(),
-            workers: count,
-            folder,
-            dice: Dice::new(seed),
-            next_id: AtomicU64::new(1),
-        };
+        let directory = Directory::system(runtime::Handle::current());
+        let compiler = Compiler::new(directory, metrics.clone(), count, folder, Dice::new(seed));
         let author = Author::new(whoami(), "start");
         let revision = (author, written.name.as_str(), written.text.as_str());
         let control = Control::start(document.clone(), revision, compiler, history, events.clone())?;
@@ -176,10 +198,24 @@ impl App {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(control.clone().expire_leases());
         tasks.spawn(prober::run(control.subscribe(), events.clone()));
-        let address = admin.0.local_addr().map_err(StartError::system("the admin API has no address"))?;
+        let address = admin
+            .0
+            .local_addr()
+            .map_err(StartError::system("the admin API has no address"))?;
         let drain = document.drain;
         let demo_stop = end.child_token();
-        let app = Self { control, metrics, events, workers, drain, end, admin: address, demo: None, demo_stop, tasks };
+        let app = Self {
+            control,
+            metrics,
+            events,
+            workers,
+            drain,
+            end,
+            admin: address,
+            demo: None,
+            demo_stop,
+            tasks,
+        };
         Ok((app, admin))
     }
 
@@ -190,7 +226,10 @@ impl App {
         feed: &Feed,
         plan: &Plan,
     ) {
-        let stage = Stage { drill: stage.subscribe(), feed: feed.clone() };
+        let stage = Stage {
+            drill: stage.subscribe(),
+            feed: feed.clone(),
+        };
         let (control, metrics) = (self.control.clone(), self.metrics.clone());
         let desk = Desk::new(control, metrics, stage, plan.reports.clone(), self.end.clone());
         self.tasks.spawn(admin::serve(listener, desk, guard));
@@ -199,10 +238,15 @@ impl App {
     /// Follows the document's file and the panic file.
     fn watch(&mut self, written: &Written, plan: &Plan) {
         if let Some(file) = &written.file {
-            self.tasks.spawn(watch::document(self.control.clone(), file.clone()));
+            self.tasks
+                .spawn(watch::document(self.control.clone(), file.clone()));
         }
         let folder = written.file.as_deref().map(config::folder).unwrap_or_default();
-        let state = written.document.state_folder.as_ref().map(|state| folder.join(state));
+        let state = written
+            .document
+            .state_folder
+            .as_ref()
+            .map(|state| folder.join(state));
         if let Some(state) = plan.state.clone().or(state) {
             self.tasks.spawn(watch::panic_file(self.control.clone(), state));
         }
@@ -247,8 +291,12 @@ impl App {
             self.demo_stop.cancel();
             let _ = tokio::time::timeout(LAST_TASKS, demo.ended()).await;
         }
-        self.metrics.draining.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.events.tell(Event::DrainBegun { limit: Span(self.drain.limit.0) });
+        self.metrics
+            .draining
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.events.tell(Event::DrainBegun {
+            limit: Span(self.drain.limit.0),
+        });
         let drained = async {
             tokio::time::sleep(self.drain.delay.0).await;
             self.workers.drain().await
@@ -281,7 +329,9 @@ fn default_workers() -> usize {
 }
 
 fn whoami() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into())
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "unknown".into())
 }
 
 async fn bind_admin(
@@ -296,7 +346,10 @@ async fn bind_admin(
     let listener = bound.into_iter().next().map(TcpListener::from_std);
     match listener {
         Some(Ok(listener)) => Ok((listener, guard)),
-        Some(Err(error)) => Err(StartError::System { what: "the admin API cannot listen", error }),
+        Some(Err(error)) => Err(StartError::System {
+            what: "the admin API cannot listen",
+            error,
+        }),
         None => unreachable!("one socket was asked for"),
     }
 }

@@ -73,7 +73,12 @@ fn ways(document: &Document) -> Vec<(String, String, String, String)> {
         for (route, cluster) in settings.ways(listener) {
             let backends = document.clusters.get(&cluster).map(|cluster| &cluster.backends);
             for backend in backends.into_iter().flatten() {
-                ways.push((listener.to_owned(), route.to_string(), cluster.to_string(), backend.name()));
+                ways.push((
+                    listener.to_owned(),
+                    route.to_string(),
+                    cluster.to_string(),
+                    backend.name(),
+                ));
             }
         }
     }
@@ -82,12 +87,20 @@ fn ways(document: &Document) -> Vec<(String, String, String, String)> {
 
 /// Whether the scope is one that the document binds to the fault's role.
 fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
-    let Some(role) = &fault.entry().r#where.role else { return true };
+    let Some(role) = &fault.entry().r#where.role else {
+        return true;
+    };
     let is_bound = |target: &Target| {
         scope.cluster == Some(target.cluster.as_str())
-            && target.backend.as_deref().is_none_or(|backend| scope.backend == Some(backend))
+            && target
+                .backend
+                .as_deref()
+                .is_none_or(|backend| scope.backend == Some(backend))
     };
-    document.roles.get(role).is_some_and(|targets| targets.iter().any(is_bound))
+    document
+        .roles
+        .get(role)
+        .is_some_and(|targets| targets.iter().any(is_bound))
 }
 
 /// Each once, in the order of the first.

@@ -1,10 +1,6 @@
 //! One incident, from the invitation to look at it to its verdict.
 
-use std::{
-    io::Write,
-    path::Path,
-    sync::Arc,
-};
+use std::{io::Write, path::Path, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::watch;
@@ -25,19 +21,42 @@ pub(super) async fn run(
     feed: Feed,
     orders: &mut Orders,
 ) -> Result<u8, StartError> {
-    let Incident { profile, mode, compression, exit } = incident;
-    let settings = Settings { mode, compression, seed, max_wall: None };
+    let Incident {
+        profile,
+        mode,
+        compression,
+        exit,
+    } = incident;
+    let settings = Settings {
+        mode,
+        compression,
+        seed,
+        max_wall: None,
+    };
     let name = format!("{}-{}", profile.name, moment());
-    let script = Script::new(profile, &world::bindings(&app.control.document()), settings).map_err(|unfit| {
-        StartError::Unfit(unfit.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let script =
+        Script::new(profile, &world::bindings(&app.control.document()), settings).map_err(|unfit| {
+            StartError::Unfit(
+                unfit
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+        })?;
     let folder = plan.reports.join(&name);
     std::fs::create_dir_all(&folder).map_err(StartError::system("the folder for reports cannot be made"))?;
     let journal = Journal::create(&folder.join(JOURNAL), &name).await;
     let journal = journal.map_err(StartError::system("the journal cannot be written"))?;
-    let visits = app.demo.as_ref().map(|demo| demo.visit());
+    let visits = app.demo.as_ref().map(crate::demo::Demo::visit);
     invite(app, &script, &folder, plan.json);
-    let world = world::Proxy::new(&app.control, &app.metrics, &app.workers.held, &name, script.profile());
+    let world = world::Proxy::new(
+        &app.control,
+        &app.metrics,
+        &app.workers.held,
+        &name,
+        script.profile(),
+    );
     let (remote, inbox) = drill::remote();
     stage.send_replace(Some(admin::Drill {
         name: name.clone(),
@@ -46,7 +65,7 @@ pub(super) async fn run(
     }));
     let mut watcher = (Terminal::stderr(), feed);
     let running = drill::run(script, &world, journal, &mut watcher, inbox);
-    let (outcome, ended) = steer(app, &remote, orders, running).await;
+    let (outcome, ended) = Box::pin(steer(app, &remote, orders, running)).await;
     drop(visits);
     let status = conclude(&folder, &outcome, plan.json);
     if !exit && !ended && !matches!(outcome.ending, Ending::Interrupted(_)) {
@@ -86,7 +105,10 @@ async fn steer(
 
 /// A moment as part of a folder's name, which sorts by time.
 fn moment() -> String {
-    Timestamp::now().to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M%S").to_string()
+    Timestamp::now()
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y%m%d-%H%M%S")
+        .to_string()
 }
 
 /// Says where to look.
@@ -102,14 +124,28 @@ fn invite(app: &App, script: &Script, folder: &Path, json: bool) {
             (crate::config::Protocol::Http, false) => "http://",
             (crate::config::Protocol::Tcp, _) => "tcp://",
         };
-        lines.push(format!("  {:<10} {scheme}{}", listener.name, listener.sockets.bound()));
+        lines.push(format!(
+            "  {:<10} {scheme}{}",
+            listener.name,
+            listener.sockets.bound()
+        ));
     }
     if let Some(demo) = &app.demo {
-        lines.push(format!("  {:<10} psql -h {} -p {} shop", "database", demo.addresses.orders_db.ip(), demo.addresses.orders_db.port()));
+        lines.push(format!(
+            "  {:<10} psql -h {} -p {} shop",
+            "database",
+            demo.addresses.orders_db.ip(),
+            demo.addresses.orders_db.port()
+        ));
     }
     lines.push(format!("  {:<10} http://{}", "admin", app.admin));
     lines.push(format!("  {:<10} {}", "reports", folder.display()));
-    lines.push(format!("  {:<10} {} (repeat this run with --seed {})", "seed", script.seed(), script.seed()));
+    lines.push(format!(
+        "  {:<10} {} (repeat this run with --seed {})",
+        "seed",
+        script.seed(),
+        script.seed()
+    ));
     lines.push("  Ctrl-C ends it and leaves nothing broken".into());
     tell(&lines);
 }
@@ -123,7 +159,10 @@ fn conclude(folder: &Path, outcome: &Outcome, json: bool) -> u8 {
     let journal = std::fs::read_to_string(folder.join(JOURNAL));
     match journal.and_then(|text| report::save(&report::Report::of(&text), folder)) {
         Ok(saved) => lines.push(format!("report: {}", saved.markdown.display())),
-        Err(error) => lines.push(format!("the report could not be written: {error}; the journal is in {}", folder.display())),
+        Err(error) => lines.push(format!(
+            "the report could not be written: {error}; the journal is in {}",
+            folder.display()
+        )),
     }
     if json {
         let text = std::fs::read_to_string(folder.join("report.json")).unwrap_or_default();
@@ -137,7 +176,10 @@ fn conclude(folder: &Path, outcome: &Outcome, json: bool) -> u8 {
 
 fn hint(app: &App, json: bool) {
     if !json {
-        tell(&[format!("The services go on, healthy, until Ctrl-C; `chaosproxy status --admin {}` shows them.", app.admin)]);
+        tell(&[format!(
+            "The services go on, healthy, until Ctrl-C; `chaosproxy status --admin {}` shows them.",
+            app.admin
+        )]);
     }
 }
 

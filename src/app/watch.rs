@@ -30,8 +30,11 @@ pub(super) async fn document(control: Arc<Control>, file: PathBuf) {
         }
     };
     // The folder is watched, not the file: editors replace files, and a ConfigMap swaps a link beside it.
-    let watcher = notify::recommended_watcher(told)
-        .and_then(|mut watcher| watcher.watch(&config::folder(&file), RecursiveMode::NonRecursive).map(|()| watcher));
+    let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
+        watcher
+            .watch(&config::folder(&file), RecursiveMode::NonRecursive)
+            .map(|()| watcher)
+    });
     let _watcher = match watcher {
         Ok(watcher) => watcher,
         Err(error) => {
@@ -41,7 +44,10 @@ pub(super) async fn document(control: Arc<Control>, file: PathBuf) {
     };
     let mut before = std::fs::read_to_string(&file).ok();
     while changes.recv().await.is_some() {
-        while time::timeout(QUIET, changes.recv()).await.is_ok_and(|more| more.is_some()) {}
+        while time::timeout(QUIET, changes.recv())
+            .await
+            .is_ok_and(|more| more.is_some())
+        {}
         let now = std::fs::read_to_string(&file).ok();
         if now.is_some() && now != before {
             before = now;
@@ -53,7 +59,11 @@ pub(super) async fn document(control: Arc<Control>, file: PathBuf) {
 /// Reads the document's file again. A document that did not come from a file cannot be.
 pub(super) fn reload(control: &Control, via: &str) {
     let files = control.history();
-    let file = files.iter().rev().map(|revision| PathBuf::from(&revision.file)).find(|file| file.is_file());
+    let file = files
+        .iter()
+        .rev()
+        .map(|revision| PathBuf::from(&revision.file))
+        .find(|file| file.is_file());
     match file {
         Some(file) => read(control, &file, via),
         None => tracing::warn!("the document in force did not come from a file"),

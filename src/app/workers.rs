@@ -41,7 +41,8 @@ impl Workers {
         let drain = CancellationToken::new();
         let held = Arc::new(Held::default());
         let access = open_log(document, metrics)?;
-        let impostor = Impostor::new().inspect_err(|error| tracing::warn!(%error, "no bad certificates for `tls`"));
+        let impostor =
+            Impostor::new().inspect_err(|error| tracing::warn!(%error, "no bad certificates for `tls`"));
         let shared = Shared {
             truth: control.subscribe(),
             held: held.clone(),
@@ -55,17 +56,26 @@ impl Workers {
         for index in 0..count {
             let (shared, access) = (shared.clone(), access.clone());
             let (done, ended) = oneshot::channel();
-            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let local = runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
-                let Ok(local) = local else { return };
-                let pen = access.as_ref().map(|log| log.pen());
-                let left = local.block_on(worker::run(index, shared, pen, limit));
-                // The receiver is gone only when nobody waits any more.
-                let _ = done.send(left);
-            })?;
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    let local = runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build_local(Default::default());
+                    let Ok(local) = local else { return };
+                    let pen = access.as_ref().map(|log| log.pen());
+                    let left = local.block_on(worker::run(index, shared, pen, limit));
+                    // The receiver is gone only when nobody waits any more.
+                    let _ = done.send(left);
+                })?;
             threads.push((thread, ended));
         }
-        Ok(Self { threads, drain, held, access })
+        Ok(Self {
+            threads,
+            drain,
+            held,
+            access,
+        })
     }
 
     /// Takes no new connections, and waits until those that stand have ended or the limit is reached. Returns how many

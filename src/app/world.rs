@@ -53,11 +53,25 @@ struct State {
 
 /// What the document binds each role to, as a profile wants to know it.
 pub(super) fn bindings(document: &Document) -> Bindings {
-    let size = |cluster: &str| document.clusters.get(cluster).map_or(0, |cluster| cluster.backends.len());
+    let size = |cluster: &str| {
+        document
+            .clusters
+            .get(cluster)
+            .map_or(0, |cluster| cluster.backends.len())
+    };
     let bind = |(role, bound): (&str, &crate::route::OneOrMany<crate::config::Target>)| {
         let names: Vec<String> = bound.iter().map(ToString::to_string).collect();
-        let backends = bound.iter().map(|t| if t.backend.is_some() { 1 } else { size(&t.cluster) }).max();
-        (role.to_owned(), Binding { target: names.join(", "), backends: backends.unwrap_or(0) })
+        let backends = bound
+            .iter()
+            .map(|t| if t.backend.is_some() { 1 } else { size(&t.cluster) })
+            .max();
+        (
+            role.to_owned(),
+            Binding {
+                target: names.join(", "),
+                backends: backends.unwrap_or(0),
+            },
+        )
     };
     document.roles.iter().map(bind).collect()
 }
@@ -72,12 +86,18 @@ impl Proxy {
         profile: &Profile,
     ) -> Self {
         let classes = profile.traffic.iter().map(|(class, methods)| {
-            let places: Vec<usize> = methods.methods.iter().map(|method| method_place(method)).collect();
+            let places: Vec<usize> = methods
+                .methods
+                .iter()
+                .map(|method| method_place(method))
+                .collect();
             (class.to_owned(), places)
         });
         let document = control.document();
         let roles = document.roles.iter().map(|(role, bound)| {
-            let places = bound.iter().map(|target| (target.cluster.clone(), target.backend.clone()));
+            let places = bound
+                .iter()
+                .map(|target| (target.cluster.clone(), target.backend.clone()));
             (role.to_owned(), places.collect())
         });
         Self {
@@ -118,7 +138,8 @@ impl Proxy {
     /// The roles that a backend plays.
     fn roles_of(&self, cluster: &str, backend: &str) -> impl Iterator<Item = &String> {
         self.roles.iter().filter_map(move |(role, places)| {
-            let is = |(c, b): &(String, Option<String>)| c == cluster && b.as_deref().is_none_or(|b| b == backend);
+            let is =
+                |(c, b): &(String, Option<String>)| c == cluster && b.as_deref().is_none_or(|b| b == backend);
             places.iter().any(is).then_some(role)
         })
     }
@@ -138,16 +159,29 @@ impl Proxy {
 
     fn see(&self, event: &Event, state: &mut State, sights: &mut Vec<Sight>) {
         match event {
-            Event::BalancerChanged { cluster, backend: Some(backend), .. } => {
+            Event::BalancerChanged {
+                cluster,
+                backend: Some(backend),
+                ..
+            } => {
                 let snapshot = self.control.snapshot();
                 let drained = snapshot.cluster(cluster).is_some_and(|target| {
-                    target.cluster.backends().iter().any(|b| b.name() == backend && b.is_drained())
+                    target
+                        .cluster
+                        .backends()
+                        .iter()
+                        .any(|b| b.name() == backend && b.is_drained())
                 });
                 if drained {
                     sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Drained));
                 }
             }
-            Event::HealthChanged { cluster, backend, healthy, .. } => {
+            Event::HealthChanged {
+                cluster,
+                backend,
+                healthy,
+                ..
+            } => {
                 let place = format!("{cluster}/{backend}");
                 if *healthy {
                     if state.failing.remove(&place).is_some() {
@@ -166,9 +200,14 @@ impl Proxy {
     fn failing(&self) -> BTreeMap<String, u32> {
         let snapshot = self.control.snapshot();
         let ill = snapshot.clusters.iter().flat_map(|target| {
-            let most = target.settings.health.as_ref().map_or(0, |health| health.unhealthy_after());
+            let most = target
+                .settings
+                .health
+                .as_ref()
+                .map_or(0, crate::upstream::health::HealthSettings::unhealthy_after);
             let backends = target.cluster.backends().iter().zip(&target.faults);
-            let ill = backends.filter(|(b, faults)| faults.is_empty() && b.condition() == Condition::Unhealthy);
+            let ill =
+                backends.filter(|(b, faults)| faults.is_empty() && b.condition() == Condition::Unhealthy);
             ill.map(move |(backend, _)| (format!("{}/{}", target.name, backend.name()), most))
         });
         ill.collect()
@@ -178,8 +217,13 @@ impl Proxy {
 impl World for Proxy {
     fn begin(&self, lease: Duration, steering: &[Steer]) -> Result<(), Refusal> {
         let refuse = |error: crate::control::ChangeError| Refusal(error.to_string());
-        let owner = Owner::Drill { drill: self.name.clone() };
-        let id = self.control.take_lease(owner, lease, Vec::new()).map_err(refuse)?;
+        let owner = Owner::Drill {
+            drill: self.name.clone(),
+        };
+        let id = self
+            .control
+            .take_lease(owner, lease, Vec::new())
+            .map_err(refuse)?;
         let mut state = self.state();
         state.lease = Some((id, lease));
         state.begun = true;
@@ -192,14 +236,23 @@ impl World for Proxy {
                 };
                 places.filter_map(of).collect::<Vec<_>>()
             };
-            Steering { methods: steer.methods.clone(), to: steer.to.iter().flat_map(place).collect() }
+            Steering {
+                methods: steer.methods.clone(),
+                to: steer.to.iter().flat_map(place).collect(),
+            }
         };
-        self.control.steer(id, steering.iter().map(steer).collect()).map_err(refuse)
+        self.control
+            .steer(id, steering.iter().map(steer).collect())
+            .map_err(refuse)
     }
 
     fn hold(&self, faults: &[Named]) -> Result<(), Refusal> {
-        let Some((id, _)) = self.state().lease else { return Err(Refusal("the lease is gone".into())) };
-        self.control.replace(id, faults.to_vec()).map_err(|error| Refusal(error.to_string()))
+        let Some((id, _)) = self.state().lease else {
+            return Err(Refusal("the lease is gone".into()));
+        };
+        self.control
+            .replace(id, faults.to_vec())
+            .map_err(|error| Refusal(error.to_string()))
     }
 
     fn renew(&self) -> bool {
@@ -220,7 +273,10 @@ impl World for Proxy {
             let known = state.hits.entry(status.fault.name().to_owned()).or_default();
             *known = (*known).max(status.fault.hits());
         }
-        let traffic = self.classes.iter().map(|(class, places)| (class.clone(), self.counts(places)));
+        let traffic = self
+            .classes
+            .iter()
+            .map(|(class, places)| (class.clone(), self.counts(places)));
         Observed {
             traffic: Traffic(traffic.collect()),
             hits: state.hits.clone(),
@@ -238,4 +294,3 @@ impl World for Proxy {
         }
     }
 }
-

@@ -226,7 +226,14 @@ mod tests {
         let document = plan.document.unwrap().document;
         assert_eq!(document.clusters.get("app").unwrap().backends.len(), 2);
         assert_eq!(
-            document.roles.get("http.replica").unwrap().to_string(),
+            document
+                .roles
+                .get("http.replica")
+                .unwrap()
+                .iter()
+                .next()
+                .unwrap()
+                .to_string(),
             "app/app-b"
         );
     }

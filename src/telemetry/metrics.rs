@@ -106,7 +106,9 @@ impl BackendLane {
 }
 
 /// The methods that are counted apart; the last stands for all others.
-pub const METHODS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "other"];
+pub const METHODS: [&str; 8] = [
+    "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "other",
+];
 
 /// What a worker counts for a method: what users saw, retries apart. A drill adds these up to its classes of traffic.
 #[derive(Debug, Default)]
@@ -138,7 +140,10 @@ impl MethodLane {
 
 /// The place of a method in [`METHODS`].
 pub fn method_place(method: &str) -> usize {
-    METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1)
+    METHODS
+        .iter()
+        .position(|known| *known == method)
+        .unwrap_or(METHODS.len() - 1)
 }
 
 /// What a worker counts for a fault.

@@ -14,7 +14,8 @@ mod shard;
 
 pub use labels::{Attempt, Class, Origin};
 pub use metrics::{
-    BackendLane, ClusterLane, FaultLane, ListenerLane, METHODS, MethodLane, Metrics, RequestLane, RouteMetrics, method_place,
+    BackendLane, ClusterLane, FaultLane, ListenerLane, METHODS, MethodLane, Metrics, RequestLane,
+    RouteMetrics, method_place,
 };
 pub use scrape::{CONTENT_TYPE, Gauge};
 pub use shard::{Counter, Histogram, Level, Sharded};

@@ -317,7 +317,7 @@ impl Asked<'_> {
             plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
         }
         if !plan.is_empty() {
-            let course = exchange::open(&mut plan, &self.client.worker.shared.held, Some(&mut head)).await;
+            let course = Box::pin(exchange::open(&mut plan, &self.client.worker.shared.held, Some(&mut head))).await;
             let result = self.open(course, route, &mut head, body, &mut plan).await;
             self.record.kept.client = Some(plan);
             return result;
@@ -364,10 +364,10 @@ impl Asked<'_> {
             slot.set(self.record.begun + limit);
             slot
         });
-        let sending = send::send(self, route, head, body, upgrade);
+        let mut sending = std::pin::pin!(send::send(self, route, head, body, upgrade));
         let answered = match &whole {
             None => sending.await,
-            Some(whole) => whole.race(sending).await.unwrap_or_else(|_| {
+            Some(whole) => whole.race(sending.as_mut()).await.unwrap_or_else(|_| {
                 Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
             }),
         };
@@ -493,7 +493,7 @@ impl Asked<'_> {
             .filter(|plan| !plan.is_empty())
         {
             let before = head.status;
-            let course = exchange::reply(plan, &self.client.worker.shared.held, &mut head).await;
+            let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }

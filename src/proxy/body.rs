@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{deadline::Deadline, error::Reason, flow::Shaping};
 use crate::{
     faults::{Cut, Piece},
-    wire::http1,
+    wire::http1::{self, Flaw},
 };
 
 /// Why a body ended before its end.
@@ -37,6 +37,22 @@ pub enum BodyError {
     /// A fault cut it.
     #[error("cut by a fault")]
     Cut(Cut),
+}
+
+impl BodyError {
+    /// What the error says of a client whose body it ended.
+    fn blame(&self) -> Reason {
+        let flaw = match self {
+            Self::Cut(_) => return Reason::Injected,
+            Self::Source(error) => error.downcast_ref::<http1::Error>(),
+            _ => None,
+        };
+        match flaw {
+            Some(http1::Error::Garbage(Flaw::BodyTooLarge)) => Reason::BodyTooLarge,
+            Some(http1::Error::Garbage(_)) => Reason::BadRequest,
+            _ => Reason::ClientGone,
+        }
+    }
 }
 
 /// What polling a body gives.
@@ -322,10 +338,7 @@ impl Guard {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let cut = matches!(error, BodyError::Cut(_));
-                progress
-                    .blame
-                    .set(Some(if cut { Reason::Injected } else { Reason::ClientGone }));
+                progress.blame.set(Some(error.blame()));
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => Poll::Ready(None),

@@ -62,6 +62,8 @@ pub struct Shared {
     pub impostor: Option<Impostor>,
     /// Cancelled when no new connections are to be taken and what runs is to end.
     pub drain: CancellationToken,
+    /// Cancelled by a worker that cannot go on: the process is to drain and end.
+    pub failed: CancellationToken,
 }
 
 /// One worker.
@@ -276,9 +278,19 @@ impl Drop for Serving {
 /// connections were still open then.
 pub async fn run(index: usize, shared: Shared, pen: Option<Pen>, drain_limit: Duration) -> usize {
     let worker = Worker::new(index, shared, pen);
-    let deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
-    let looks = tokio::task::spawn_local(worker.clone().look_after());
-    worker.clone().follow().await;
+    let mut deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
+    let mut looks = tokio::task::spawn_local(worker.clone().look_after());
+    let mut following = tokio::task::spawn_local(worker.clone().follow());
+    // A connection's panic ends its own task and no more. One of these ends the worker: it finishes what runs.
+    let panicked = tokio::select! {
+        followed = &mut following => followed.is_err(),
+        _ = &mut deadlines => true,
+        _ = &mut looks => true,
+    };
+    if panicked {
+        worker.shared.failed.cancel();
+        worker.shared.drain.cancelled().await;
+    }
     worker.drain();
     worker.tasks.close();
     let ended = tokio::time::timeout(drain_limit, worker.tasks.wait()).await;

@@ -46,7 +46,7 @@ impl Answer for Html {
 }
 
 /// Shows the page.
-pub(super) fn show(desk: &Desk, _: Ask) -> Result<Html, Refusal> {
+pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Html, Refusal> {
     Ok(Html(page(&status::status(desk))))
 }
 

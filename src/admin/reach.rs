@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Document, route_name},
+    config::{Document, Target},
     faults::{Fault, Leg, Scope},
     units::Probability,
 };
@@ -70,17 +70,13 @@ impl Reach {
 fn ways(document: &Document) -> Vec<(String, String, String, String)> {
     let mut ways = Vec::new();
     for (listener, settings) in document.listeners.iter() {
-        for (place, route) in settings.table().iter().enumerate() {
-            let name = route_name(listener, place, route);
-            let backends = document
-                .clusters
-                .get(&route.cluster)
-                .map(|cluster| &cluster.backends);
+        for (route, cluster) in settings.ways(listener) {
+            let backends = document.clusters.get(cluster).map(|cluster| &cluster.backends);
             for backend in backends.into_iter().flatten() {
                 ways.push((
                     listener.to_owned(),
-                    name.clone(),
-                    route.cluster.clone(),
+                    route.to_string(),
+                    cluster.to_string(),
                     backend.name(),
                 ));
             }
@@ -94,13 +90,17 @@ fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
     let Some(role) = &fault.entry().r#where.role else {
         return true;
     };
-    document.roles.get(role).is_some_and(|target| {
+    let is_bound = |target: &Target| {
         scope.cluster == Some(target.cluster.as_str())
             && target
                 .backend
                 .as_deref()
                 .is_none_or(|backend| scope.backend == Some(backend))
-    })
+    };
+    document
+        .roles
+        .get(role)
+        .is_some_and(|targets| targets.iter().any(is_bound))
 }
 
 /// Each once, in the order of the first.

@@ -1,12 +1,12 @@
 //! The router as its clients meet it, over the real control and without sockets.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -55,33 +55,80 @@ fn proxy() -> Proxy {
     proxy_with(Guard::default())
 }
 
+/// Serves an admin API on a socket of this machine, until it is told to end.
+pub(crate) async fn serve() -> (String, CancellationToken) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let desk = proxy().desk;
+    let end = desk.end.clone();
+    tokio::spawn(super::serve(listener, desk, Guard::default()));
+    (address, end)
+}
+
 fn proxy_with(guard: Guard) -> Proxy {
     let metrics = Metrics::new(1);
-    let compiler = Compiler::new(Directory::system(tokio::runtime::Handle::current()), metrics.clone(), 1, PathBuf::from("."), Dice::new(7));
-    let document = config::read_document("chaosproxy.yaml", DOCUMENT).unwrap().document;
+    let compiler = Compiler {
+        directory: Directory::system(tokio::runtime::Handle::current()),
+        metrics: metrics.clone(),
+        workers: 1,
+        folder: PathBuf::from("."),
+        dice: Dice::new(7),
+        next_id: 0.into(),
+    };
+    let document = config::read_document("chaosproxy.yaml", DOCUMENT)
+        .unwrap()
+        .document;
     let revision = (Author::new("root", "start"), "chaosproxy.yaml", DOCUMENT);
-    let control = Control::start(document, revision, compiler, History::default(), Events::default()).unwrap();
-    let stage = Stage { drill: watch::Sender::new(None).subscribe(), feed: Feed::default() };
-    let desk = Desk::new(control, metrics, stage, PathBuf::from("./reports"), CancellationToken::new());
-    Proxy { router: router(desk.clone(), guard), desk }
+    let control = Control::start(
+        document,
+        revision,
+        compiler,
+        History::default(),
+        Events::default(),
+    )
+    .unwrap();
+    let stage = Stage {
+        drill: watch::Sender::new(None).subscribe(),
+        feed: Feed::default(),
+    };
+    let desk = Desk::new(
+        control,
+        metrics,
+        stage,
+        PathBuf::from("./reports"),
+        CancellationToken::new(),
+    );
+    Proxy {
+        router: router(desk.clone(), guard),
+        desk,
+    }
 }
 
 impl Proxy {
     async fn ask(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
-        let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
+        let media = head
+            .headers
+            .get(header::CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap().to_owned());
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        Reply { status: head.status, media: media.unwrap_or_default(), text }
+        Reply {
+            status: head.status,
+            media: media.unwrap_or_default(),
+            text,
+        }
     }
 
     async fn get(&self, path: &str) -> Reply {
-        self.ask(request(Method::GET, path).body(Body::empty()).unwrap()).await
+        self.ask(request(Method::GET, path).body(Body::empty()).unwrap())
+            .await
     }
 
     async fn send(&self, method: Method, path: &str, body: &Value) -> Reply {
         let request = request(method, path).header(header::CONTENT_TYPE, "application/json");
-        self.ask(request.body(Body::from(body.to_string())).unwrap()).await
+        self.ask(request.body(Body::from(body.to_string())).unwrap())
+            .await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Reply {
@@ -90,5 +137,8 @@ impl Proxy {
 }
 
 fn request(method: Method, path: &str) -> http::request::Builder {
-    Request::builder().method(method).uri(path).header(header::HOST, "localhost:8474")
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost:8474")
 }

@@ -280,8 +280,13 @@ fn address(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::{admin::Kind, cli::trouble::Exit};
+    use crate::{
+        admin::{Add, Added, Admit, ClusterStatus, FaultStatus, Kind, Panicked, Status},
+        cli::trouble::Exit,
+    };
 
     #[test]
     fn addresses_are_taken_as_people_write_them() {
@@ -313,6 +318,42 @@ mod tests {
         let trouble = client.get::<serde_json::Value>("/").await.unwrap_err();
         assert_eq!(trouble.exit, Exit::Failed);
         assert!(trouble.next.contains("is chaosproxy running?"), "{trouble}");
+    }
+
+    #[tokio::test]
+    async fn both_sides_of_the_api_speak_the_same_types() {
+        let (address, end) = crate::admin::tests::serve().await;
+        let client = Client { address, token: None };
+        let status: Status = client.get("/api/v1/status").await.unwrap();
+        assert_eq!(status.clusters[0].backends[0].name, "app-a");
+        let faults = "{slow: {do: {latency: {add: 300ms}}, for: 5m}}";
+        let add = Add {
+            faults: crate::config::read("test", faults).unwrap(),
+            lease: false,
+        };
+        let added: Added = client.post("/api/v1/faults", &add).await.unwrap();
+        let listed: Vec<FaultStatus> = client.get("/api/v1/faults").await.unwrap();
+        assert_eq!(added.faults.len(), listed.len());
+        let changed: ClusterStatus = client
+            .post(
+                "/api/v1/clusters/app/admit",
+                &Admit {
+                    share: "25%".parse().unwrap(),
+                },
+            )
+            .await
+            .unwrap();
+        assert_eq!(changed.admitted.to_string(), "25%");
+        let panicked: Panicked = client.post("/api/v1/panic", &json!({})).await.unwrap();
+        assert_eq!(panicked.lifted, 1);
+        let refused = client.post::<_, Added>("/api/v1/faults", &add).await.unwrap_err();
+        assert_eq!(refused.exit, Exit::Panic);
+        let unknown = client
+            .delete::<FaultStatus>("/api/v1/faults/slow")
+            .await
+            .unwrap_err();
+        assert!(unknown.next.contains("faults list"), "{unknown}");
+        end.cancel();
     }
 
     #[test]

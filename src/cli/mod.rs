@@ -115,7 +115,7 @@ impl Command {
             Self::Panic(args) => wait_for(args.perform(terminal)),
             Self::Config(command) => wait_for(command.perform(terminal)),
             Self::Report(args) => args.perform(terminal),
-            Self::Schema(args) => args.perform(terminal),
+            Self::Schema(args) => args.perform(),
             Self::Completions(args) => args.perform(terminal),
             Self::Man(args) => args.perform(terminal),
         }

@@ -225,10 +225,13 @@ mod tests {
         .unwrap();
         let document = plan.document.unwrap().document;
         assert_eq!(document.clusters.get("app").unwrap().backends.len(), 2);
-        assert_eq!(
-            document.roles.get("http.replica").unwrap().to_string(),
-            "app/app-b"
-        );
+        let replica = document
+            .roles
+            .get("http.replica")
+            .unwrap()
+            .iter()
+            .map(ToString::to_string);
+        assert_eq!(replica.collect::<Vec<_>>(), ["app/app-b"]);
     }
 
     #[test]

@@ -32,17 +32,13 @@ enum What {
 }
 
 impl Args {
-    pub(super) fn perform(self, terminal: Terminal) -> Outcome {
+    pub(super) fn perform(self) -> Outcome {
         let schema = match self.what {
             What::Document => config::schema(),
             What::Profile => of_profiles(),
         };
         // A schema is JSON, whoever reads it.
-        Terminal {
-            json: true,
-            ..terminal
-        }
-        .show(&schema, Value::to_string)?;
+        Terminal { json: true }.show(&schema, Value::to_string)?;
         Ok(Exit::Ok)
     }
 }

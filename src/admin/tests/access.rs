@@ -10,7 +10,10 @@ tokens:
 ";
 
 fn guarded() -> Proxy {
-    proxy_with(Guard::new(Vec::new(), Some(Tokens::read("tokens.yaml", TOKENS).unwrap())))
+    proxy_with(Guard::new(
+        Vec::new(),
+        Some(Tokens::read("tokens.yaml", TOKENS).unwrap()),
+    ))
 }
 
 async fn status_with(proxy: &Proxy, token: &str, method: Method, path: &str) -> u16 {
@@ -18,7 +21,11 @@ async fn status_with(proxy: &Proxy, token: &str, method: Method, path: &str) -> 
     if !token.is_empty() {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    proxy.ask(request.body(Body::empty()).unwrap()).await.status.as_u16()
+    proxy
+        .ask(request.body(Body::empty()).unwrap())
+        .await
+        .status
+        .as_u16()
 }
 
 #[tokio::test]
@@ -41,15 +48,22 @@ async fn each_role_may_do_its_part() {
         ("", Method::GET, "/", 401),
     ];
     for (token, method, path, expected) in table {
-        assert_eq!(status_with(&proxy, token, method.clone(), path).await, expected, "{token} {method} {path}");
+        assert_eq!(
+            status_with(&proxy, token, method.clone(), path).await,
+            expected,
+            "{token} {method} {path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn every_endpoint_that_changes_something_needs_more_than_an_observer() {
     let proxy = guarded();
-    for endpoint in endpoints().into_iter().filter(|endpoint| endpoint.method != Method::GET) {
-        let path = endpoint.path.replace('{', "").replace('}', "");
+    for endpoint in endpoints()
+        .into_iter()
+        .filter(|endpoint| endpoint.method != Method::GET)
+    {
+        let path = endpoint.path.replace(['{', '}'], "");
         let status = status_with(&proxy, "observers-token-", endpoint.method.clone(), &path).await;
         assert_eq!(status, 403, "{} {path}", endpoint.method);
     }
@@ -59,7 +73,10 @@ async fn every_endpoint_that_changes_something_needs_more_than_an_observer() {
 async fn a_name_that_is_not_ours_is_misdirected() {
     let rebound = Request::get("/api/v1/status").header(header::HOST, "evil.example:8474");
     let reply = proxy().ask(rebound.body(Body::empty()).unwrap()).await;
-    assert_eq!((reply.status.as_u16(), reply.media.as_str()), (421, "application/problem+json"));
+    assert_eq!(
+        (reply.status.as_u16(), reply.media.as_str()),
+        (421, "application/problem+json")
+    );
     assert_eq!(reply.json()["type"], "urn:chaosproxy:misdirected");
     assert!(reply.json()["mend"].as_str().unwrap().contains("admin.names"));
 }
@@ -79,18 +96,39 @@ async fn what_is_not_there_says_where_to_look() {
     let proxy = proxy();
     let reply = proxy.get("/api/v2/status").await;
     assert_eq!(reply.status, 404);
-    assert!(reply.json()["mend"].as_str().unwrap().contains("/api/openapi.json"));
+    assert!(
+        reply.json()["mend"]
+            .as_str()
+            .unwrap()
+            .contains("/api/openapi.json")
+    );
     let reply = proxy.post("/api/v1/status", &json!({})).await;
-    assert_eq!((reply.status, reply.json()["type"].clone()), (StatusCode::METHOD_NOT_ALLOWED, json!("urn:chaosproxy:method-not-allowed")));
+    assert_eq!(
+        (reply.status, reply.json()["type"].clone()),
+        (
+            StatusCode::METHOD_NOT_ALLOWED,
+            json!("urn:chaosproxy:method-not-allowed")
+        )
+    );
 }
 
 #[tokio::test]
 async fn a_body_has_a_limit_and_a_type() {
     let proxy = proxy();
     let large = request(Method::POST, "/api/v1/faults").header(header::CONTENT_TYPE, "application/json");
-    assert_eq!(proxy.ask(large.body(Body::from(vec![b' '; 3 << 20])).unwrap()).await.status, 413);
-    let form = request(Method::POST, "/api/v1/faults").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    assert_eq!(proxy.ask(form.body(Body::from("faults=x")).unwrap()).await.status, 415);
+    assert_eq!(
+        proxy
+            .ask(large.body(Body::from(vec![b' '; 3 << 20])).unwrap())
+            .await
+            .status,
+        413
+    );
+    let form = request(Method::POST, "/api/v1/faults")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    assert_eq!(
+        proxy.ask(form.body(Body::from("faults=x")).unwrap()).await.status,
+        415
+    );
 }
 
 #[tokio::test]

@@ -21,7 +21,9 @@ use crate::{
 };
 
 mod access;
+mod drill;
 mod nouns;
+mod reference;
 
 const DOCUMENT: &str = "\
 listeners:
@@ -66,6 +68,14 @@ pub(crate) async fn serve() -> (String, CancellationToken) {
 }
 
 fn proxy_with(guard: Guard) -> Proxy {
+    let stage = Stage {
+        drill: watch::Sender::new(None).subscribe(),
+        feed: Feed::default(),
+    };
+    proxy_on(guard, stage, PathBuf::from("./reports"))
+}
+
+fn proxy_on(guard: Guard, stage: Stage, reports: PathBuf) -> Proxy {
     let metrics = Metrics::new(1);
     let compiler = Compiler {
         directory: Directory::system(tokio::runtime::Handle::current()),
@@ -87,17 +97,7 @@ fn proxy_with(guard: Guard) -> Proxy {
         Events::default(),
     )
     .unwrap();
-    let stage = Stage {
-        drill: watch::Sender::new(None).subscribe(),
-        feed: Feed::default(),
-    };
-    let desk = Desk::new(
-        control,
-        metrics,
-        stage,
-        PathBuf::from("./reports"),
-        CancellationToken::new(),
-    );
+    let desk = Desk::new(control, metrics, stage, reports, CancellationToken::new());
     Proxy {
         router: router(desk.clone(), guard),
         desk,

@@ -1,6 +1,6 @@
 //! The admin API's client: one request, one answer, and words for what goes wrong.
 
-use std::{fmt::Write as _, path::PathBuf, time::Duration};
+use std::{fmt::Write as _, io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
@@ -24,11 +24,17 @@ pub(super) struct Whereabouts {
         long,
         value_name = "ADDRESS",
         env = "CHAOSPROXY_ADMIN",
+        hide_env_values = true,
         default_value = "127.0.0.1:8474"
     )]
     pub(super) admin: String,
     /// The file that holds your token; CHAOSPROXY_TOKEN may hold the token itself
-    #[arg(long, value_name = "FILE", env = "CHAOSPROXY_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHAOSPROXY_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub(super) token_file: Option<PathBuf>,
 }
 
@@ -123,7 +129,7 @@ impl Client {
         let request = self.request(method, path, body)?;
         let stream = time::timeout(CONNECT_LIMIT, TcpStream::connect(&self.address))
             .await
-            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|error| self.unreachable(&error))?;
         match time::timeout(ANSWER_LIMIT, exchange(TokioIo::new(stream), request)).await {
             Ok(Ok(reply)) => Ok(reply),
@@ -173,9 +179,9 @@ impl Client {
         })
     }
 
-    fn unreachable(&self, error: &std::io::Error) -> Trouble {
+    fn unreachable(&self, error: &io::Error) -> Trouble {
         Trouble::new(
-            format!("nothing answers at {}: {error}", self.address),
+            format!("nothing answers at {}: {}", self.address, plain(error)),
             "is chaosproxy running? start it with `chaosproxy --config FILE`, or name its admin port with --admin",
         )
     }
@@ -213,6 +219,15 @@ where
         biased;
         reply = reply.as_mut() => reply,
         _ = connection => reply.await,
+    }
+}
+
+/// An error without its number.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::TimedOut => format!("no connection within {}s", CONNECT_LIMIT.as_secs()),
+        _ => error.to_string(),
     }
 }
 

@@ -19,23 +19,25 @@ use crate::{
     telemetry::log,
 };
 
-/// Serve a document, run an incident, or both (this is what `chaosproxy` without a command does)
+/// Serve a document, run an incident, or both; `run` may be left out
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  chaosproxy run --profile orm-break                       The built-in services; nothing else is needed
-  chaosproxy run --profile orm-break --wait 60 --exit      For CI: ends by itself, the exit status is the verdict
-  chaosproxy run --config chaosproxy.yaml                  Serve, until told to end
-  chaosproxy run --config chaosproxy.yaml --profile orm-break
-  chaosproxy run --backend app=127.0.0.1:9001              A quick start without a document, on port 8080
+  chaosproxy --profile orm-break                    On the built-in services; nothing else is needed
+  chaosproxy --profile orm-break --wait 60 --exit   For CI: the exit status is the verdict
+  chaosproxy --config chaosproxy.yaml               Serve, until told to end
+  chaosproxy --config chaosproxy.yaml --profile orm-break
+  chaosproxy --backend app=127.0.0.1:9001           A quick start without a document, on port 8080
 
-SIGTERM and Ctrl-C end it once what runs has ended, SIGHUP reads the document again, SIGUSR1 is the emergency button.")]
+SIGTERM and Ctrl-C end it once what runs has ended, SIGHUP reads the document again,
+SIGUSR1 is the emergency button.")]
 pub(super) struct Args {
     /// The document: listeners, clusters, roles
     #[arg(
         long,
         value_name = "FILE",
         env = "CHAOSPROXY_CONFIG",
+        hide_env_values = true,
         conflicts_with = "backends"
     )]
     config: Option<PathBuf>,
@@ -54,8 +56,8 @@ pub(super) struct Args {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "The incident")]
 struct Drill {
-    /// Who drives it
-    #[arg(long, value_enum, default_value_t)]
+    /// Who drives it: replay, the original team's acts at their times
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     mode: Mode,
     /// How many minutes of the story pass in a minute; by default what the profile says
     #[arg(long, value_name = "N", requires = "profile")]
@@ -83,11 +85,17 @@ struct Process {
     /// Where history and journals are kept; by default what the document says
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
-    /// The form of log lines
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    /// The form of log lines: text or json
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        hide_possible_values = true
+    )]
     log_format: log::Format,
-    /// What is logged: error, warn, info, debug, trace, or a filter such as info,chaosproxy::net=debug
-    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, default_value = log::DEFAULT_LEVEL)]
+    /// What is logged: error, warn, info, debug, trace, or as in info,chaosproxy::net=debug
+    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, hide_env_values = true, default_value = log::DEFAULT_LEVEL)]
     log: String,
 }
 
@@ -184,8 +192,6 @@ fn made_of(backends: &[Service]) -> Result<Written, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::cli::{Cli, Command};
 
@@ -193,7 +199,7 @@ mod tests {
 
     fn plan(line: &[&str]) -> Result<Plan, String> {
         let line = std::iter::once("chaosproxy").chain(line.iter().copied());
-        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        let cli = Cli::read(line).map_err(|error| error.to_string())?;
         let args = match cli.command {
             None => cli.run,
             Some(Command::Run(args)) => *args,

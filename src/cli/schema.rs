@@ -17,8 +17,8 @@ Examples:
 With the YAML language server, write this as the first line of a document:
   # yaml-language-server: $schema=chaosproxy.schema.json")]
 pub(super) struct Args {
-    /// What is to be described
-    #[arg(value_enum, default_value_t)]
+    /// What is to be described: document or profile
+    #[arg(value_enum, default_value_t, hide_possible_values = true)]
     what: What,
 }
 

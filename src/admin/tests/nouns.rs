@@ -343,32 +343,3 @@ async fn events_come_as_they_happen_and_a_silent_stream_is_kept_open() {
     proxy.desk.end.cancel();
     assert!(body.frame().await.is_none());
 }
-
-#[tokio::test]
-async fn router_and_openapi_name_the_same_endpoints() {
-    let proxy = proxy();
-    let document = proxy.get("/api/openapi.json").await.json();
-    let listed: usize = document["paths"]
-        .as_object()
-        .unwrap()
-        .values()
-        .map(|path| path.as_object().unwrap().len())
-        .sum();
-    assert_eq!(listed, endpoints().len());
-    for endpoint in endpoints() {
-        let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
-        assert_eq!(operation["summary"], endpoint.about);
-        let in_path = operation["parameters"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|p| p["in"] == "path")
-            .count();
-        assert_eq!(in_path, endpoint.path.matches('{').count(), "{}", endpoint.path);
-        let path = endpoint.path.replace(['{', '}'], "");
-        // Only its head: a stream of events has no end.
-        let request = request(endpoint.method, &path).body(Body::empty()).unwrap();
-        let status = proxy.router.clone().oneshot(request).await.unwrap().status();
-        assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
-    }
-}

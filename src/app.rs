@@ -1,6 +1,355 @@
 //! The composition root: binds, spawns and drains.
+//!
+//! The main thread carries the people's side (admin API, health checks, names, drill); every worker has a thread of its
+//! own. Both meet in the snapshot, which `control` publishes, and in the counters, which traffic writes.
 
+mod incident;
 mod plan;
+mod signals;
+mod watch;
+mod workers;
+mod world;
 
-pub use plan::{Incident, Plan, Written};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use tokio::{net::TcpListener, runtime, sync};
+use tokio_util::sync::CancellationToken;
+
+pub use self::plan::{Incident, Plan, Written};
+use self::{signals::Order, workers::Workers};
+use crate::{
+    admin::{self, Desk, Feed, Guard, Stage},
+    config::{self, Document},
+    control::{Author, ChangeError, Control, History},
+    demo::Demo,
+    net::{Directory, listen::BindError},
+    proxy::prober,
+    snapshot::Compiler,
+    telemetry::{
+        Metrics,
+        events::{Event, Events},
+    },
+    units::{Dice, Span},
+};
+
+/// Why the proxy could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The document is wrong, or something stands in its way.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// A file that the document names is wrong.
+    #[error("{0}")]
+    Problems(#[from] config::Problems),
+    /// The admin API cannot listen where it should.
+    #[error(transparent)]
+    Admin(#[from] BindError),
+    /// The admin API may not listen where it should.
+    #[error("{0}")]
+    Unguarded(String),
+    /// The incident does not fit the document.
+    #[error("{0}")]
+    Unfit(String),
+    /// The system refused something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}
+
+/// Runs the proxy until it is told to end, or its incident has ended; gives the exit status.
+///
+/// # Errors
+/// When it cannot start. Nothing stays bound then.
+pub fn run(plan: Plan) -> Result<u8, StartError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(StartError::system("no runtime"))?;
+    let status = runtime.block_on(start(plan));
+    // A lookup or a read that hangs must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    status
+}
+
+/// Everything that runs, and how to end it.
+struct App {
+    control: Arc<Control>,
+    metrics: Arc<Metrics>,
+    events: Events,
+    workers: Workers,
+    drain: config::Drain,
+    /// Ends the admin API and everything else on the people's side.
+    end: CancellationToken,
+    admin: SocketAddr,
+    demo: Option<Demo>,
+    /// Ends the built-in services.
+    demo_stop: CancellationToken,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+async fn start(mut plan: Plan) -> Result<u8, StartError> {
+    let seed = plan.seed.unwrap_or_else(fresh_seed);
+    let end = CancellationToken::new();
+    let demo_stop = end.child_token();
+    let demo = match &plan.document {
+        Some(_) => None,
+        None => Some(
+            Demo::start(seed, demo_stop.clone())
+                .await
+                .map_err(StartError::system("the demo did not start"))?,
+        ),
+    };
+    let written = match (plan.document.take(), &demo) {
+        (Some(written), _) => written,
+        (None, Some(demo)) => built_in(demo)?,
+        (None, None) => unreachable!("without a document the demo runs"),
+    };
+    let mut orders = signals::listen().map_err(StartError::system("signals cannot be heard"))?;
+    let (mut app, admin) = App::start(&plan, &written, seed, end).await?;
+    (app.demo, app.demo_stop) = (demo, demo_stop);
+    let (stage, feed) = (sync::watch::channel(None).0, Feed::default());
+    app.serve_admin(admin, &stage, &feed, &plan);
+    app.watch(&written, &plan);
+    let status = match plan.incident.take() {
+        Some(incident) => {
+            Box::pin(incident::run(
+                &app,
+                incident,
+                &plan,
+                seed,
+                &stage,
+                feed,
+                &mut orders,
+            ))
+            .await
+        }
+        None => {
+            app.say_where();
+            app.attend(&mut orders).await;
+            Ok(0)
+        }
+    };
+    app.end(&mut orders).await;
+    status
+}
+
+/// The document of the built-in services.
+fn built_in(demo: &Demo) -> Result<Written, StartError> {
+    let text = demo.document();
+    let loaded = config::read_document("built-in", &text)?;
+    Ok(Written {
+        file: None,
+        name: "built-in".into(),
+        text,
+        document: loaded.document,
+    })
+}
+
+fn fresh_seed() -> u64 {
+    let clock = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    // Short enough to be typed again.
+    crate::units::stable_hash(&clock.as_nanos().to_le_bytes()) % 1_000_000
+}
+
+impl App {
+    async fn start(
+        plan: &Plan,
+        written: &Written,
+        seed: u64,
+        end: CancellationToken,
+    ) -> Result<(Self, (TcpListener, Guard)), StartError> {
+        let document = &written.document;
+        let count = plan.workers.map_or_else(default_workers, Into::into);
+        let (metrics, events) = (Metrics::new(count), Events::default());
+        let folder = written
+            .file
+            .as_deref()
+            .map_or_else(|| PathBuf::from("."), config::folder);
+        let admin = bind_admin(document, plan.admin, &folder).await?;
+        let state = plan
+            .state
+            .clone()
+            .or_else(|| document.state_folder.as_ref().map(|state| folder.join(state)));
+        let history = History::open(state.map(|state| state.join("history")))
+            .map_err(StartError::system("the state folder cannot be used"))?;
+        let directory = Directory::system(runtime::Handle::current());
+        let compiler = Compiler::new(directory, metrics.clone(), count, folder, Dice::new(seed));
+        let author = Author::new(whoami(), "start");
+        let revision = (author, written.name.as_str(), written.text.as_str());
+        let control = Control::start(document.clone(), revision, compiler, history, events.clone())?;
+        let workers = Workers::start(count, &control, &metrics, &events, document)
+            .map_err(StartError::system("a worker did not start"))?;
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(control.clone().expire_leases());
+        tasks.spawn(prober::run(control.subscribe(), events.clone()));
+        let address = admin
+            .0
+            .local_addr()
+            .map_err(StartError::system("the admin API has no address"))?;
+        let drain = document.drain;
+        let demo_stop = end.child_token();
+        let app = Self {
+            control,
+            metrics,
+            events,
+            workers,
+            drain,
+            end,
+            admin: address,
+            demo: None,
+            demo_stop,
+            tasks,
+        };
+        Ok((app, admin))
+    }
+
+    fn serve_admin(
+        &mut self,
+        (listener, guard): (TcpListener, Guard),
+        stage: &sync::watch::Sender<Option<admin::Drill>>,
+        feed: &Feed,
+        plan: &Plan,
+    ) {
+        let stage = Stage {
+            drill: stage.subscribe(),
+            feed: feed.clone(),
+        };
+        let (control, metrics) = (self.control.clone(), self.metrics.clone());
+        let desk = Desk::new(control, metrics, stage, plan.reports.clone(), self.end.clone());
+        self.tasks.spawn(admin::serve(listener, desk, guard));
+    }
+
+    /// Follows the document's file and the panic file.
+    fn watch(&mut self, written: &Written, plan: &Plan) {
+        if let Some(file) = &written.file {
+            self.tasks
+                .spawn(watch::document(self.control.clone(), file.clone()));
+        }
+        let folder = written.file.as_deref().map(config::folder).unwrap_or_default();
+        let state = written
+            .document
+            .state_folder
+            .as_ref()
+            .map(|state| folder.join(state));
+        if let Some(state) = plan.state.clone().or(state) {
+            self.tasks.spawn(watch::panic_file(self.control.clone(), state));
+        }
+    }
+
+    /// Says where it listens, once it does.
+    fn say_where(&self) {
+        for listener in self.control.snapshot().listeners.values() {
+            tracing::info!(listener = &*listener.name, address = %listener.sockets.bound(), "listening");
+        }
+        tracing::info!(address = %self.admin, "admin API listening");
+    }
+
+    /// Carries out orders until one says to end.
+    async fn attend(&self, orders: &mut signals::Orders) {
+        loop {
+            match orders.next().await {
+                Order::End(_) => return,
+                order => self.obey(order),
+            }
+        }
+    }
+
+    /// Carries out an order that does not end the process.
+    fn obey(&self, order: Order) {
+        match order {
+            Order::Panic => {
+                self.control.panic(&Author::new("SIGUSR1", "signal"));
+            }
+            Order::Reload => {
+                tracing::info!("SIGHUP: reading the document again");
+                watch::reload(&self.control, "signal");
+            }
+            Order::End(_) => {}
+        }
+    }
+
+    /// Ends gently: not ready, then nothing new, then what runs may end; a second order ends at once.
+    async fn end(mut self, orders: &mut signals::Orders) {
+        if let Some(demo) = &self.demo {
+            // First the visitors leave, then the proxy closes behind them.
+            self.demo_stop.cancel();
+            let _ = tokio::time::timeout(LAST_TASKS, demo.ended()).await;
+        }
+        self.metrics
+            .draining
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.events.tell(Event::DrainBegun {
+            limit: Span(self.drain.limit.0),
+        });
+        let drained = async {
+            tokio::time::sleep(self.drain.delay.0).await;
+            self.workers.drain().await
+        };
+        let again = async {
+            loop {
+                if let Order::End(_) = orders.next().await {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            left = drained => match left {
+                0 => tracing::info!("every connection has ended"),
+                left => tracing::warn!(left, "the drain limit was reached with connections still open"),
+            },
+            () = again => tracing::warn!("told to end again: connections that are open are cut"),
+        }
+        self.end.cancel();
+        self.tasks.abort_all();
+    }
+}
+
+/// How long the built-in services may take to end.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// One worker for each CPU that the process may use.
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+fn whoami() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "unknown".into())
+}
+
+async fn bind_admin(
+    document: &Document,
+    instead: Option<SocketAddr>,
+    folder: &Path,
+) -> Result<(TcpListener, Guard), StartError> {
+    let address = instead.unwrap_or(document.admin.bind.0);
+    let guard = Guard::load(&document.admin, folder)?;
+    guard.may_bind(address.ip()).map_err(StartError::Unguarded)?;
+    let bound = crate::net::listen::bind_all(address, 1)?;
+    let listener = bound.into_iter().next().map(TcpListener::from_std);
+    match listener {
+        Some(Ok(listener)) => Ok((listener, guard)),
+        Some(Err(error)) => Err(StartError::System {
+            what: "the admin API cannot listen",
+            error,
+        }),
+        None => unreachable!("one socket was asked for"),
+    }
+}

@@ -20,7 +20,7 @@ pub use self::{
 use crate::{
     config::{self, Document, Problems},
     faults::{Do, Entry, Fault},
-    snapshot::{Compiler, Obstacle, Snapshot, Source},
+    snapshot::{Compiler, Obstacle, Snapshot, Source, Steering},
     telemetry::events::{Event, Events},
     units::Probability,
     upstream::Weight,
@@ -112,7 +112,11 @@ fn obstacles(all: &[Obstacle]) -> String {
 }
 
 fn known_list(known: &[String]) -> String {
-    if known.is_empty() { "; there are none".into() } else { format!("; there are: {}", known.join(", ")) }
+    if known.is_empty() {
+        "; there are none".into()
+    } else {
+        format!("; there are: {}", known.join(", "))
+    }
 }
 
 impl Control {
@@ -127,9 +131,23 @@ impl Control {
         history: History,
         events: Events,
     ) -> Result<Arc<Self>, ChangeError> {
-        let source = Source { document: &document, leased: &[], previous: None, reload: true };
-        let snapshot = compiler.compile(&source, Instant::now()).map_err(ChangeError::Obstacles)?;
-        let mut truth = Truth { document, sound: None, history, leases: Leases::default(), panic: None };
+        let source = Source {
+            document: &document,
+            leased: &[],
+            steering: &[],
+            previous: None,
+            reload: true,
+        };
+        let snapshot = compiler
+            .compile(&source, Instant::now())
+            .map_err(ChangeError::Obstacles)?;
+        let mut truth = Truth {
+            document,
+            sound: None,
+            history,
+            leases: Leases::default(),
+            panic: None,
+        };
         let (author, file, text) = revision;
         if let Err(error) = truth.history.add(author, file, text) {
             tracing::warn!(%error, "the document is in force, but could not be written to the state folder");
@@ -164,29 +182,60 @@ impl Control {
     }
 
     /// Compiles what the truth says and publishes it; traffic that is held by a fault which is gone is released.
-    fn publish(&self, truth: &Truth, document: &Document, reload: bool, why: &str) -> Result<(), ChangeError> {
+    fn publish(
+        &self,
+        truth: &Truth,
+        document: &Document,
+        reload: bool,
+        why: &str,
+    ) -> Result<(), ChangeError> {
         let previous = self.snapshot();
         let leased: Vec<(&str, &Entry)> = truth
             .leases
             .iter()
             .flat_map(|(_, lease)| lease.faults.iter().map(|(name, entry)| (name.as_str(), entry)))
             .collect();
-        let leased = if truth.panic.is_some() { &[][..] } else { &leased[..] };
+        let leased = if truth.panic.is_some() {
+            &[][..]
+        } else {
+            &leased[..]
+        };
         let calm;
         let document = if truth.panic.is_some() && !document.faults.is_empty() {
             // A panic lifts the document's faults too; they come back with its reset.
-            calm = Document { faults: config::Named::default(), ..document.clone() };
+            calm = Document {
+                faults: config::Named::default(),
+                ..document.clone()
+            };
             &calm
         } else {
             document
         };
-        let source = Source { document, leased, previous: Some(&previous), reload };
-        let snapshot = Arc::new(self.compiler.compile(&source, Instant::now()).map_err(ChangeError::Obstacles)?);
+        let steering: Vec<&Steering> = truth
+            .leases
+            .iter()
+            .flat_map(|(_, lease)| &lease.steering)
+            .collect();
+        let source = Source {
+            document,
+            leased,
+            steering: &steering,
+            previous: Some(&previous),
+            reload,
+        };
+        let snapshot = Arc::new(
+            self.compiler
+                .compile(&source, Instant::now())
+                .map_err(ChangeError::Obstacles)?,
+        );
         self.publish.send_replace(snapshot.clone());
         let (added, gone) = snapshot.faults_changed(&previous);
         for fault in gone {
             fault.lift();
-            self.events.tell(Event::FaultLifted { fault: fault.name().to_owned(), cause: why.to_owned() });
+            self.events.tell(Event::FaultLifted {
+                fault: fault.name().to_owned(),
+                cause: why.to_owned(),
+            });
         }
         for fault in added {
             let mut leases = truth.leases.iter();
@@ -210,13 +259,25 @@ impl Control {
             .map_err(ChangeError::Problems)
             .and_then(|loaded| self.put_in_force(loaded.document, text, file, author.clone()));
         match &result {
-            Ok(revision) => self.events.tell(Event::ReloadApplied { generation: *revision, by: author.to_string() }),
-            Err(error) => self.events.tell(Event::ReloadRefused { by: author.to_string(), cause: error.to_string() }),
+            Ok(revision) => self.events.tell(Event::ReloadApplied {
+                generation: *revision,
+                by: author.to_string(),
+            }),
+            Err(error) => self.events.tell(Event::ReloadRefused {
+                by: author.to_string(),
+                cause: error.to_string(),
+            }),
         }
         result
     }
 
-    fn put_in_force(&self, document: Document, text: &str, file: &str, author: Author) -> Result<u64, ChangeError> {
+    fn put_in_force(
+        &self,
+        document: Document,
+        text: &str,
+        file: &str,
+        author: Author,
+    ) -> Result<u64, ChangeError> {
         let mut truth = self.lock();
         self.publish(&truth, &document, true, "its document is no longer in force")?;
         truth.document = document;
@@ -230,6 +291,14 @@ impl Control {
         }
     }
 
+    /// Tells that a document could not even be read; the one in force runs on.
+    pub fn refuse(&self, problems: &Problems, author: &Author) {
+        self.events.tell(Event::ReloadRefused {
+            by: author.to_string(),
+            cause: problems.to_string(),
+        });
+    }
+
     /// Goes back to an earlier revision: the one before, unless a number is given. A broken document that a `bad_reload`
     /// put in force goes first.
     ///
@@ -240,7 +309,10 @@ impl Control {
         if let (Some(fault), None) = (broken_by, to) {
             self.remove_fault(&fault);
             let revision = self.lock().history.last().map_or(0, |revision| revision.number);
-            self.events.tell(Event::ReloadApplied { generation: revision, by: author.to_string() });
+            self.events.tell(Event::ReloadApplied {
+                generation: revision,
+                by: author.to_string(),
+            });
             return Ok(revision);
         }
         let revision = {
@@ -252,10 +324,21 @@ impl Control {
             found.cloned().ok_or_else(|| ChangeError::NotFound {
                 what: "revision",
                 name: to.map_or_else(|| "before the one in force".into(), |number| number.to_string()),
-                known: truth.history.iter().map(|revision| revision.number.to_string()).collect(),
+                known: truth
+                    .history
+                    .iter()
+                    .map(|revision| revision.number.to_string())
+                    .collect(),
             })?
         };
-        self.apply(&revision.text, &revision.file, Author { via: "rollback".into(), ..author })
+        self.apply(
+            &revision.text,
+            &revision.file,
+            Author {
+                via: "rollback".into(),
+                ..author
+            },
+        )
     }
 
     /// The documents that were in force, the oldest first.
@@ -285,13 +368,28 @@ impl Control {
     ) -> Result<LeaseId, ChangeError> {
         let mut truth = self.lock();
         self.may_set(&truth, None, &faults)?;
-        let lease = Lease { owner, ends: Instant::now() + ttl, faults };
+        let lease = Lease {
+            owner,
+            ends: Instant::now() + ttl,
+            faults,
+            steering: Vec::new(),
+        };
         let id = truth.leases.take(lease);
         if let Err(error) = self.settle(&mut truth, "") {
             truth.leases.end(id);
             return Err(error);
         }
         Ok(id)
+    }
+
+    /// Sends traffic where it went in an incident's system, for as long as a lease lives.
+    ///
+    /// # Errors
+    /// When the lease has ended.
+    pub fn steer(&self, id: LeaseId, steering: Vec<Steering>) -> Result<(), ChangeError> {
+        let mut truth = self.lock();
+        held(&mut truth.leases, id)?.steering = steering;
+        self.settle(&mut truth, "")
     }
 
     /// Puts a complete new set in the place of a lease's faults, all at once.
@@ -302,11 +400,12 @@ impl Control {
         let mut truth = self.lock();
         self.may_set(&truth, Some(id), &faults)?;
         let before = std::mem::replace(&mut held(&mut truth.leases, id)?.faults, faults);
-        self.settle(&mut truth, "its holder replaced it").inspect_err(|_| {
-            if let Some(lease) = truth.leases.get_mut(id) {
-                lease.faults = before;
-            }
-        })
+        self.settle(&mut truth, "its holder replaced it")
+            .inspect_err(|_| {
+                if let Some(lease) = truth.leases.get_mut(id) {
+                    lease.faults = before;
+                }
+            })
     }
 
     /// Keeps a lease alive for so long from now.
@@ -317,6 +416,11 @@ impl Control {
         held(&mut self.lock().leases, id)?.ends = Instant::now() + ttl;
         self.leases_changed.notify_one();
         Ok(())
+    }
+
+    /// Whether a lease is still held.
+    pub fn holds(&self, id: LeaseId) -> bool {
+        self.lock().leases.get_mut(id).is_some()
     }
 
     /// Gives a lease back: its faults are gone. False when it had ended before.
@@ -335,18 +439,33 @@ impl Control {
         removed
     }
 
-    fn may_set(&self, truth: &Truth, own: Option<LeaseId>, faults: &[(String, Entry)]) -> Result<(), ChangeError> {
+    fn may_set(
+        &self,
+        truth: &Truth,
+        own: Option<LeaseId>,
+        faults: &[(String, Entry)],
+    ) -> Result<(), ChangeError> {
         if truth.panic.is_some() {
             return Err(ChangeError::Panicked);
         }
-        let others: usize = truth.leases.iter().filter(|(id, _)| Some(*id) != own).map(|(_, l)| l.faults.len()).sum();
+        let others: usize = truth
+            .leases
+            .iter()
+            .filter(|(id, _)| Some(*id) != own)
+            .map(|(_, l)| l.faults.len())
+            .sum();
         if others + faults.len() > lease::FAULTS_AT_MOST {
-            return Err(ChangeError::Refused(format!("more than {} faults at once", lease::FAULTS_AT_MOST)));
+            return Err(ChangeError::Refused(format!(
+                "more than {} faults at once",
+                lease::FAULTS_AT_MOST
+            )));
         }
         for (place, (name, entry)) in faults.iter().enumerate() {
             let elsewhere = truth.leases.iter().filter(|(id, _)| Some(*id) != own);
             let taken = truth.document.faults.get(name).is_some()
-                || elsewhere.flat_map(|(_, lease)| &lease.faults).any(|(other, _)| other == name)
+                || elsewhere
+                    .flat_map(|(_, lease)| &lease.faults)
+                    .any(|(other, _)| other == name)
                 || faults[..place].iter().any(|(other, _)| other == name);
             if taken {
                 return Err(ChangeError::Refused(format!(
@@ -355,7 +474,10 @@ impl Control {
             }
             let findings = config::check_fault(&truth.document, &config::Path::of(["faults", name]), entry);
             if let Some(finding) = findings.first() {
-                return Err(ChangeError::Refused(format!("{}: {}; {}", finding.path, finding.what, finding.mend)));
+                return Err(ChangeError::Refused(format!(
+                    "{}: {}; {}",
+                    finding.path, finding.what, finding.mend
+                )));
             }
         }
         Ok(())
@@ -377,11 +499,26 @@ impl Control {
             (None, Some(sound)) => (sound.document, None),
             (Some((fault, bad)), sound) => {
                 let good = sound.map_or_else(|| truth.document.clone(), |sound| sound.document);
-                let text = truth.history.last().map(|revision| revision.text.clone()).unwrap_or_default();
-                let broken = bad.broken(&text).and_then(|text| config::read_unchecked(&text)).ok_or_else(|| {
-                    ChangeError::Refused("the broken document of `bad_reload` cannot be read at all".into())
-                })?;
-                (broken, Some(Sound { document: good, fault }))
+                let text = truth
+                    .history
+                    .last()
+                    .map(|revision| revision.text.clone())
+                    .unwrap_or_default();
+                let broken = bad
+                    .broken(&text)
+                    .and_then(|text| config::read_unchecked(&text))
+                    .ok_or_else(|| {
+                        ChangeError::Refused(
+                            "the broken document of `bad_reload` cannot be read at all".into(),
+                        )
+                    })?;
+                (
+                    broken,
+                    Some(Sound {
+                        document: good,
+                        fault,
+                    }),
+                )
             }
         };
         self.publish(truth, &document, false, why)?;
@@ -396,7 +533,8 @@ impl Control {
             tracing::error!(%error, "faults could not be lifted in the regular way; each is lifted by itself");
             let standing = self.snapshot();
             for fault in &standing.faults {
-                if !truth.leases.has_fault(fault.name()) && truth.document.faults.get(fault.name()).is_none() {
+                if !truth.leases.has_fault(fault.name()) && truth.document.faults.get(fault.name()).is_none()
+                {
                     fault.lift();
                 }
             }
@@ -427,13 +565,24 @@ impl Control {
         let mut truth = self.lock();
         let lifted = self.snapshot().faults.len();
         let leases = truth.leases.end_all().len();
-        truth.panic = Some(Panicked { lifted, leases, took: Duration::ZERO });
+        truth.panic = Some(Panicked {
+            lifted,
+            leases,
+            took: Duration::ZERO,
+        });
         self.settle_for_less(&mut truth, "panic");
         // Whatever the document says, nothing that stood before stands now.
-        let done = Panicked { lifted, leases, took: begun.elapsed() };
+        let done = Panicked {
+            lifted,
+            leases,
+            took: begun.elapsed(),
+        };
         truth.panic = Some(done);
         drop(truth);
-        self.events.tell(Event::Panic { by: by.to_string(), clean_after: crate::units::Span(done.took) });
+        self.events.tell(Event::Panic {
+            by: by.to_string(),
+            clean_after: crate::units::Span(done.took),
+        });
         done
     }
 
@@ -478,7 +627,10 @@ impl Control {
         }
         self.settle_for_less(&mut truth, "its lease was not renewed in time");
         for lease in over {
-            self.events.tell(Event::LeaseEnded { lease: lease.owner.to_string(), cause: "it was not renewed in time".into() });
+            self.events.tell(Event::LeaseEnded {
+                lease: lease.owner.to_string(),
+                cause: "it was not renewed in time".into(),
+            });
         }
     }
 
@@ -487,7 +639,7 @@ impl Control {
     /// # Errors
     /// When there is no such backend.
     pub fn drain(&self, cluster: &str, backend: &str) -> Result<(), ChangeError> {
-        self.with_backend(cluster, backend, |backend| backend.drain())
+        self.with_backend(cluster, backend, crate::upstream::Backend::drain)
     }
 
     /// Puts a drained backend back.
@@ -512,9 +664,15 @@ impl Control {
     /// When there is no such cluster.
     pub fn admit(&self, cluster: &str, share: Probability) -> Result<(), ChangeError> {
         let snapshot = self.snapshot();
-        let target = snapshot.cluster(cluster).ok_or_else(|| no_cluster(&snapshot, cluster))?;
+        let target = snapshot
+            .cluster(cluster)
+            .ok_or_else(|| no_cluster(&snapshot, cluster))?;
         target.cluster.admit(share);
-        self.events.tell(Event::BalancerChanged { cluster: cluster.into(), backend: None, state: format!("admits {share}") });
+        self.events.tell(Event::BalancerChanged {
+            cluster: cluster.into(),
+            backend: None,
+            state: format!("admits {share}"),
+        });
         Ok(())
     }
 
@@ -525,18 +683,28 @@ impl Control {
         act: impl FnOnce(&crate::upstream::Backend),
     ) -> Result<(), ChangeError> {
         let snapshot = self.snapshot();
-        let target = snapshot.cluster(cluster).ok_or_else(|| no_cluster(&snapshot, cluster))?;
+        let target = snapshot
+            .cluster(cluster)
+            .ok_or_else(|| no_cluster(&snapshot, cluster))?;
         let backends = target.cluster.backends();
-        let found = backends.iter().find(|one| one.name() == backend).ok_or_else(|| ChangeError::NotFound {
-            what: "backend",
-            name: format!("{cluster}/{backend}"),
-            known: backends.iter().map(|one| one.name().to_owned()).collect(),
-        })?;
+        let found =
+            backends
+                .iter()
+                .find(|one| one.name() == backend)
+                .ok_or_else(|| ChangeError::NotFound {
+                    what: "backend",
+                    name: format!("{cluster}/{backend}"),
+                    known: backends.iter().map(|one| one.name().to_owned()).collect(),
+                })?;
         act(found);
         self.events.tell(Event::BalancerChanged {
             cluster: cluster.into(),
             backend: Some(backend.into()),
-            state: format!("{}, weight {}", found.state_word(Instant::now()), found.weight().get()),
+            state: format!(
+                "{}, weight {}",
+                found.state_word(Instant::now()),
+                found.weight().get()
+            ),
         });
         Ok(())
     }
@@ -546,7 +714,11 @@ fn no_cluster(snapshot: &Snapshot, name: &str) -> ChangeError {
     ChangeError::NotFound {
         what: "cluster",
         name: name.to_owned(),
-        known: snapshot.clusters.iter().map(|target| target.name.to_string()).collect(),
+        known: snapshot
+            .clusters
+            .iter()
+            .map(|target| target.name.to_string())
+            .collect(),
     }
 }
 

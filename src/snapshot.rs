@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use http::Method;
 use tokio::time::Instant;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     },
     route::{RouteSettings, Table},
     telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, Metrics, RouteMetrics, Sharded},
-    units::Dice,
+    units::{Dice, Probability},
     upstream::{
         Cluster, ClusterSettings,
         retry::Retry,
@@ -48,6 +49,14 @@ pub struct Snapshot {
     pub fault_lanes: BTreeMap<String, Arc<Sharded<FaultLane>>>,
     /// What every roll is made with.
     pub dice: Dice,
+    steering: Vec<Steered>,
+}
+
+/// Where a lease sends requests, compiled.
+struct Steered {
+    methods: Vec<Method>,
+    cluster: usize,
+    to: Vec<(usize, Probability)>,
 }
 
 /// A listener, compiled.
@@ -138,6 +147,16 @@ impl Target {
     }
 }
 
+/// Sends requests with some methods to some backends of a cluster, whatever its policy would choose: an incident's system
+/// may have sent writes to one server only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steering {
+    /// The methods.
+    pub methods: Vec<String>,
+    /// The backends (cluster and name), with their shares of these requests.
+    pub to: Vec<(String, String, Probability)>,
+}
+
 /// What a snapshot is compiled from.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -145,6 +164,8 @@ pub struct Source<'a> {
     pub document: &'a Document,
     /// The faults of the active leases, in order.
     pub leased: &'a [(&'a str, &'a Entry)],
+    /// Where leases send traffic.
+    pub steering: &'a [&'a Steering],
     /// The snapshot before, from which state is carried over.
     pub previous: Option<&'a Snapshot>,
     /// Whether files are read again: a document was loaded, not just a fault set.
@@ -153,18 +174,14 @@ pub struct Source<'a> {
 
 /// What compiling needs of the world: names to follow, ports to bind, files to read.
 pub struct Compiler {
-    /// Follows the names of backends.
-    pub directory: Directory,
-    /// Where everything is counted.
-    pub metrics: Arc<Metrics>,
-    /// How many sockets a listener gets.
-    pub workers: usize,
+    directory: Directory,
+    metrics: Arc<Metrics>,
+    workers: usize,
     /// The folder that paths in the document are relative to.
-    pub folder: PathBuf,
-    /// What every roll is made with.
-    pub dice: Dice,
+    folder: PathBuf,
+    dice: Dice,
     /// The number of the next backend.
-    pub next_id: AtomicU64,
+    next_id: AtomicU64,
 }
 
 /// What stands in the way of a document that is right in itself: a port in use, a file that changed meanwhile.
@@ -183,16 +200,52 @@ impl Snapshot {
         self.clusters.iter().find(|target| &*target.name == name)
     }
 
+    /// The backend of a cluster that a lease sends a request to, if one does.
+    pub fn steered(&self, cluster: usize, method: &Method, exchange: u64) -> Option<usize> {
+        let steered = self
+            .steering
+            .iter()
+            .find(|one| one.cluster == cluster && one.methods.contains(method))?;
+        let mut left = self.dice.roll(STEERING, exchange);
+        steered.to.iter().find_map(|(backend, share)| {
+            left -= share.get();
+            (left < 0.0).then_some(*backend)
+        })
+    }
+
     /// The faults that stand now and did not stand in `before`, and those that stood and do not any more.
     pub fn faults_changed<'a>(&'a self, before: &'a Self) -> (Vec<&'a Arc<Fault>>, Vec<&'a Arc<Fault>>) {
         let missing = |from: &'a [Arc<Fault>], of: &[Arc<Fault>]| {
-            from.iter().filter(|one| !of.iter().any(|other| Arc::ptr_eq(one, other))).collect()
+            from.iter()
+                .filter(|one| !of.iter().any(|other| Arc::ptr_eq(one, other)))
+                .collect()
         };
-        (missing(&self.faults, &before.faults), missing(&before.faults, &self.faults))
+        (
+            missing(&self.faults, &before.faults),
+            missing(&before.faults, &self.faults),
+        )
     }
 }
 
 impl Compiler {
+    /// A compiler that binds so many sockets per listener.
+    pub const fn new(
+        directory: Directory,
+        metrics: Arc<Metrics>,
+        workers: usize,
+        folder: PathBuf,
+        dice: Dice,
+    ) -> Self {
+        Self {
+            directory,
+            metrics,
+            workers,
+            folder,
+            dice,
+            next_id: AtomicU64::new(1),
+        }
+    }
+
     /// Compiles, or says what stands in the way. Nothing is published and nothing of the previous snapshot is touched
     /// either way; ports that were bound for a snapshot that is not published are free again.
     ///
@@ -221,7 +274,20 @@ impl Compiler {
         let generation = source.previous.map_or(1, |previous| previous.generation + 1);
         let lane = |fault: &Arc<Fault>| (fault.name().to_owned(), self.metrics.fault(fault.name()));
         let fault_lanes = faults.iter().map(lane).collect();
-        Ok(Snapshot { generation, listeners, clusters, faults, fault_lanes, dice: self.dice })
+        let steering = source
+            .steering
+            .iter()
+            .flat_map(|steering| steered(steering, &clusters))
+            .collect();
+        Ok(Snapshot {
+            generation,
+            listeners,
+            clusters,
+            faults,
+            fault_lanes,
+            dice: self.dice,
+            steering,
+        })
     }
 
     fn target(
@@ -239,19 +305,40 @@ impl Compiler {
             (None, Some(tls)) => Some(self.client_tls(name, tls, settings.protocol.unwrap_or_default())?),
             (None, None) => None,
         };
-        let cluster = Arc::new(Cluster::compile(name, settings, before.map(|before| &*before.cluster), now));
-        let place_before = |address: &str| before?.addresses.iter().position(|known| known.to_string() == address);
+        let cluster = Arc::new(Cluster::compile(
+            name,
+            settings,
+            before.map(|before| &*before.cluster),
+            now,
+        ));
+        let place_before = |address: &str| {
+            before?
+                .addresses
+                .iter()
+                .position(|known| known.to_string() == address)
+        };
         let ids = settings.backends.iter().map(|backend| {
-            let known = place_before(&backend.address.to_string()).and_then(|place| before.map(|b| b.ids[place]));
+            let known =
+                place_before(&backend.address.to_string()).and_then(|place| before.map(|b| b.ids[place]));
             known.unwrap_or_else(|| self.next_id.fetch_add(1, Ordering::Relaxed))
         });
         let addresses = settings.backends.iter().map(|backend| {
-            let known = before.and_then(|b| b.addresses.iter().find(|a| a.to_string() == backend.address.to_string()));
-            known.cloned().unwrap_or_else(|| self.directory.follow(&place(&backend.address)))
+            let known = before.and_then(|b| {
+                b.addresses
+                    .iter()
+                    .find(|a| a.to_string() == backend.address.to_string())
+            });
+            known
+                .cloned()
+                .unwrap_or_else(|| self.directory.follow(&place(&backend.address)))
         });
         let keep_alive = &settings.keep_alive;
         let faults = cluster.backends().iter().map(|backend| {
-            let scope = Scope { cluster: Some(name), backend: Some(backend.name()), ..Scope::default() };
+            let scope = Scope {
+                cluster: Some(name),
+                backend: Some(backend.name()),
+                ..Scope::default()
+            };
             standing(source.document, faults, Leg::Upstream, &scope)
         });
         Ok(Target {
@@ -269,7 +356,11 @@ impl Compiler {
             uses: keep_alive.requests.map(|most| u64::from(most.get())),
             asking: http1::Asking::default(),
             lanes: self.metrics.cluster(name),
-            backend_lanes: cluster.backends().iter().map(|b| self.metrics.backend(name, b.name())).collect(),
+            backend_lanes: cluster
+                .backends()
+                .iter()
+                .map(|b| self.metrics.backend(name, b.name()))
+                .collect(),
             settings: settings.clone(),
             cluster,
         })
@@ -312,10 +403,12 @@ impl Compiler {
         let same = before.filter(|before| before.sockets.asked() == settings.bind.0);
         let sockets = match same {
             Some(same) => same.sockets.clone(),
-            None => Arc::new(Sockets::bind(settings.bind.0, self.workers).map_err(|error| Obstacle {
-                path: Path::of(["listeners", name, "bind"]),
-                what: error.to_string(),
-            })?),
+            None => Arc::new(
+                Sockets::bind(settings.bind.0, self.workers).map_err(|error| Obstacle {
+                    path: Path::of(["listeners", name, "bind"]),
+                    what: error.to_string(),
+                })?,
+            ),
         };
         let kept = before.filter(|before| !source.reload && before.settings.tls == settings.tls);
         let tls = match (kept, &settings.tls) {
@@ -329,11 +422,17 @@ impl Compiler {
             .enumerate()
             .map(|(place, route)| self.route(name, place, route, before, source.document, clusters, faults))
             .collect();
-        let scope = Scope { listener: Some(name), ..Scope::default() };
+        let scope = Scope {
+            listener: Some(name),
+            ..Scope::default()
+        };
         Ok(Listener {
             name: name.into(),
             tls,
-            permits: same.map_or_else(|| Permits::new(settings.limits.connections.get() as usize), |s| s.permits.clone()),
+            permits: same.map_or_else(
+                || Permits::new(settings.limits.connections.get() as usize),
+                |s| s.permits.clone(),
+            ),
             table: Table::compile(table.iter().map(|route| &route.r#match)),
             routes,
             faults: standing(source.document, faults, Leg::Client, &scope),
@@ -374,12 +473,21 @@ impl Compiler {
         clusters: &[Arc<Target>],
         faults: &[Arc<Fault>],
     ) -> Route {
-        let name = settings.name.clone().unwrap_or_else(|| format!("{listener}/{place}"));
-        let cluster = clusters.iter().position(|target| *target.name == *settings.cluster);
-        let known = before.and_then(|b| b.routes.get(place)).filter(|b| b.settings.retry == settings.retry);
+        let name = settings
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("{listener}/{place}"));
+        let cluster = clusters
+            .iter()
+            .position(|target| *target.name == *settings.cluster);
+        let known = before
+            .and_then(|b| b.routes.get(place))
+            .filter(|b| b.settings.retry == settings.retry);
         let retry = match (known, &settings.retry) {
             (Some(before), _) => before.retry.clone(),
-            (None, written) => written.as_ref().map(|written| Arc::new(Retry::compile(written, Instant::now()))),
+            (None, written) => written
+                .as_ref()
+                .map(|written| Arc::new(Retry::compile(written, Instant::now()))),
         };
         let scope = Scope {
             listener: Some(listener),
@@ -389,10 +497,18 @@ impl Compiler {
         };
         let upstream = cluster.map_or_else(Vec::new, |cluster| {
             let backends = clusters[cluster].cluster.backends();
-            let scope = |backend| Scope { backend: Some(backend), ..scope };
-            backends.iter().map(|b| standing(document, faults, Leg::Upstream, &scope(b.name()))).collect()
+            let scope = |backend| Scope {
+                backend: Some(backend),
+                ..scope
+            };
+            backends
+                .iter()
+                .map(|b| standing(document, faults, Leg::Upstream, &scope(b.name())))
+                .collect()
         });
-        let backends = cluster.map(|cluster| clusters[cluster].cluster.backends()).unwrap_or_default();
+        let backends = cluster
+            .map(|cluster| clusters[cluster].cluster.backends())
+            .unwrap_or_default();
         let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
         Route {
             metrics: self.metrics.route(listener, &name, &settings.cluster, &names),
@@ -406,9 +522,39 @@ impl Compiler {
     }
 }
 
+/// The question that steering asks the dice, apart from those of faults.
+const STEERING: u64 = 0x5753;
+
+/// Resolves where a lease sends traffic, in every cluster that has one of its backends.
+fn steered(steering: &Steering, clusters: &[Arc<Target>]) -> Vec<Steered> {
+    let methods: Vec<Method> = steering
+        .methods
+        .iter()
+        .filter_map(|method| method.parse().ok())
+        .collect();
+    let within = |(place, target): (usize, &Arc<Target>)| {
+        let backends = target.cluster.backends();
+        let to: Vec<(usize, Probability)> = steering
+            .to
+            .iter()
+            .filter(|(cluster, ..)| **cluster == *target.name)
+            .filter_map(|(_, name, share)| Some((backends.iter().position(|b| b.name() == name)?, *share)))
+            .collect();
+        (!to.is_empty()).then(|| Steered {
+            methods: methods.clone(),
+            cluster: place,
+            to,
+        })
+    };
+    clusters.iter().enumerate().filter_map(within).collect()
+}
+
 /// The address as the resolver knows it.
 fn place(address: &crate::upstream::Address) -> resolve::Address {
-    address.to_string().parse().expect("an address shows itself in the form that it reads")
+    address
+        .to_string()
+        .parse()
+        .expect("an address shows itself in the form that it reads")
 }
 
 /// The document's faults and the leases', carried over while their definitions are equal.
@@ -439,11 +585,16 @@ fn standing(document: &Document, faults: &[Arc<Fault>], leg: Leg, scope: &Scope<
 
 /// Whether the scope is one that the document binds to the fault's role.
 fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
-    let Some(role) = &fault.entry().r#where.role else { return true };
+    let Some(role) = &fault.entry().r#where.role else {
+        return true;
+    };
     document.roles.get(role).is_some_and(|bound| {
         bound.iter().any(|target| {
             scope.cluster == Some(&*target.cluster)
-                && target.backend.as_deref().is_none_or(|backend| scope.backend.is_none_or(|is| is == backend))
+                && target
+                    .backend
+                    .as_deref()
+                    .is_none_or(|backend| scope.backend.is_none_or(|is| is == backend))
         })
     })
 }

@@ -77,14 +77,8 @@ fn proxy_with(guard: Guard) -> Proxy {
 
 fn proxy_on(guard: Guard, stage: Stage, reports: PathBuf) -> Proxy {
     let metrics = Metrics::new(1);
-    let compiler = Compiler {
-        directory: Directory::system(tokio::runtime::Handle::current()),
-        metrics: metrics.clone(),
-        workers: 1,
-        folder: PathBuf::from("."),
-        dice: Dice::new(7),
-        next_id: 0.into(),
-    };
+    let directory = Directory::system(tokio::runtime::Handle::current());
+    let compiler = Compiler::new(directory, metrics.clone(), 1, PathBuf::from("."), Dice::new(7));
     let document = config::read_document("chaosproxy.yaml", DOCUMENT)
         .unwrap()
         .document;

@@ -13,8 +13,9 @@ use super::{
     init::{Service, document},
 };
 use crate::{
-    app::{self, Incident, Plan, Written},
+    app::{self, Incident, Plan, StartError, Written},
     config,
+    control::ChangeError,
     drill::{self, profiles},
     telemetry::log,
 };
@@ -116,9 +117,7 @@ impl Args {
         let plan = self.plan(terminal)?;
         log::set_up(form, &level)
             .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy run --help`"))?;
-        app::run(plan)
-            .map(Exit::of)
-            .map_err(|error| Trouble::new(error.to_string(), ""))
+        Ok(app::run(plan).map(Exit::of)?)
     }
 
     /// What is to be run; every file that it needs has been read and proved.
@@ -164,6 +163,24 @@ impl Args {
             Some(file) => read(file).map(Some),
             None if self.backends.is_empty() => Ok(None),
             None => made_of(&self.backends).map(Some),
+        }
+    }
+}
+
+impl From<StartError> for Trouble {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Problems(problems) | StartError::Change(ChangeError::Problems(problems)) => {
+                problems.into()
+            }
+            StartError::Unguarded(_) => Self::usage(error.to_string(), ""),
+            StartError::Unfit(_) => Self::usage(
+                error.to_string(),
+                "bind the roles that `chaosproxy profiles show NAME` lists under `roles` in the document",
+            ),
+            StartError::Change(_) | StartError::Admin(_) | StartError::System { .. } => {
+                Self::new(error.to_string(), "")
+            }
         }
     }
 }

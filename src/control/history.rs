@@ -22,7 +22,10 @@ pub struct Author {
 impl Author {
     /// Names an author.
     pub fn new(who: impl Into<String>, via: impl Into<String>) -> Self {
-        Self { who: who.into(), via: via.into() }
+        Self {
+            who: who.into(),
+            via: via.into(),
+        }
     }
 }
 
@@ -73,7 +76,10 @@ impl History {
             }
         }
         revisions.sort_by_key(|r| r.number);
-        Ok(Self { revisions: revisions.into(), folder })
+        Ok(Self {
+            revisions: revisions.into(),
+            folder,
+        })
     }
 
     /// Adds what has just come into force, unless the text in force is the same. Returns its number.
@@ -85,8 +91,17 @@ impl History {
             return Ok(last.number);
         }
         let number = self.revisions.back().map_or(1, |r| r.number + 1);
-        let at = Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or(Timestamp::UNIX_EPOCH).to_string();
-        let revision = Revision { number, at, author, file: file.into(), text: text.into() };
+        let at = Timestamp::now()
+            .round(jiff::Unit::Millisecond)
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+            .to_string();
+        let revision = Revision {
+            number,
+            at,
+            author,
+            file: file.into(),
+            text: text.into(),
+        };
         let written = self.write(&revision);
         self.revisions.push_back(revision);
         while self.revisions.len() > REVISIONS_AT_MOST {
@@ -136,7 +151,11 @@ impl History {
 
 /// The difference between two texts as a unified diff; empty when they are the same.
 pub fn diff(from: &str, to: &str, from_name: &str, to_name: &str) -> String {
-    TextDiff::from_lines(from, to).unified_diff().context_radius(3).header(from_name, to_name).to_string()
+    TextDiff::from_lines(from, to)
+        .unified_diff()
+        .context_radius(3)
+        .header(from_name, to_name)
+        .to_string()
 }
 
 #[cfg(test)]
@@ -165,7 +184,10 @@ mod tests {
             history.add(author(), "a.yaml", text).unwrap();
         }
         let again = History::open(Some(folder.path().join("history"))).unwrap();
-        assert_eq!(again.iter().map(|r| r.text.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+        assert_eq!(
+            again.iter().map(|r| r.text.as_str()).collect::<Vec<_>>(),
+            ["one", "two", "three"]
+        );
         assert_eq!(again.last().unwrap().author, author());
     }
 
@@ -176,7 +198,10 @@ mod tests {
         for n in 0..REVISIONS_AT_MOST + 5 {
             history.add(author(), "a.yaml", &n.to_string()).unwrap();
         }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), REVISIONS_AT_MOST);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            REVISIONS_AT_MOST
+        );
         assert_eq!(history.get(5).map(|r| r.number), None);
         assert_eq!(history.get(6).map(|r| r.number), Some(6));
     }

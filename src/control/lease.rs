@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::faults::Entry;
+use crate::{faults::Entry, snapshot::Steering};
 
 /// A lease that is renewed lasts this long after each renewal: a holder that was killed is noticed within it.
 pub const RENEWED: Duration = Duration::from_secs(10);
@@ -54,6 +54,8 @@ pub struct Lease {
     pub ends: Instant,
     /// Its faults, in the order they are tried.
     pub faults: Vec<(String, Entry)>,
+    /// Where traffic goes while it lives.
+    pub steering: Vec<Steering>,
 }
 
 /// The leases that are held, in the order they were taken.
@@ -89,7 +91,12 @@ impl Leases {
 
     /// Ends those whose time is over.
     pub fn expire(&mut self, now: Instant) -> Vec<Lease> {
-        let over: Vec<LeaseId> = self.held.iter().filter(|(_, l)| l.ends <= now).map(|(id, _)| *id).collect();
+        let over: Vec<LeaseId> = self
+            .held
+            .iter()
+            .filter(|(_, l)| l.ends <= now)
+            .map(|(id, _)| *id)
+            .collect();
         over.into_iter().filter_map(|id| self.held.remove(&id)).collect()
     }
 
@@ -105,7 +112,9 @@ impl Leases {
 
     /// Whether a fault of this name lives in some lease.
     pub fn has_fault(&self, name: &str) -> bool {
-        self.held.values().any(|l| l.faults.iter().any(|(n, _)| n == name))
+        self.held
+            .values()
+            .any(|l| l.faults.iter().any(|(n, _)| n == name))
     }
 
     /// Removes one fault by name; a lease left empty ends.
@@ -128,7 +137,12 @@ mod tests {
     fn lease(ends: Instant, names: &[&str]) -> Lease {
         let entry = || serde_json::from_str::<Entry>(r#"{"do": {"latency": {"add": "1s"}}}"#).unwrap();
         let faults = names.iter().map(|n| ((*n).to_owned(), entry())).collect();
-        Lease { owner: Owner::Api { by: "test".into() }, ends, faults }
+        Lease {
+            owner: Owner::Api { by: "test".into() },
+            ends,
+            faults,
+            steering: Vec::new(),
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,13 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
     }
 
     /// Takes the connection that was used last and still lives.
-    pub fn take(&self, key: &K, now: Instant, limits: &Limits, mut lives: impl FnMut(&mut C) -> bool) -> Option<Pooled<C>> {
+    pub fn take(
+        &self,
+        key: &K,
+        now: Instant,
+        limits: &Limits,
+        mut lives: impl FnMut(&mut C) -> bool,
+    ) -> Option<Pooled<C>> {
         let mut map = self.0.borrow_mut();
         let parked = map.get_mut(key)?;
         while let Some(mut one) = parked.pop_back() {
@@ -59,7 +65,11 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
                 return None;
             }
             if limits.is_young(one.opened, now) && lives(&mut one.connection) {
-                return Some(Pooled { connection: one.connection, opened: one.opened, idled });
+                return Some(Pooled {
+                    connection: one.connection,
+                    opened: one.opened,
+                    idled,
+                });
             }
         }
         None
@@ -78,11 +88,20 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
         if parked.len() >= limits.idle {
             parked.pop_front();
         }
-        parked.push_back(Parked { connection, opened, since: now });
+        parked.push_back(Parked {
+            connection,
+            opened,
+            since: now,
+        });
     }
 
     /// Closes what has been idle too long, what has died, and all of backends that are gone.
-    pub fn sweep(&self, now: Instant, limits: impl Fn(&K) -> Option<Limits>, mut lives: impl FnMut(&mut C) -> bool) {
+    pub fn sweep(
+        &self,
+        now: Instant,
+        limits: impl Fn(&K) -> Option<Limits>,
+        mut lives: impl FnMut(&mut C) -> bool,
+    ) {
         self.0.borrow_mut().retain(|key, parked| {
             let Some(limits) = limits(key) else { return false };
             parked.retain_mut(|one| {
@@ -94,7 +113,13 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
 
     /// Takes out every idle connection of one backend, for instance to cut it.
     pub fn drain(&self, key: &K) -> Vec<C> {
-        self.0.borrow_mut().remove(key).into_iter().flatten().map(|parked| parked.connection).collect()
+        self.0
+            .borrow_mut()
+            .remove(key)
+            .into_iter()
+            .flatten()
+            .map(|parked| parked.connection)
+            .collect()
     }
 
     /// How many idle connections are kept.
@@ -110,7 +135,8 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
 
 impl Limits {
     fn is_young(&self, opened: Instant, now: Instant) -> bool {
-        self.age.is_none_or(|age| now.saturating_duration_since(opened) < age)
+        self.age
+            .is_none_or(|age| now.saturating_duration_since(opened) < age)
     }
 }
 
@@ -118,7 +144,11 @@ impl Limits {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { idle: 2, idle_for: Duration::from_secs(10), age: Some(Duration::from_secs(60)) };
+    const LIMITS: Limits = Limits {
+        idle: 2,
+        idle_for: Duration::from_secs(10),
+        age: Some(Duration::from_secs(60)),
+    };
 
     #[tokio::test(start_paused = true)]
     async fn the_connection_used_last_is_used_first() {
@@ -127,8 +157,14 @@ mod tests {
             pool.put(&"a", now, &LIMITS, n, now);
         }
         assert_eq!(pool.len(), 2, "the oldest made room");
-        assert_eq!(pool.take(&"a", now, &LIMITS, |_| true).map(|p| p.connection), Some(2));
-        assert_eq!(pool.take(&"b", now, &LIMITS, |_| true).map(|p| p.connection), None);
+        assert_eq!(
+            pool.take(&"a", now, &LIMITS, |_| true).map(|p| p.connection),
+            Some(2)
+        );
+        assert_eq!(
+            pool.take(&"b", now, &LIMITS, |_| true).map(|p| p.connection),
+            None
+        );
     }
 
     #[tokio::test(start_paused = true)]

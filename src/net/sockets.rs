@@ -25,9 +25,18 @@ impl Sockets {
     pub fn bind(asked: SocketAddr, workers: usize) -> Result<Self, BindError> {
         let sockets = bind_all(asked, workers)?;
         let address = |socket: &TcpListener| socket.local_addr();
-        let bound = sockets.first().map_or(Err(io::ErrorKind::NotConnected.into()), address);
-        let bound = bound.map_err(|error| BindError { address: asked, error })?;
-        Ok(Self { asked, bound, each: sockets.into_iter().map(|s| Mutex::new(Some(s))).collect() })
+        let bound = sockets
+            .first()
+            .map_or(Err(io::ErrorKind::NotConnected.into()), address);
+        let bound = bound.map_err(|error| BindError {
+            address: asked,
+            error,
+        })?;
+        Ok(Self {
+            asked,
+            bound,
+            each: sockets.into_iter().map(|s| Mutex::new(Some(s))).collect(),
+        })
     }
 
     /// The address as asked for; its port may be 0.
@@ -42,6 +51,10 @@ impl Sockets {
 
     /// A worker's socket, the first time it is asked for.
     pub fn take(&self, worker: usize) -> Option<TcpListener> {
-        self.each.get(worker)?.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.each
+            .get(worker)?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }

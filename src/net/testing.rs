@@ -93,6 +93,8 @@ impl Authority {
         ServerFiles {
             certificates,
             client_ca: None,
+            client_optional: false,
+            tls13_only: false,
             alpn: vec![Alpn::Http2, Alpn::Http1],
         }
         .load()

@@ -63,7 +63,12 @@ pub enum Source {
 impl Source {
     /// Puts a chain of faults around it.
     pub fn shaped(self, shaping: Shaping, on_cut: impl Fn(Cut) + 'static) -> Self {
-        Self::Shaped(Box::new(ShapedBody { source: self, ended: false, shaping, on_cut: Box::new(on_cut) }))
+        Self::Shaped(Box::new(ShapedBody {
+            source: self,
+            ended: false,
+            shaping,
+            on_cut: Box::new(on_cut),
+        }))
     }
 
     /// Its length, where that is known and stays true.
@@ -83,8 +88,12 @@ impl Body for Source {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::H1(body) => Pin::new(body).poll_frame(cx).map_err(|e| BodyError::Source(Box::new(e))),
-            Self::H2(body) => Pin::new(body).poll_frame(cx).map_err(|e| BodyError::Source(Box::new(e))),
+            Self::H1(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|e| BodyError::Source(Box::new(e))),
+            Self::H2(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|e| BodyError::Source(Box::new(e))),
             Self::Kept(kept, read) => kept.borrow_mut().poll_from(read, cx),
             Self::Shaped(shaped) => shaped.poll(cx),
         }
@@ -128,7 +137,14 @@ impl Kept {
     /// Keeps up to `room` bytes.
     pub fn new(source: Source, room: u64) -> Rc<RefCell<Self>> {
         let length = source.size_hint();
-        Rc::new(RefCell::new(Self { source, pieces: Vec::new(), room, length, ended: false, lost: false }))
+        Rc::new(RefCell::new(Self {
+            source,
+            pieces: Vec::new(),
+            room,
+            length,
+            ended: false,
+            lost: false,
+        }))
     }
 
     /// Whether what has passed can be sent again from its beginning.
@@ -175,7 +191,11 @@ impl Kept {
     }
 
     fn size_hint(&self, read: usize) -> SizeHint {
-        if read == 0 { self.length.clone() } else { SizeHint::default() }
+        if read == 0 {
+            self.length
+        } else {
+            SizeHint::default()
+        }
     }
 }
 
@@ -241,7 +261,9 @@ pub struct Idle {
 
 impl Idle {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        self.deadline.poll_expired(cx).map(|_| BodyError::Idle(self.limit))
+        self.deadline
+            .poll_expired(cx)
+            .map(|_| BodyError::Idle(self.limit))
     }
 
     /// Begins to count anew. Called when the body has to be waited for, so a body that is there costs no clock.
@@ -277,7 +299,12 @@ pub struct Progress {
 impl Guard {
     /// Watches a body, which may have so many bytes and stand still for so long.
     pub fn new(progress: Rc<Progress>, limit: u64, idle: Option<Idle>) -> Self {
-        Self { progress, limit, idle, waiting: Cell::new(false) }
+        Self {
+            progress,
+            limit,
+            idle,
+            waiting: Cell::new(false),
+        }
     }
 
     fn check(&self, polled: Polled, cx: &mut Context<'_>) -> Polled {
@@ -285,7 +312,9 @@ impl Guard {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waiting.set(false);
-                progress.bytes.set(progress.bytes.get() + frame.data_ref().map_or(0, |data| data.len() as u64));
+                progress
+                    .bytes
+                    .set(progress.bytes.get() + frame.data_ref().map_or(0, |data| data.len() as u64));
                 if progress.bytes.get() > self.limit {
                     progress.blame.set(Some(Reason::BodyTooLarge));
                     return Poll::Ready(Some(Err(BodyError::TooLarge(self.limit))));
@@ -294,12 +323,16 @@ impl Guard {
             }
             Poll::Ready(Some(Err(error))) => {
                 let cut = matches!(error, BodyError::Cut(_));
-                progress.blame.set(Some(if cut { Reason::Injected } else { Reason::ClientGone }));
+                progress
+                    .blame
+                    .set(Some(if cut { Reason::Injected } else { Reason::ClientGone }));
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
-                let Some(idle) = &self.idle else { return Poll::Pending };
+                let Some(idle) = &self.idle else {
+                    return Poll::Pending;
+                };
                 if !self.waiting.replace(true) {
                     idle.rewind();
                 }
@@ -325,7 +358,10 @@ impl Upload {
 
     /// A body that has yet to come.
     pub fn guarded(source: Source, guard: Guard) -> Self {
-        Self { source, guard: Some(Box::new(guard)) }
+        Self {
+            source,
+            guard: Some(Box::new(guard)),
+        }
     }
 }
 
@@ -377,7 +413,13 @@ impl<R: Tally> Download<R> {
         if source.is_end_stream() {
             record.ended();
         }
-        Self { source, idle, whole, waiting: false, record }
+        Self {
+            source,
+            idle,
+            whole,
+            waiting: false,
+            record,
+        }
     }
 
     /// Whether one of its limits was reached while nothing came.
@@ -387,7 +429,9 @@ impl<R: Tally> Download<R> {
         {
             return Poll::Ready(Some(Err(BodyError::TooSlow)));
         }
-        let Some(idle) = &self.idle else { return Poll::Pending };
+        let Some(idle) = &self.idle else {
+            return Poll::Pending;
+        };
         if !std::mem::replace(&mut self.waiting, true) {
             idle.rewind();
         }
@@ -449,7 +493,10 @@ mod tests {
     #[tokio::test]
     async fn a_body_larger_than_its_room_passes_but_is_not_kept() {
         let kept = Kept::new(Source::Whole(Bytes::from_static(b"hello")), 4);
-        assert_eq!(Source::Kept(kept.clone(), 0).collect().await.unwrap().to_bytes(), "hello");
+        assert_eq!(
+            Source::Kept(kept.clone(), 0).collect().await.unwrap().to_bytes(),
+            "hello"
+        );
         assert!(!kept.borrow().can_repeat());
     }
 }

@@ -80,7 +80,12 @@ enum State {
 
 impl Client {
     /// A connection that has just been accepted on a listener.
-    pub fn new(worker: &Rc<Worker>, listener: &Arc<Listener>, view: &View, stream: &crate::net::Stream) -> Rc<Self> {
+    pub fn new(
+        worker: &Rc<Worker>,
+        listener: &Arc<Listener>,
+        view: &View,
+        stream: &crate::net::Stream,
+    ) -> Rc<Self> {
         let peer = stream.peer();
         let client = Rc::new(Self {
             worker: worker.clone(),
@@ -111,12 +116,13 @@ impl Client {
 
     /// The listener as it is in a snapshot; one that is gone serves its connections to their end.
     pub fn listener(&self, view: &View) -> Arc<Listener> {
+        let mut listener = self.listener.borrow_mut();
         if self.generation.replace(view.generation) != view.generation
-            && let Some(newer) = view.listeners.get(&*self.listener.borrow().name.clone())
+            && let Some(newer) = view.listeners.get(&listener.name)
         {
-            *self.listener.borrow_mut() = newer.clone();
+            *listener = newer.clone();
         }
-        self.listener.borrow().clone()
+        listener.clone()
     }
 
     /// Says what the connection speaks.
@@ -183,16 +189,21 @@ impl Client {
             Kind::Bytes => (State::Bytes, None),
             Kind::Http2 => {
                 let idle = limits.keep_alive_idle.0.filter(|_| self.h2.open.get() == 0);
-                (State::Http2(self.h2.open.get(), self.h2.begun.get()), idle.map(Duration::from))
+                (
+                    State::Http2(self.h2.open.get(), self.h2.begun.get()),
+                    idle.map(Duration::from),
+                )
             }
             Kind::Http1 => match self.h1.phase() {
                 // A client that has connected and says nothing is as slow with its head as one that dribbles.
-                Phase::Idle if self.h1.exchanges() == 0 => {
-                    (State::Http1(Phase::Head, 0), limits.client_header.0.map(Duration::from))
-                }
-                Phase::Exchange if self.h1.is_stuck() => {
-                    (State::Stuck(self.h1.moved()), limits.client_body_idle.0.map(Duration::from))
-                }
+                Phase::Idle if self.h1.exchanges() == 0 => (
+                    State::Http1(Phase::Head, 0),
+                    limits.client_header.0.map(Duration::from),
+                ),
+                Phase::Exchange if self.h1.is_stuck() => (
+                    State::Stuck(self.h1.moved()),
+                    limits.client_body_idle.0.map(Duration::from),
+                ),
                 phase => {
                     let limit = match phase {
                         Phase::Idle => limits.keep_alive_idle.0.map(Duration::from),
@@ -217,7 +228,10 @@ impl Client {
 
 /// The faults of a new list that were not in the old one.
 pub fn added(before: &[Arc<Fault>], now: &[Arc<Fault>]) -> Vec<Arc<Fault>> {
-    now.iter().filter(|fault| !before.iter().any(|old| Arc::ptr_eq(old, fault))).cloned().collect()
+    now.iter()
+        .filter(|fault| !before.iter().any(|old| Arc::ptr_eq(old, fault)))
+        .cloned()
+        .collect()
 }
 
 /// Whether faults that were added end a connection that stands idle, and how.
@@ -225,5 +239,7 @@ pub fn cut_of_standing(added: &[Arc<Fault>], dice: Dice, number: u64, facts: &Fa
     if added.is_empty() {
         return None;
     }
-    Plan::of_standing(added, dice, number, facts).cut_at_once(Instant::now()).map(|(cut, _)| cut)
+    Plan::of_standing(added, dice, number, facts)
+        .cut_at_once(Instant::now())
+        .map(|(cut, _)| cut)
 }

@@ -56,14 +56,23 @@ impl Deadlines {
             slots.entries.push(Entry::default());
             slots.entries.len() - 1
         });
-        Deadline { list: self.clone(), slot }
+        Deadline {
+            list: self.clone(),
+            slot,
+        }
     }
 
     /// Runs a future for no longer than the limit; `None` is no limit.
-    pub async fn within<F: Future>(self: &Rc<Self>, limit: Option<Duration>, work: F) -> Result<F::Output, Expired> {
+    pub async fn within<F: Future>(
+        self: &Rc<Self>,
+        limit: Option<Duration>,
+        work: F,
+    ) -> Result<F::Output, Expired> {
         match limit {
             None => Ok(work.await),
-            Some(limit) if limit < COARSE_FROM => tokio::time::timeout(limit, work).await.map_err(|_| Expired),
+            Some(limit) if limit < COARSE_FROM => {
+                tokio::time::timeout(limit, work).await.map_err(|_| Expired)
+            }
             Some(limit) => {
                 let deadline = self.slot();
                 deadline.set(Instant::now() + limit);
@@ -159,8 +168,15 @@ mod tests {
             .run_until(async {
                 let begin = Instant::now();
                 let limit = Duration::from_secs(5);
-                assert_eq!(list.within(Some(limit), std::future::pending::<()>()).await, Err(Expired));
-                assert!(begin.elapsed() >= limit && begin.elapsed() <= limit + SWEEP, "{:?}", begin.elapsed());
+                assert_eq!(
+                    list.within(Some(limit), std::future::pending::<()>()).await,
+                    Err(Expired)
+                );
+                assert!(
+                    begin.elapsed() >= limit && begin.elapsed() <= limit + SWEEP,
+                    "{:?}",
+                    begin.elapsed()
+                );
                 assert_eq!(list.within(Some(limit), async { 7 }).await, Ok(7));
                 assert_eq!(list.0.borrow().free.len(), 1, "the place is given back");
             })
@@ -175,7 +191,11 @@ mod tests {
         slot.set(begin + Duration::from_secs(1));
         slot.set(begin + Duration::from_secs(9));
         list.sweep(begin + Duration::from_secs(2));
-        assert!(poll_fn(|cx| Poll::Ready(slot.poll_expired(cx))).await.is_pending());
+        assert!(
+            poll_fn(|cx| Poll::Ready(slot.poll_expired(cx)))
+                .await
+                .is_pending()
+        );
         list.sweep(begin + Duration::from_secs(9));
         assert!(poll_fn(|cx| Poll::Ready(slot.poll_expired(cx))).await.is_ready());
     }

@@ -83,7 +83,9 @@ impl Reason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BadConfiguration => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoBackend | Self::ClusterFull | Self::NotAdmitted | Self::Injected => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoBackend | Self::ClusterFull | Self::NotAdmitted | Self::Injected => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Resolve
             | Self::ConnectRefused
             | Self::Unreachable
@@ -101,7 +103,9 @@ impl Reason {
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::NoRoute => "no route of this listener matches the request",
-            Self::BadConfiguration => "the route leads to a cluster that the configuration in force does not define",
+            Self::BadConfiguration => {
+                "the route leads to a cluster that the configuration in force does not define"
+            }
             Self::NoBackend => "no backend is available; `chaosproxy status` shows why",
             Self::ClusterFull => "the cluster's limits are reached; try again later",
             Self::NotAdmitted => "only a share of the traffic is admitted at the moment; try again later",
@@ -155,16 +159,28 @@ pub struct Failure {
 impl Failure {
     /// A failure that really happened.
     pub fn real(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), injected: false }
+        Self {
+            reason,
+            detail: detail.to_string(),
+            injected: false,
+        }
     }
 
     /// A failure that a fault brought about.
     pub fn injected(reason: Reason, fault: &str) -> Self {
-        Self { reason, detail: format!("fault `{fault}`"), injected: true }
+        Self {
+            reason,
+            detail: format!("fault `{fault}`"),
+            injected: true,
+        }
     }
 
     /// Who is behind it: a fault, or the proxy that noticed.
     pub const fn origin(&self) -> Origin {
-        if self.injected { Origin::Injected } else { Origin::Proxy }
+        if self.injected {
+            Origin::Injected
+        } else {
+            Origin::Proxy
+        }
     }
 }

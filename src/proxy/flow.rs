@@ -37,7 +37,12 @@ impl Shaping {
     /// Begins to shape.
     pub fn new(chain: Chain) -> Self {
         let lifted = Box::pin(chain.lifting());
-        Self { chain, ready: VecDeque::new(), timer: Box::pin(sleep_until(Instant::now())), lifted }
+        Self {
+            chain,
+            ready: VecDeque::new(),
+            timer: Box::pin(sleep_until(Instant::now())),
+            lifted,
+        }
     }
 
     /// Takes a piece that was read.
@@ -72,7 +77,9 @@ impl Shaping {
                 self.lifted = Box::pin(self.chain.lifting());
                 continue;
             }
-            let Some(due) = self.chain.next_wakeup() else { return Poll::Pending };
+            let Some(due) = self.chain.next_wakeup() else {
+                return Poll::Pending;
+            };
             if self.timer.deadline() != due {
                 self.timer.as_mut().reset(due);
             }

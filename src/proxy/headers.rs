@@ -37,9 +37,19 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     if !found {
         return None;
     }
-    let upgrade = if connection { strip_connection(headers) } else { None };
+    let upgrade = if connection {
+        strip_connection(headers)
+    } else {
+        None
+    };
     let trailers = headers.get_all(header::TE).iter().any(|v| lists(v, "trailers"));
-    for name in [&header::TRANSFER_ENCODING, &header::UPGRADE, &KEEP_ALIVE, &PROXY_CONNECTION, &header::TE] {
+    for name in [
+        &header::TRANSFER_ENCODING,
+        &header::UPGRADE,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &header::TE,
+    ] {
         headers.remove(name);
     }
     if trailers {
@@ -59,8 +69,15 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// Removes `Connection` and every header that it names.
 fn strip_connection(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    let upgrades = headers.get_all(header::CONNECTION).iter().any(|v| lists(v, "upgrade"));
-    let upgrade = if upgrades { headers.get(header::UPGRADE).cloned() } else { None };
+    let upgrades = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .any(|v| lists(v, "upgrade"));
+    let upgrade = if upgrades {
+        headers.get(header::UPGRADE).cloned()
+    } else {
+        None
+    };
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -80,7 +97,11 @@ fn strip_connection(headers: &mut HeaderMap) -> Option<HeaderValue> {
 /// Whether a comma-separated value lists a token, in any case.
 fn lists(value: &HeaderValue, token: &str) -> bool {
     value.to_str().is_ok_and(|text| {
-        text.split(',').any(|item| item.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(token)))
+        text.split(',').any(|item| {
+            item.split(';')
+                .next()
+                .is_some_and(|t| t.trim().eq_ignore_ascii_case(token))
+        })
     })
 }
 
@@ -104,7 +125,12 @@ pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedAs, cl
         ForwardedAs::Both => (true, true),
     };
     if policy != Forwarded::Append {
-        for name in [&X_FORWARDED_FOR, &X_FORWARDED_PROTO, &X_FORWARDED_HOST, &header::FORWARDED] {
+        for name in [
+            &X_FORWARDED_FOR,
+            &X_FORWARDED_PROTO,
+            &X_FORWARDED_HOST,
+            &header::FORWARDED,
+        ] {
             headers.remove(name);
         }
     }
@@ -114,7 +140,11 @@ pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedAs, cl
     if classic {
         append(headers, &X_FORWARDED_FOR, client.text.clone());
         if let Entry::Vacant(free) = headers.entry(&X_FORWARDED_PROTO) {
-            free.insert(HeaderValue::from_static(if client.tls { "https" } else { "http" }));
+            free.insert(HeaderValue::from_static(if client.tls {
+                "https"
+            } else {
+                "http"
+            }));
         }
     }
     if standard {
@@ -148,7 +178,11 @@ fn forwarded_element(client: &Client<'_>) -> HeaderValue {
         IpAddr::V4(ip) => format!("for={ip}"),
         IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
     };
-    if let Some(host) = client.host.and_then(|h| h.to_str().ok()).filter(|h| !h.contains(['"', '\\'])) {
+    if let Some(host) = client
+        .host
+        .and_then(|h| h.to_str().ok())
+        .filter(|h| !h.contains(['"', '\\']))
+    {
         text.push_str(";host=\"");
         text.push_str(host);
         text.push('"');
@@ -189,7 +223,9 @@ pub fn to_absolute_form(head: &mut request::Parts, tls: bool) {
     let mut target = std::mem::take(&mut head.uri).into_parts();
     target.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
     target.authority = Some(authority.unwrap_or_else(|| Authority::from_static("localhost")));
-    target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    target
+        .path_and_query
+        .get_or_insert(PathAndQuery::from_static("/"));
     head.uri = Uri::from_parts(target).unwrap_or_default();
     head.version = Version::HTTP_2;
 }
@@ -228,7 +264,10 @@ mod tests {
         lines
             .iter()
             .map(|(name, value)| {
-                (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+                (
+                    name.parse::<HeaderName>().unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                )
             })
             .collect()
     }
@@ -245,10 +284,26 @@ mod tests {
             assert_eq!(names(&headers), left, "{lines:?}");
         };
         check(&[("host", "a"), ("accept", "*/*")], &["host", "accept"]);
-        check(&[("host", "a"), ("connection", "close, x-secret"), ("x-secret", "1")], &["host"]);
-        check(&[("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("a", "1")], &["a"]);
-        check(&[("transfer-encoding", "chunked"), ("trailer", "x-sum")], &["trailer"]);
-        check(&[("connection", "host, content-length"), ("host", "a")], &["host"]);
+        check(
+            &[
+                ("host", "a"),
+                ("connection", "close, x-secret"),
+                ("x-secret", "1"),
+            ],
+            &["host"],
+        );
+        check(
+            &[("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("a", "1")],
+            &["a"],
+        );
+        check(
+            &[("transfer-encoding", "chunked"), ("trailer", "x-sum")],
+            &["trailer"],
+        );
+        check(
+            &[("connection", "host, content-length"), ("host", "a")],
+            &["host"],
+        );
     }
 
     #[test]
@@ -273,7 +328,12 @@ mod tests {
     fn the_client_is_told_as_the_policy_says() {
         let text = HeaderValue::from_static("10.0.0.9");
         let host = HeaderValue::from_static("shop");
-        let client = Client { address: "10.0.0.9".parse().unwrap(), text: &text, tls: true, host: Some(&host) };
+        let client = Client {
+            address: "10.0.0.9".parse().unwrap(),
+            text: &text,
+            tls: true,
+            host: Some(&host),
+        };
         let check = |policy, kind, expected: &[(&str, &str)]| {
             let mut headers = map(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]);
             forward(&mut headers, policy, kind, &client);
@@ -282,7 +342,11 @@ mod tests {
         use {Forwarded as P, ForwardedAs as K};
         let element = "for=10.0.0.9;host=\"shop\";proto=https";
         check(P::Drop, K::Both, &[]);
-        check(P::Replace, K::XForwarded, &[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-proto", "https")]);
+        check(
+            P::Replace,
+            K::XForwarded,
+            &[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-proto", "https")],
+        );
         check(P::Replace, K::Forwarded, &[("forwarded", element)]);
         check(
             P::Append,

@@ -81,7 +81,9 @@ impl Answered {
 
     /// How long the backend asks to be left alone (RFC 9110 section 10.2.3), where it says so in seconds.
     pub fn retry_after(&self) -> Option<Duration> {
-        let Self::Response(response, _) = self else { return None };
+        let Self::Response(response, _) = self else {
+            return None;
+        };
         let value = response.headers().get(http::header::RETRY_AFTER)?;
         value.to_str().ok()?.parse().ok().map(Duration::from_secs)
     }
@@ -124,7 +126,11 @@ impl Way<'_> {
 impl Hops {
     /// No connections yet.
     pub fn new(worker: Weak<Worker>) -> Self {
-        Self { h1: pool::Pool::new(), h2: RefCell::default(), worker }
+        Self {
+            h1: pool::Pool::new(),
+            h2: RefCell::default(),
+            worker,
+        }
     }
 
     /// Sends a request on a connection to a backend.
@@ -139,7 +145,7 @@ impl Hops {
     ) -> Result<Answered, Refused> {
         match way.target.settings.protocol.unwrap_or_default() {
             Protocol::Http1 => self.send_h1(way, plan, head, body, interim, fresh).await,
-            Protocol::Http2 => self.send_h2(way, plan, head, body).await,
+            Protocol::Http2 => Box::pin(self.send_h2(way, plan, head, body)).await,
         }
     }
 
@@ -154,17 +160,24 @@ impl Hops {
     ) -> Result<Answered, Refused> {
         let limits = way.target.pool;
         let idle = if !fresh && way.is_shareable() && plan.is_empty() {
-            self.h1.take(&way.id(), Instant::now(), &limits, Connection::is_alive)
+            self.h1
+                .take(&way.id(), Instant::now(), &limits, |idle| idle.is_alive())
         } else {
             None
         };
         let reused = idle.is_some();
         let connection = match idle {
             Some(pooled) => pooled.connection,
-            None => match self.dial(way, plan).await {
+            // In a box: dialling with TLS and PROXY protocol is large, and most requests find a connection.
+            None => match Box::pin(self.dial(way, plan)).await {
                 Ok(stream) => Connection::new(stream, &way.target.asking, self.give_back(way)),
                 Err(failure) => {
-                    return Err(Refused { failure, sent: false, stale: false, body: Some(body) });
+                    return Err(Refused {
+                        failure,
+                        sent: false,
+                        stale: false,
+                        body: Some(body),
+                    });
                 }
             },
         };
@@ -203,7 +216,12 @@ impl Hops {
         head: &request::Parts,
         body: Upload,
     ) -> Result<Answered, Refused> {
-        let unsent = |failure, body| Refused { failure, sent: false, stale: false, body: Some(body) };
+        let unsent = |failure, body| Refused {
+            failure,
+            sent: false,
+            stale: false,
+            body: Some(body),
+        };
         let shared = match self.shared(way, plan).await {
             Ok(shared) => shared,
             Err(failure) => return Err(unsent(failure, body)),
@@ -221,7 +239,11 @@ impl Hops {
             Ok(response) => Ok(Answered::Response(response.map(Source::H2), Some(stretch))),
             Err(mut error) => {
                 let request = error.take_message();
-                let reason = if error.error().is_parse() { Reason::UpstreamGarbage } else { Reason::UpstreamReset };
+                let reason = if error.error().is_parse() {
+                    Reason::UpstreamGarbage
+                } else {
+                    Reason::UpstreamReset
+                };
                 // REFUSED_STREAM says that nothing was done (RFC 9113 section 8.7).
                 let refused = refused_stream(error.error());
                 Err(Refused {
@@ -244,7 +266,7 @@ impl Hops {
                 return Ok(shared.clone());
             }
         }
-        let stream = self.dial(way, plan).await?;
+        let stream = Box::pin(self.dial(way, plan)).await?;
         let socket = stream.handle();
         let (sender, connection) = http2::Builder::new(Local)
             .timer(hyper_util::rt::TokioTimer::new())
@@ -253,7 +275,12 @@ impl Hops {
             .await
             .map_err(|error| Failure::real(Reason::UpstreamGarbage, error))?;
         tokio::task::spawn_local(connection);
-        let shared = Rc::new(Shared { sender, open: Cell::new(0), since: Cell::new(Instant::now()), socket });
+        let shared = Rc::new(Shared {
+            sender,
+            open: Cell::new(0),
+            since: Cell::new(Instant::now()),
+            socket,
+        });
         if way.is_shareable() {
             self.h2.borrow_mut().entry(id).or_default().push(shared.clone());
         }
@@ -286,7 +313,10 @@ impl Hops {
             },
             _ => dialler.dial(addresses, turn).await,
         };
-        let mut stream = dialled.map_err(|error| Failure { injected, ..dial_failure(&error) })?;
+        let mut stream = dialled.map_err(|error| Failure {
+            injected,
+            ..dial_failure(&error)
+        })?;
         let lost = |error: std::io::Error| Failure::real(Reason::UpstreamReset, error);
         if let Some(version) = way.target.settings.proxy_protocol {
             let version = match version {
@@ -294,19 +324,32 @@ impl Hops {
                 ProxyProtocol::V2 => proxy_protocol::Version::V2,
             };
             let pair = way.client.local().map(|local| (way.client.peer, local));
-            stream.write_all(&proxy_protocol::encode(version, pair)).await.map_err(lost)?;
+            stream
+                .write_all(&proxy_protocol::encode(version, pair))
+                .await
+                .map_err(lost)?;
         }
-        let Some(tls) = &way.target.tls else { return Ok(stream) };
-        let left = limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+        let Some(tls) = &way.target.tls else {
+            return Ok(stream);
+        };
+        let left = limit
+            .saturating_sub(begun.elapsed())
+            .max(Duration::from_millis(1));
         let host = host_of(addresses);
-        tls.connect(stream, &host, left).await.map_err(|error| Failure::real(Reason::TlsHandshake, error))
+        tls.connect(stream, &host, left)
+            .await
+            .map_err(|error| Failure::real(Reason::TlsHandshake, error))
     }
 
     /// Ends what stands to a backend: a fault wants it so, or the backend is gone.
     pub fn cut(&self, backend: BackendId, cut: Cut) {
         for connection in self.h1.drain(&backend) {
             match cut {
-                Cut::Reset | Cut::Refuse => connection.io().handle().reset(),
+                Cut::Reset | Cut::Refuse => {
+                    if let Some(stream) = connection.into_io() {
+                        stream.reset();
+                    }
+                }
                 Cut::Close => drop(connection),
             }
         }
@@ -320,16 +363,22 @@ impl Hops {
 
     /// Closes what has been idle for too long, has died, or leads to a backend that is gone.
     pub fn sweep(&self, now: Instant) {
-        let Some(worker) = self.worker.upgrade() else { return };
+        let Some(worker) = self.worker.upgrade() else {
+            return;
+        };
         let view = worker.view();
         let limits = |id: &BackendId| {
-            view.clusters.iter().find(|target| target.has_backend(*id)).map(|target| target.pool)
+            view.clusters
+                .iter()
+                .find(|target| target.has_backend(*id))
+                .map(|target| target.pool)
         };
-        self.h1.sweep(now, limits, Connection::is_alive);
+        self.h1.sweep(now, limits, |idle| idle.is_alive());
         self.h2.borrow_mut().retain(|id, all| {
             let Some(limits) = limits(id) else { return false };
             all.retain(|one| {
-                let idle = one.open.get() == 0 && now.saturating_duration_since(one.since.get()) >= limits.idle_for;
+                let idle =
+                    one.open.get() == 0 && now.saturating_duration_since(one.since.get()) >= limits.idle_for;
                 !one.sender.is_closed() && !idle
             });
             !all.is_empty()

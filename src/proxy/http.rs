@@ -46,7 +46,13 @@ pub enum After {
 
 /// Serves a client connection, in the version of HTTP that it speaks.
 pub async fn serve(client: Rc<Client>, mut stream: Stream) {
-    let limit = client.listener(&client.worker.view()).settings.timeouts.client_header.0.map(Duration::from);
+    let limit = client
+        .listener(&client.worker.view())
+        .settings
+        .timeouts
+        .client_header
+        .0
+        .map(Duration::from);
     let http2 = match client.tls.as_ref().map(|tls| tls.alpn) {
         Some(alpn) => alpn == Some(Alpn::Http2),
         None => match client.worker.deadlines.within(limit, stream.speaks_http2()).await {
@@ -91,7 +97,10 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
         End::Refused(flaw) => {
             tracing::debug!(peer = %client.peer, %flaw, "request refused");
             let listener = client.listener(&client.worker.view());
-            listener.no_route.lane(client.worker.index, None).answered(Class::of(flaw.status().as_u16()), Origin::Proxy);
+            listener
+                .no_route
+                .lane(client.worker.index, None)
+                .answered(Class::of(flaw.status().as_u16()), Origin::Proxy);
         }
         _ => {}
     }
@@ -168,7 +177,14 @@ async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<In
     let (head, body) = request.into_parts();
     let record = Record::new(&client, &view, &listener, &head);
     let to_grpc = route::is_grpc(&head);
-    let mut asked = Asked { client: &client, view: &view, listener: &listener, record, interim, to_grpc };
+    let mut asked = Asked {
+        client: &client,
+        view: &view,
+        listener: &listener,
+        record,
+        interim,
+        to_grpc,
+    };
     let result = match choose(&asked, &head) {
         Ok(place) => asked.pursue(place, head, body).await,
         Err(failure) => Err(Ending::Failed(failure)),
@@ -180,8 +196,15 @@ async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<In
 }
 
 fn choose(asked: &Asked<'_>, head: &request::Parts) -> Result<usize, Failure> {
-    let facts = route::Facts { head: Some(head), ..asked.client.facts() };
-    asked.listener.table.find(&facts).ok_or_else(|| Failure::real(Reason::NoRoute, head.uri.path()))
+    let facts = route::Facts {
+        head: Some(head),
+        ..asked.client.facts()
+    };
+    asked
+        .listener
+        .table
+        .find(&facts)
+        .ok_or_else(|| Failure::real(Reason::NoRoute, head.uri.path()))
 }
 
 /// A request on its way.
@@ -201,8 +224,19 @@ pub struct Asked<'a> {
 
 /// What a backend made of a request.
 enum Made {
-    Response { head: response::Parts, body: Source, idle: Option<Idle>, whole: Option<Deadline> },
-    Tunnel { response: Response<()>, upstream: Stream, early: Bytes, idle: Duration, plans: [Plan; 2] },
+    Response {
+        head: response::Parts,
+        body: Source,
+        idle: Option<Idle>,
+        whole: Option<Deadline>,
+    },
+    Tunnel {
+        response: Response<()>,
+        upstream: Stream,
+        early: Bytes,
+        idle: Duration,
+        plans: [Plan; 2],
+    },
 }
 
 impl Made {
@@ -210,12 +244,32 @@ impl Made {
     fn outcome(self, asked: Asked<'_>) -> Outcome {
         let record = asked.record;
         match self {
-            Self::Response { head, body, idle, whole } => {
+            Self::Response {
+                head,
+                body,
+                idle,
+                whole,
+            } => {
                 let idle = idle.filter(|_| !http_body::Body::is_end_stream(&body));
-                Reply::Response(Response::from_parts(head, Download::new(body, idle, whole, record)))
+                Reply::Response(Response::from_parts(
+                    head,
+                    Download::new(body, idle, whole, record),
+                ))
             }
-            Self::Tunnel { response, upstream, early, idle, plans } => {
-                let tunnel = Tunnel { upstream, early, idle, record, plans };
+            Self::Tunnel {
+                response,
+                upstream,
+                early,
+                idle,
+                plans,
+            } => {
+                let tunnel = Tunnel {
+                    upstream,
+                    early,
+                    idle,
+                    record,
+                    plans,
+                };
                 Reply::Tunnel(response, After::Tunnel(Box::new(tunnel)))
             }
         }
@@ -256,11 +310,19 @@ impl Asked<'_> {
         self.record.route = Some(place);
         let mut plan = Plan::none();
         if !route.faults.is_empty() {
-            let facts = route::Facts { head: Some(&head), ..self.client.facts() };
+            let facts = route::Facts {
+                head: Some(&head),
+                ..self.client.facts()
+            };
             plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
         }
         if !plan.is_empty() {
-            let course = exchange::open(&mut plan, &self.client.worker.shared.held, Some(&mut head)).await;
+            let course = Box::pin(exchange::open(
+                &mut plan,
+                &self.client.worker.shared.held,
+                Some(&mut head),
+            ))
+            .await;
             let result = self.open(course, route, &mut head, body, &mut plan).await;
             self.record.kept.client = Some(plan);
             return result;
@@ -297,18 +359,24 @@ impl Asked<'_> {
     ) -> Result<Made, Ending> {
         let upgrade = self.prepare(route, head);
         let body = self.upload(head, body, plan)?;
-        let limit = route.settings.timeout.or(self.listener.settings.timeouts.request.0).map(Duration::from);
+        let limit = route
+            .settings
+            .timeout
+            .or(self.listener.settings.timeouts.request.0)
+            .map(Duration::from);
         let whole = limit.map(|limit| {
             let slot = self.client.worker.deadlines.slot();
             slot.set(self.record.begun + limit);
             slot
         });
-        let sending = send::send(self, route, head, body, upgrade);
-        let answered = match &whole {
-            None => sending.await,
-            Some(whole) => whole.race(sending).await.unwrap_or_else(|_| {
-                Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
-            }),
+        let answered = {
+            let mut sending = std::pin::pin!(send::send(self, route, head, body, upgrade));
+            match &whole {
+                None => sending.await,
+                Some(whole) => whole.race(sending.as_mut()).await.unwrap_or_else(|_| {
+                    Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
+                }),
+            }
         };
         match answered? {
             Answered::Response(response, stretch) => {
@@ -322,7 +390,8 @@ impl Asked<'_> {
     /// Makes the client's head the backend's. Returns the protocol of an upgrade, if one is asked for.
     fn prepare(&mut self, route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
         let settings = &self.listener.settings.headers;
-        let upgrade = headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
+        let upgrade =
+            headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
         headers::to_origin_form(head);
         let host = head.headers.get(header::HOST).cloned();
         let about = headers::Client {
@@ -331,7 +400,12 @@ impl Asked<'_> {
             tls: self.client.tls.is_some(),
             host: host.as_ref(),
         };
-        headers::forward(&mut head.headers, settings.forwarded, settings.forwarded_as, &about);
+        headers::forward(
+            &mut head.headers,
+            settings.forwarded,
+            settings.forwarded_as,
+            &about,
+        );
         if let Some(via) = &settings.via {
             headers::via(&mut head.headers, head.version, via);
         }
@@ -339,12 +413,19 @@ impl Asked<'_> {
         let fresh = settings.request_id == RequestId::Replace
             || (settings.request_id == RequestId::Keep && !ids.contains_key(&headers::X_REQUEST_ID));
         if fresh {
-            ids.insert(&headers::X_REQUEST_ID, self.client.worker.draw(headers::request_id));
+            ids.insert(
+                &headers::X_REQUEST_ID,
+                self.client.worker.draw(headers::request_id),
+            );
         }
         self.record.follow(ids.get(&headers::X_REQUEST_ID));
         route.settings.request_headers.apply(&mut head.headers);
         if let Some(rewrite) = &route.settings.rewrite {
-            if let Some(target) = head.uri.path_and_query().and_then(|target| rewrite.target(target)) {
+            if let Some(target) = head
+                .uri
+                .path_and_query()
+                .and_then(|target| rewrite.target(target))
+            {
                 head.uri = target.into();
             }
             if let Some(host) = &rewrite.host {
@@ -359,9 +440,19 @@ impl Asked<'_> {
         if http_body::Body::is_end_stream(&body) {
             return Ok(Source::Empty);
         }
-        let limit = self.listener.settings.limits.body.0.map_or(u64::MAX, |size| size.0);
+        let limit = self
+            .listener
+            .settings
+            .limits
+            .body
+            .0
+            .map_or(u64::MAX, |size| size.0);
         if body.exact_len().is_some_and(|length| length > limit) {
-            return Err(Failure::real(Reason::BodyTooLarge, "Content-Length is over the listener's limit").into());
+            return Err(Failure::real(
+                Reason::BodyTooLarge,
+                "Content-Length is over the listener's limit",
+            )
+            .into());
         }
         Ok(match plan.flow(Flow::Request, tokio::time::Instant::now()) {
             None => body,
@@ -404,9 +495,12 @@ impl Asked<'_> {
         route.settings.answer_headers.apply(&mut head.headers);
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
-        for plan in [&mut upstream, &mut *plan].into_iter().filter(|plan| !plan.is_empty()) {
+        for plan in [&mut upstream, &mut *plan]
+            .into_iter()
+            .filter(|plan| !plan.is_empty())
+        {
             let before = head.status;
-            let course = exchange::reply(plan, &self.client.worker.shared.held, &mut head).await;
+            let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }
@@ -422,21 +516,44 @@ impl Asked<'_> {
         if !upstream.is_empty() {
             self.record.kept.upstream = Some(upstream);
         }
-        Ok(Made::Response { head, body, idle: self.idle(route), whole })
+        Ok(Made::Response {
+            head,
+            body,
+            idle: self.idle(route),
+            whole,
+        })
     }
 
     fn idle(&self, route: &Route) -> Option<Idle> {
         let target = &self.view.clusters[route.cluster?];
-        let limit = route.settings.idle_timeout.map_or_else(|| target.settings.idle_timeout(), Duration::from);
-        Some(Idle { deadline: self.client.worker.deadlines.slot(), limit })
+        let limit = route
+            .settings
+            .idle_timeout
+            .map_or_else(|| target.settings.idle_timeout(), Duration::from);
+        Some(Idle {
+            deadline: self.client.worker.deadlines.slot(),
+            limit,
+        })
     }
 
     fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Made {
         self.record.answered(response.status(), Origin::Upstream);
         let upstream_plan = self.record.kept.upstream.take();
-        let plans = [std::mem::replace(plan, Plan::none()), upstream_plan.unwrap_or(Plan::none())];
-        let idle = self.record.route.and_then(|place| self.idle(&self.listener.routes[place]));
-        Made::Tunnel { response, upstream, early, idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit), plans }
+        let plans = [
+            std::mem::replace(plan, Plan::none()),
+            upstream_plan.unwrap_or(Plan::none()),
+        ];
+        let idle = self
+            .record
+            .route
+            .and_then(|place| self.idle(&self.listener.routes[place]));
+        Made::Tunnel {
+            response,
+            upstream,
+            early,
+            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit),
+            plans,
+        }
     }
 
     /// Ends a request without a backend's answer.
@@ -459,7 +576,13 @@ impl Asked<'_> {
         };
         let (mut head, body) = response.into_parts();
         self.say(&mut head.headers, reason);
-        Made::Response { head, body: Source::Whole(body), idle: None, whole: None }.outcome(self)
+        Made::Response {
+            head,
+            body: Source::Whole(body),
+            idle: None,
+            whole: None,
+        }
+        .outcome(self)
     }
 
     fn say(&self, headers: &mut HeaderMap, reason: Reason) {
@@ -469,7 +592,11 @@ impl Asked<'_> {
     }
 
     fn log(&self, failure: &Failure) {
-        let backend = self.record.backend.as_ref().map_or("none", |tried| tried.backend().name());
+        let backend = self
+            .record
+            .backend
+            .as_ref()
+            .map_or("none", |tried| tried.backend().name());
         tracing::debug!(listener = &*self.listener.name, backend, reason = failure.reason.as_str(),
             origin = failure.origin().as_str(), detail = %failure.detail, "request failed");
     }
@@ -487,9 +614,14 @@ fn own_answer(reason: Reason, to_grpc: bool) -> Response<Bytes> {
     }
     let mut response = Response::new(Bytes::from(format!("{reason}: {}\n", reason.explanation())));
     *response.status_mut() = reason.status();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

@@ -24,12 +24,19 @@ use crate::{
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// Accepts on one worker's socket of a listener until told to stop.
-pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: TcpListener, stop: CancellationToken) {
+pub async fn accept(
+    worker: Rc<Worker>,
+    listener: Arc<Listener>,
+    socket: TcpListener,
+    stop: CancellationToken,
+) {
     let on_pause = {
         let (events, name) = (worker.shared.events.clone(), listener.name.clone());
         move |pause: &Pause| events.tell(paused(&name, pause))
     };
-    let Ok(mut acceptor) = Acceptor::new(socket, listener.permits.clone(), on_pause) else { return };
+    let Ok(mut acceptor) = Acceptor::new(socket, listener.permits.clone(), on_pause) else {
+        return;
+    };
     loop {
         // Cancelling `accept` may drop one connection in hand; that happens only when the listener goes.
         let (stream, permit) = tokio::select! {
@@ -37,8 +44,14 @@ pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: TcpList
             () = stop.cancelled() => return,
         };
         let view = worker.view();
-        let now = view.listeners.get(&*listener.name).cloned().unwrap_or_else(|| listener.clone());
-        worker.tasks.spawn_local(serve(worker.clone(), now, view, stream, permit));
+        let now = view
+            .listeners
+            .get(&*listener.name)
+            .cloned()
+            .unwrap_or_else(|| listener.clone());
+        worker
+            .tasks
+            .spawn_local(serve(worker.clone(), now, view, stream, permit));
     }
 }
 
@@ -46,7 +59,9 @@ async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: 
     let lane = listener.lanes.lane(worker.index);
     lane.connections.came.inc();
     let _open = Open(&listener, worker.index);
-    let Some((stream, mut plan)) = welcome(&worker, &listener, &view, stream).await else { return };
+    let Some((stream, mut plan)) = welcome(&worker, &listener, &view, stream).await else {
+        return;
+    };
     let client = Client::new(&worker, &listener, &view, &stream);
     if !plan.is_empty() {
         match exchange::open(&mut plan, &worker.shared.held, None).await {
@@ -79,7 +94,10 @@ fn paused(listener: &str, pause: &Pause) -> Event {
         Pause::Full => "its limit of connections is reached; the next ones wait in the system's queue".into(),
         Pause::Exhausted(error) => format!("{error}; raise the limit of open files (`ulimit -n`)"),
     };
-    Event::AcceptPaused { listener: listener.to_owned(), cause }
+    Event::AcceptPaused {
+        listener: listener.to_owned(),
+        cause,
+    }
 }
 
 /// PROXY protocol and TLS, each within its limit, and the faults that show in the handshake. `None`: the connection has
@@ -90,7 +108,12 @@ async fn welcome(
     view: &View,
     mut stream: Stream,
 ) -> Option<(Stream, Plan)> {
-    let limit = listener.settings.timeouts.handshake.0.map_or(HANDSHAKE, Duration::from);
+    let limit = listener
+        .settings
+        .timeouts
+        .handshake
+        .0
+        .map_or(HANDSHAKE, Duration::from);
     let begun = Instant::now();
     if listener.settings.proxy_protocol
         && let Err(error) = proxy_protocol::read_header(&mut stream, limit).await
@@ -100,10 +123,16 @@ async fn welcome(
     }
     let mut plan = Plan::none();
     if !listener.faults.is_empty() && listener.settings.protocol == Protocol::Http {
-        let facts = crate::route::Facts { client: stream.peer().ip(), tls_name: None, head: None };
+        let facts = crate::route::Facts {
+            client: stream.peer().ip(),
+            tls_name: None,
+            head: None,
+        };
         plan = Plan::of_connection(&listener.faults, view.dice, worker.number(), &facts);
     }
-    let Some(sound) = &listener.tls else { return Some((stream, plan)) };
+    let Some(sound) = &listener.tls else {
+        return Some((stream, plan));
+    };
     let bad = match plan.handshake() {
         (Handshake::Sound, _) => None,
         (Handshake::Hang, fault) => {
@@ -118,10 +147,22 @@ async fn welcome(
     };
     let tls = match bad {
         None => sound.clone(),
-        Some(kind) => worker.shared.impostor.as_ref()?.server(kind, &[Alpn::Http2, Alpn::Http1]),
+        Some(kind) => worker
+            .shared
+            .impostor
+            .as_ref()?
+            .server(kind, &[Alpn::Http2, Alpn::Http1]),
     };
     let peer = stream.peer();
-    match tls.accept(stream, limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1))).await {
+    match tls
+        .accept(
+            stream,
+            limit
+                .saturating_sub(begun.elapsed())
+                .max(Duration::from_millis(1)),
+        )
+        .await
+    {
         Ok(stream) => Some((stream, plan)),
         Err(error) => {
             listener.lanes.lane(worker.index).handshakes_failed.inc();

@@ -37,13 +37,23 @@ pub async fn run(mut truth: watch::Receiver<Arc<Snapshot>>, events: Events) {
         let snapshot = truth.borrow_and_update().clone();
         tasks.retain(|(cluster, backend), watch| watch.still_fits(&snapshot, cluster, backend));
         for target in &snapshot.clusters {
-            let Some(settings) = &target.settings.health else { continue };
+            let Some(settings) = &target.settings.health else {
+                continue;
+            };
             for backend in target.cluster.backends() {
                 let key = (target.name.clone(), backend.name().to_owned());
                 tasks.entry(key.clone()).or_insert_with(|| {
-                    let checker = Checker { truth: truth.clone(), events: events.clone(), key };
+                    let checker = Checker {
+                        truth: truth.clone(),
+                        events: events.clone(),
+                        key,
+                    };
                     let handle = running.spawn(checker.run(settings.clone()));
-                    Watch { settings: settings.clone(), address: backend.address().to_string(), handle }
+                    Watch {
+                        settings: settings.clone(),
+                        address: backend.address().to_string(),
+                        handle,
+                    }
                 });
             }
         }
@@ -87,17 +97,23 @@ struct Checker {
 
 impl Checker {
     async fn run(self, settings: HealthSettings) {
-        let Some((target, index)) = self.find() else { return };
+        let Some((target, index)) = self.find() else {
+            return;
+        };
         let key = crate::units::stable_hash(format!("{}/{}", self.key.0, self.key.1).as_bytes());
         let mut stream = self.truth.borrow().dice.stream(key, 0);
         let known = target.cluster.backends()[index].condition();
         let mut health = Health::new(settings.clone(), known, Instant::now(), &mut stream);
         for number in NUMBERS.. {
             tokio::time::sleep_until(health.due()).await;
-            let Some((target, index)) = self.find() else { return };
+            let Some((target, index)) = self.find() else {
+                return;
+            };
             let limit = settings.timeout();
             let check = self.check(&settings, &target, index, number);
-            let result = tokio::time::timeout(limit, check).await.unwrap_or(Err(Trouble::Timeout(limit)));
+            let result = tokio::time::timeout(limit, check)
+                .await
+                .unwrap_or(Err(Trouble::Timeout(limit)));
             let now = Instant::now();
             if let Some(change) = health.learn(now, result, &mut stream) {
                 target.cluster.backends()[index].set_condition(now, change.to);
@@ -117,7 +133,11 @@ impl Checker {
     fn find(&self) -> Option<(Arc<Target>, usize)> {
         let snapshot = self.truth.borrow();
         let target = snapshot.cluster(&self.key.0)?;
-        let index = target.cluster.backends().iter().position(|backend| backend.name() == self.key.1)?;
+        let index = target
+            .cluster
+            .backends()
+            .iter()
+            .position(|backend| backend.name() == self.key.1)?;
         Some((target.clone(), index))
     }
 
@@ -136,7 +156,11 @@ impl Checker {
             None => {}
         }
         let addresses = &target.addresses[index];
-        let facts = Facts { client: std::net::Ipv4Addr::LOCALHOST.into(), tls_name: None, head: None };
+        let facts = Facts {
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
+            tls_name: None,
+            head: None,
+        };
         let mut plan = Plan::roll(&target.faults[index], dice, number, &facts);
         suffer(&mut plan).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
@@ -177,12 +201,18 @@ async fn connect(
     plan: &mut Plan,
 ) -> Result<Stream, Trouble> {
     let fail = |error: &dyn std::fmt::Display| Trouble::Connect(error.to_string());
-    let dialler = Dialer { limit: settings.timeout() };
+    let dialler = Dialer {
+        limit: settings.timeout(),
+    };
     let moved;
     let to = match plan.dial() {
         (faults::Dial::Hang, _) => pending().await,
         (faults::Dial::To(wrong), _) => {
-            moved = target.directory.follow(&wrong.parse().map_err(|error: crate::units::BadUnit| fail(&error))?);
+            moved = target.directory.follow(
+                &wrong
+                    .parse()
+                    .map_err(|error: crate::units::BadUnit| fail(&error))?,
+            );
             &moved
         }
         (faults::Dial::Backend, _) => addresses,
@@ -200,7 +230,9 @@ async fn connect(
         None => Ok(stream),
         Some(tls) => {
             let host = super::hop::host_of(to);
-            tls.connect(stream, &host, settings.timeout()).await.map_err(|error| fail(&error))
+            tls.connect(stream, &host, settings.timeout())
+                .await
+                .map_err(|error| fail(&error))
         }
     }
 }
@@ -227,11 +259,19 @@ async fn ask_http(probe: &HttpProbe, stream: Stream, address: &str) -> Result<()
 
 async fn ask_grpc(probe: &GrpcProbe, stream: Stream, address: &str) -> Result<(), Trouble> {
     let executor = TokioExecutor::new();
-    let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
     let asking = async {
-        let answer = sender.send_request(probe.request(address).map(Full::new)).await.map_err(broken)?;
+        let answer = sender
+            .send_request(probe.request(address).map(Full::new))
+            .await
+            .map_err(broken)?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, GrpcProbe::MOST).collect().await.map_err(broken)?;
+        let body = Limited::new(body, GrpcProbe::MOST)
+            .collect()
+            .await
+            .map_err(broken)?;
         let trailers = body.trailers().cloned().unwrap_or(head.headers);
         probe.judge(head.status.as_u16(), &body.to_bytes(), &trailers)
     };
@@ -266,8 +306,11 @@ async fn ask_tcp(probe: &TcpProbe, mut stream: Stream) -> Result<(), Trouble> {
             Reading::More => {}
         }
         let room = TcpProbe::MOST.saturating_sub(received.len());
-        let read = (&mut stream).take(room as u64).read_buf(&mut received).await.map_err(broken)?;
+        let read = (&mut stream)
+            .take(room as u64)
+            .read_buf(&mut received)
+            .await
+            .map_err(broken)?;
         ended = read == 0;
     }
 }
-

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     faults::{Fault, Plan},
     snapshot::{Listener, Target},
-    telemetry::{Class, Origin, access},
+    telemetry::{Class, Origin, access, method_place},
     upstream::{Active, Backend, Entered},
 };
 
@@ -43,6 +43,7 @@ pub struct Record {
     pub backend: Option<Tried>,
     /// What it holds until it is over.
     pub kept: Kept,
+    method: usize,
     status: StatusCode,
     origin: Origin,
     reason: Option<Reason>,
@@ -94,7 +95,12 @@ struct Line {
 
 impl Record {
     /// Begins with a request's head.
-    pub fn new(client: &Rc<Client>, view: &View, listener: &Arc<Listener>, head: &request::Parts) -> Box<Self> {
+    pub fn new(
+        client: &Rc<Client>,
+        view: &View,
+        listener: &Arc<Listener>,
+        head: &request::Parts,
+    ) -> Box<Self> {
         let line = client.worker.pen.is_some().then(|| {
             Box::new(Line {
                 method: head.method.clone(),
@@ -113,6 +119,7 @@ impl Record {
             attempts: 0,
             backend: None,
             kept: Kept::default(),
+            method: method_place(head.method.as_str()),
             status: StatusCode::OK,
             origin: Origin::Proxy,
             reason: None,
@@ -156,7 +163,12 @@ impl Record {
 
     /// The faults that really did something to it.
     pub fn faults(&self) -> impl Iterator<Item = &Arc<Fault>> {
-        let plans = self.kept.client.iter().chain(&self.kept.upstream).chain(&self.kept.parted);
+        let plans = self
+            .kept
+            .client
+            .iter()
+            .chain(&self.kept.upstream)
+            .chain(&self.kept.parted);
         plans.flat_map(Plan::touched)
     }
 }
@@ -218,13 +230,24 @@ impl Record {
         let worker = self.client.worker.index;
         let routed = self.route.map(|place| &self.listener.routes[place]);
         let metrics = routed.map_or(&self.listener.no_route, |route| &route.metrics);
-        let class = if self.cut { Class::None } else { Class::of(self.status.as_u16()) };
-        metrics.lane(worker, self.backend.as_ref().map(|backend| backend.index)).answered(class, self.origin);
+        let class = if self.cut {
+            Class::None
+        } else {
+            Class::of(self.status.as_u16())
+        };
+        metrics
+            .lane(worker, self.backend.as_ref().map(|backend| backend.index))
+            .answered(class, self.origin);
         if let Some(backend) = &self.backend {
             let lane = backend.target.lanes.lane(worker);
             lane.duration.observe(self.begun.elapsed());
             lane.retries.add(u64::from(self.attempts.saturating_sub(1)));
         }
+        let failed =
+            (self.cut || self.status.is_server_error() || self.reason.is_some()).then_some(self.origin);
+        self.client.worker.shared.metrics.methods[self.method]
+            .lane(worker)
+            .ended(self.attempts, failed);
         for fault in self.faults() {
             if let Some(lanes) = self.view.fault_lanes.get(fault.name()) {
                 lanes.lane(worker).hits.inc();
@@ -233,7 +256,9 @@ impl Record {
     }
 
     fn write_line(&mut self) {
-        let (Some(line), Some(pen)) = (self.line.take(), &self.client.worker.pen) else { return };
+        let (Some(line), Some(pen)) = (self.line.take(), &self.client.worker.pen) else {
+            return;
+        };
         let routed = self.route.map(|place| &*self.listener.routes[place].name);
         pen.write(access::Entry {
             client: self.client.peer,

@@ -68,7 +68,10 @@ impl Joint {
     ) -> Rc<Self> {
         let now = Instant::now();
         let [first, second] = &mut plans;
-        let fresh = [chain([first, second], Flow::Request, now), chain([second, first], Flow::Reply, now)];
+        let fresh = [
+            chain([first, second], Flow::Request, now),
+            chain([second, first], Flow::Reply, now),
+        ];
         Rc::new(Self {
             client: client.clone(),
             upstream: upstream.handle(),
@@ -98,7 +101,10 @@ impl Joint {
                 Some("no byte moved within the idle limit".to_owned())
             }
         };
-        Parted { plans: self.plans.take(), error }
+        Parted {
+            plans: self.plans.take(),
+            error,
+        }
     }
 
     async fn direction(self: Rc<Self>, flow: Flow, mut reader: Reader, mut writer: Writer) -> io::Result<()> {
@@ -152,16 +158,25 @@ impl Joint {
         if self.generation.replace(view.generation) == view.generation {
             return;
         }
-        let Some(now) = (self.candidates)(&view) else { return };
+        let Some(now) = (self.candidates)(&view) else {
+            return;
+        };
         let before = self.known.replace(now.clone());
         let roll = |before: &[Arc<Fault>], now: &[Arc<Fault>]| {
             Plan::of_standing(&added(before, now), view.dice, self.number, &self.client.facts())
         };
-        let mut plans = [roll(&before.client, &now.client), roll(&before.upstream, &now.upstream)];
+        let mut plans = [
+            roll(&before.client, &now.client),
+            roll(&before.upstream, &now.upstream),
+        ];
         let at = Instant::now();
         for flow in [Flow::Request, Flow::Reply] {
             let [client, upstream] = &mut plans;
-            let order = if flow == Flow::Request { [client, upstream] } else { [upstream, client] };
+            let order = if flow == Flow::Request {
+                [client, upstream]
+            } else {
+                [upstream, client]
+            };
             let mut fresh = self.fresh.borrow_mut();
             match (&mut fresh[place(flow)], chain(order, flow, at)) {
                 (Some(waiting), Some(more)) => waiting.extend(more),
@@ -169,7 +184,9 @@ impl Joint {
                 (_, None) => {}
             }
         }
-        self.plans.borrow_mut().extend(plans.into_iter().filter(|plan| !plan.is_empty()));
+        self.plans
+            .borrow_mut()
+            .extend(plans.into_iter().filter(|plan| !plan.is_empty()));
     }
 
     /// Ends both connections.
@@ -202,5 +219,8 @@ const fn place(flow: Flow) -> usize {
 }
 
 fn is_reset(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    )
 }

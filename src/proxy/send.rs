@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
 use tokio::time::Instant;
 
 use super::{
@@ -59,17 +59,33 @@ pub async fn send(
     if !cluster.admits(view.dice, asked.record.number) {
         return Err(Failure::real(Reason::NotAdmitted, &target.name).into());
     }
-    let entered = cluster.enter().await.map_err(|full| Failure::real(Reason::ClusterFull, full))?;
+    let entered = cluster
+        .enter()
+        .await
+        .map_err(|full| Failure::real(Reason::ClusterFull, full))?;
     asked.record.kept.entered = Some(entered);
     if let Some(protocol) = upgrade {
-        head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        head.headers
+            .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(header::UPGRADE, protocol);
     }
-    let hash = cluster.hash_key(&Facts { head: Some(head), ..asked.client.facts() });
+    let hash = cluster.hash_key(&Facts {
+        head: Some(head),
+        ..asked.client.facts()
+    });
     if let Some(retry) = &route.retry {
         retry.request();
     }
-    let mut sending = Sending { asked, route, target, hash, tried: Vec::new(), body: Bodies::new(route, body) };
+    let (method, body) = (head.method.clone(), Bodies::new(route, body));
+    let mut sending = Sending {
+        asked,
+        route,
+        target,
+        hash,
+        method,
+        tried: Vec::new(),
+        body,
+    };
     sending.run(head).await
 }
 
@@ -78,6 +94,7 @@ struct Sending<'s, 'a> {
     route: &'s Route,
     target: &'s Arc<Target>,
     hash: Option<u64>,
+    method: Method,
     tried: Vec<usize>,
     body: Bodies,
 }
@@ -93,7 +110,9 @@ impl Sending<'_, '_> {
                 Err(Course::Missed(missed)) => missed,
                 Err(Course::Over(ending)) => return Err(ending),
             };
-            let Some(pause) = self.pause(&missed, head) else { return missed.instead };
+            let Some(pause) = self.pause(&missed, head) else {
+                return missed.instead;
+            };
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
@@ -103,8 +122,25 @@ impl Sending<'_, '_> {
     fn pick(&mut self) -> Result<usize, Ending> {
         let worker = &self.asked.client.worker;
         let turn = worker.turn(&self.target.name);
+        if self.tried.is_empty()
+            && let Some(cluster) = self.route.cluster
+            && let Some(index) = self
+                .asked
+                .view
+                .steered(cluster, &self.method, self.asked.record.number)
+        {
+            return Ok(index);
+        }
         let (hash, tried, now) = (self.hash, &self.tried, Instant::now());
-        let picked = worker.draw(|stream| self.target.cluster.pick(&mut Choice { now, turn, hash, tried, stream }));
+        let picked = worker.draw(|stream| {
+            self.target.cluster.pick(&mut Choice {
+                now,
+                turn,
+                hash,
+                tried,
+                stream,
+            })
+        });
         match (picked, self.tried.last()) {
             (Ok(index), _) => Ok(index),
             // Where nobody else is left, the one that failed may do better the second time.
@@ -120,7 +156,10 @@ impl Sending<'_, '_> {
     async fn attempt(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
         let backend = self.target.cluster.backends()[index].clone();
         let active = backend.begin();
-        self.asked.record.backend = Some(Tried { target: self.target.clone(), index });
+        self.asked.record.backend = Some(Tried {
+            target: self.target.clone(),
+            index,
+        });
         let result = self.exchange(index, head).await;
         let outcome = match &result {
             Ok(answered) => Outcome::Status(answered.status().as_u16()),
@@ -137,7 +176,9 @@ impl Sending<'_, '_> {
                 cause: format!("errors in a row, the last: {}", outcome.kind().word()),
             });
         }
-        self.target.backend_lanes[index].lane(worker.index).attempted(attempt_of(outcome));
+        self.target.backend_lanes[index]
+            .lane(worker.index)
+            .attempted(attempt_of(outcome));
         self.asked.record.kept.active = Some(active);
         result
     }
@@ -151,19 +192,29 @@ impl Sending<'_, '_> {
         if faults.is_empty() {
             return self.hop(index, &mut Plan::none(), head).await;
         }
-        let facts = Facts { head: Some(head), ..client.facts() };
+        let facts = Facts {
+            head: Some(head),
+            ..client.facts()
+        };
         let mut plan = Plan::roll(faults, self.asked.view.dice, self.asked.record.number, &facts);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
-        let course = exchange::open(&mut plan, &client.worker.shared.held, Some(&mut head)).await;
+        let course = Box::pin(exchange::open(
+            &mut plan,
+            &client.worker.shared.held,
+            Some(&mut head),
+        ))
+        .await;
         let result = match course {
             exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
-            exchange::Course::Answer(answer, fault) => self.injected(index, &mut plan, &mut head, &answer, &fault).await,
+            exchange::Course::Answer(answer, fault) => {
+                self.injected(index, &mut plan, &mut head, &answer, &fault).await
+            }
             exchange::Course::Cut(Cut::Refuse, fault) => Err(missed(&fault, Reason::ConnectRefused, false)),
             exchange::Course::Cut(_, fault) => Err(missed(&fault, Reason::UpstreamReset, true)),
-            exchange::Course::Released(fault) => {
-                Err(Course::Over(Failure::injected(Reason::Injected, fault.name()).into()))
-            }
+            exchange::Course::Released(fault) => Err(Course::Over(
+                Failure::injected(Reason::Injected, fault.name()).into(),
+            )),
         };
         self.asked.record.kept.upstream = Some(plan);
         result
@@ -182,7 +233,11 @@ impl Sending<'_, '_> {
             // The backend does what it was asked; only its answer is thrown away.
             let _ = self.hop(index, plan, head).await;
         }
-        tracing::trace!(fault = fault.name(), status = answer.status.as_u16(), "answered in a backend's place");
+        tracing::trace!(
+            fault = fault.name(),
+            status = answer.status.as_u16(),
+            "answered in a backend's place"
+        );
         Err(Course::Missed(Missed {
             instead: Err(Ending::Injected(answer.clone())),
             outcome: Outcome::Status(answer.status.as_u16()),
@@ -193,13 +248,24 @@ impl Sending<'_, '_> {
 
     /// Sends it over a connection. One that had been used before and dies without a byte of an answer was most likely
     /// closed by the backend's idle limit: such a request goes out again at once, on a fresh one.
-    async fn hop(&mut self, index: usize, plan: &mut Plan, head: &mut request::Parts) -> Result<Answered, Course> {
+    async fn hop(
+        &mut self,
+        index: usize,
+        plan: &mut Plan,
+        head: &mut request::Parts,
+    ) -> Result<Answered, Course> {
         let client = self.asked.client.clone();
-        let way = Way { target: self.target, index, client: &client };
+        let way = Way {
+            target: self.target,
+            index,
+            client: &client,
+        };
         let mut fresh = false;
         loop {
             let Some(body) = self.body.next() else {
-                return Err(Course::Over(Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into()));
+                return Err(Course::Over(
+                    Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
+                ));
             };
             let body = self.asked.guard(body);
             let interim = self.asked.interim.clone();
@@ -215,7 +281,8 @@ impl Sending<'_, '_> {
                 Some(Ok(answered)) => return self.judge(answered),
                 Some(Err(refused)) => refused,
                 None => {
-                    let failure = Failure::real(Reason::AnswerTimeout, format!("no answer within {}", Span(limit)));
+                    let failure =
+                        Failure::real(Reason::AnswerTimeout, format!("no answer within {}", Span(limit)));
                     return Err(self.refused(failure, true));
                 }
             };
@@ -234,12 +301,20 @@ impl Sending<'_, '_> {
 
     /// What a failure on the way to a backend means. One of the client's own body is the client's.
     fn refused(&self, failure: Failure, sent: bool) -> Course {
-        let blame = self.asked.record.upload.as_ref().and_then(|upload| upload.blame.get());
+        let blame = self
+            .asked
+            .record
+            .upload
+            .as_ref()
+            .and_then(|upload| upload.blame.get());
         match (blame, failure.reason.outcome()) {
             (Some(reason), _) => Course::Over(Failure::real(reason, failure.detail).into()),
-            (None, Some(outcome)) => {
-                Course::Missed(Missed { instead: Err(failure.into()), outcome, sent, retry_after: None })
-            }
+            (None, Some(outcome)) => Course::Missed(Missed {
+                instead: Err(failure.into()),
+                outcome,
+                sent,
+                retry_after: None,
+            }),
             (None, None) => Course::Over(failure.into()),
         }
     }
@@ -259,7 +334,11 @@ impl Sending<'_, '_> {
     }
 
     fn answer_limit(&self) -> Duration {
-        let per_try = self.route.retry.as_ref().and_then(|retry| retry.per_try_timeout());
+        let per_try = self
+            .route
+            .retry
+            .as_ref()
+            .and_then(|retry| retry.per_try_timeout());
         let limit = per_try.or(self.route.settings.answer_timeout.map(Duration::from));
         limit.unwrap_or_else(|| self.target.settings.answer_timeout())
     }
@@ -298,17 +377,32 @@ enum Course {
 fn missed(fault: &Arc<Fault>, reason: Reason, sent: bool) -> Course {
     let outcome = reason.outcome().unwrap_or(Outcome::Reset);
     let instead = Err(Failure::injected(reason, fault.name()).into());
-    Course::Missed(Missed { instead, outcome, sent, retry_after: None })
+    Course::Missed(Missed {
+        instead,
+        outcome,
+        sent,
+        retry_after: None,
+    })
 }
 
 /// Waits for the head of an answer. The time counts anew while the request's body is still moving: a large upload is not
 /// a slow backend.
-async fn within<F: Future>(record: &Record, client: &Rc<Client>, limit: Duration, sending: F) -> Option<F::Output> {
+async fn within<F: Future>(
+    record: &Record,
+    client: &Rc<Client>,
+    limit: Duration,
+    sending: F,
+) -> Option<F::Output> {
     let moved = || record.upload.as_ref().map_or(0, |upload| upload.bytes.get());
     let mut sending = std::pin::pin!(sending);
     let mut before = moved();
     loop {
-        match client.worker.deadlines.within(Some(limit), sending.as_mut()).await {
+        match client
+            .worker
+            .deadlines
+            .within(Some(limit), sending.as_mut())
+            .await
+        {
             Ok(sent) => return Some(sent),
             Err(_) if moved() != before => before = moved(),
             Err(_) => return None,
@@ -331,7 +425,9 @@ impl Bodies {
             (Source::Whole(bytes), _) => Self::Whole(bytes),
             (Source::H1(incoming), retry) => match (incoming.buffered(), retry) {
                 (Some(bytes), _) => Self::Whole(bytes),
-                (None, Some(retry)) => Self::Kept(Kept::new(Source::H1(incoming), retry.largest_body() as u64)),
+                (None, Some(retry)) => {
+                    Self::Kept(Kept::new(Source::H1(incoming), retry.largest_body() as u64))
+                }
                 (None, None) => Self::Once(Some(Source::H1(incoming))),
             },
             (body, Some(retry)) => Self::Kept(Kept::new(body, retry.largest_body() as u64)),

@@ -31,14 +31,21 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
     let listener = client.listener(&view);
     let number = worker.number();
     let begun = Instant::now();
-    let Some(route) = listener.routes.first() else { return };
+    let Some(route) = listener.routes.first() else {
+        return;
+    };
     let mut plan = Plan::roll(&route.faults, view.dice, number, &client.facts());
     match exchange::open(&mut plan, &worker.shared.held, None).await {
         Course::On => {}
         Course::Cut(cut, _) => return client.cut(cut),
         Course::Answer(..) | Course::Released(_) => return,
     }
-    let mut record = Record { origin: Origin::Upstream, backend: None, reason: None, plans: Vec::new() };
+    let mut record = Record {
+        origin: Origin::Upstream,
+        backend: None,
+        reason: None,
+        plans: Vec::new(),
+    };
     match dial(&client, &view, route, number).await {
         Ok(dialled) => {
             record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
@@ -73,9 +80,16 @@ impl Record {
         lane.received.add(received);
         lane.sent.add(sent);
         let touched = || self.plans.iter().flat_map(Plan::touched);
-        let origin = if touched().next().is_some() { Origin::Injected } else { self.origin };
+        let origin = if touched().next().is_some() {
+            Origin::Injected
+        } else {
+            self.origin
+        };
         let backend = self.backend.as_ref().map(|(_, index)| *index);
-        route.metrics.lane(worker.index, backend).answered(Class::None, origin);
+        route
+            .metrics
+            .lane(worker.index, backend)
+            .answered(Class::None, origin);
         for fault in touched() {
             if let Some(lanes) = view.fault_lanes.get(fault.name()) {
                 lanes.lane(worker.index).hits.inc();
@@ -92,7 +106,10 @@ impl Record {
             received,
             sent,
             duration: begun.elapsed(),
-            backend: self.backend.as_ref().map(|(target, index)| target.cluster.backends()[*index].name()),
+            backend: self
+                .backend
+                .as_ref()
+                .map(|(target, index)| target.cluster.backends()[*index].name()),
             attempts: u32::from(self.backend.is_some()),
             origin,
             faults: &mut touched().map(|fault| fault.name()),
@@ -112,12 +129,30 @@ async fn join(
     plan: Plan,
     dialled: Dialled,
 ) -> Vec<Plan> {
-    let Dialled { place, backend, upstream, plan: upstream_plan, active, entered } = dialled;
+    let Dialled {
+        place,
+        backend,
+        upstream,
+        plan: upstream_plan,
+        active,
+        entered,
+    } = dialled;
     let target = &view.clusters[place];
-    let known = Legs { client: route.faults.clone(), upstream: route.upstream[backend].clone() };
+    let known = Legs {
+        client: route.faults.clone(),
+        upstream: route.upstream[backend].clone(),
+    };
     let candidates = candidates(client, target, backend);
     let plans = [plan, upstream_plan];
-    let joint = Joint::new(client, &upstream, number, view.generation, known, candidates, plans);
+    let joint = Joint::new(
+        client,
+        &upstream,
+        number,
+        view.generation,
+        known,
+        candidates,
+        plans,
+    );
     let lane = target.backend_lanes[backend].lane(client.worker.index);
     lane.connections.came.inc();
     let parted = joint.run(stream, upstream, target.settings.idle_timeout()).await;
@@ -136,8 +171,14 @@ fn candidates(client: &Rc<Client>, target: &Target, backend: usize) -> Box<dyn F
         let listener = client.upgrade()?.listener(view);
         let route = listener.routes.first()?;
         let target = &view.clusters[route.cluster?];
-        let upstream = target.place_of(id).map(|backend| route.upstream[backend].clone()).unwrap_or_default();
-        Some(Legs { client: route.faults.clone(), upstream })
+        let upstream = target
+            .place_of(id)
+            .map(|backend| route.upstream[backend].clone())
+            .unwrap_or_default();
+        Some(Legs {
+            client: route.faults.clone(),
+            upstream,
+        })
     })
 }
 
@@ -161,18 +202,35 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
     if !cluster.admits(view.dice, number) {
         return Err(Failure::real(Reason::NotAdmitted, &target.name));
     }
-    let entered = cluster.enter().await.map_err(|full| Failure::real(Reason::ClusterFull, full))?;
+    let entered = cluster
+        .enter()
+        .await
+        .map_err(|full| Failure::real(Reason::ClusterFull, full))?;
     let hash = cluster.hash_key(&client.facts());
     let mut tried = Vec::new();
     let mut last = None;
     while tried.len() < ATTEMPTS {
         let now = Instant::now();
         let turn = worker.turn(&target.name);
-        let picked = worker.draw(|stream| cluster.pick(&mut Choice { now, turn, hash, tried: &tried, stream }));
+        let picked = worker.draw(|stream| {
+            cluster.pick(&mut Choice {
+                now,
+                turn,
+                hash,
+                tried: &tried,
+                stream,
+            })
+        });
         let Ok(index) = picked else { break };
         tried.push(index);
         match attempt(client, view, route, target, index, number).await {
-            Ok(dialled) => return Ok(Dialled { place, entered: Some(entered), ..dialled }),
+            Ok(dialled) => {
+                return Ok(Dialled {
+                    place,
+                    entered: Some(entered),
+                    ..dialled
+                });
+            }
             Err(failure) => last = Some(failure),
         }
     }
@@ -193,12 +251,18 @@ async fn attempt(
     let mut plan = Plan::roll(&route.upstream[index], view.dice, number, &client.facts());
     let opened = match exchange::open(&mut plan, &worker.shared.held, None).await {
         Course::On => {
-            let way = Way { target, index, client };
+            let way = Way {
+                target,
+                index,
+                client,
+            };
             worker.hops.dial(&way, &mut plan).await
         }
         Course::Cut(Cut::Refuse, fault) => Err(Failure::injected(Reason::ConnectRefused, fault.name())),
         Course::Cut(_, fault) => Err(Failure::injected(Reason::UpstreamReset, fault.name())),
-        Course::Answer(_, fault) | Course::Released(fault) => Err(Failure::injected(Reason::Injected, fault.name())),
+        Course::Answer(_, fault) | Course::Released(fault) => {
+            Err(Failure::injected(Reason::Injected, fault.name()))
+        }
     };
     let now = Instant::now();
     let lane = target.backend_lanes[index].lane(worker.index);
@@ -206,7 +270,14 @@ async fn attempt(
         Ok(upstream) => {
             target.cluster.record(now, &active, Outcome::Ok);
             lane.attempted(Attempt::Ok);
-            Ok(Dialled { place: 0, backend: index, upstream, plan, active, entered: None })
+            Ok(Dialled {
+                place: 0,
+                backend: index,
+                upstream,
+                plan,
+                active,
+                entered: None,
+            })
         }
         Err(failure) => {
             if let Some(outcome) = failure.reason.outcome() {

@@ -27,13 +27,27 @@ pub struct Tunnel {
 
 /// Joins both sides until they end.
 pub async fn run(client: &Rc<Client>, tunnel: Tunnel, mut stream: Stream, early: Bytes) {
-    let Tunnel { mut upstream, early: from_backend, idle, mut record, plans } = tunnel;
+    let Tunnel {
+        mut upstream,
+        early: from_backend,
+        idle,
+        mut record,
+        plans,
+    } = tunnel;
     stream.unread(early);
     upstream.unread(from_backend);
     let view = client.worker.view();
     // The faults of a request are rolled once, when it opens: those that are added later meet new requests.
     let candidates = Box::new(|_: &_| None);
-    let joint = Joint::new(client, &upstream, record.number, view.generation, Legs::default(), candidates, plans);
+    let joint = Joint::new(
+        client,
+        &upstream,
+        record.number,
+        view.generation,
+        Legs::default(),
+        candidates,
+        plans,
+    );
     drop(view);
     let parted = joint.run(stream, upstream, idle).await;
     record.tunnelled(parted);

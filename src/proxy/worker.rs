@@ -15,13 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    client::Client,
-    deadline::Deadlines,
-    exchange::Held,
-    hop::Hops,
-    listener,
-};
+use super::{client::Client, deadline::Deadlines, exchange::Held, hop::Hops, listener};
 use crate::{
     net::{Permits, tls::Impostor},
     snapshot::{Listener, Snapshot},
@@ -156,7 +150,9 @@ impl Worker {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now = looks.tick().await;
-            self.clients.borrow_mut().retain(|client| client.strong_count() > 0);
+            self.clients
+                .borrow_mut()
+                .retain(|client| client.strong_count() > 0);
             for client in self.clients() {
                 client.look(now);
             }
@@ -172,11 +168,14 @@ impl Worker {
             let view = self.view();
             // Those that are gone, or have moved to another port, stop accepting; their connections end by themselves.
             serving.retain(|name, serving| {
-                view.listeners.get(&**name).is_some_and(|listener| Arc::ptr_eq(&listener.sockets, &serving.sockets))
+                view.listeners
+                    .get(&**name)
+                    .is_some_and(|listener| Arc::ptr_eq(&listener.sockets, &serving.sockets))
             });
             for (name, listener) in &view.listeners {
                 if let Some(now) = serving.get(&**name) {
-                    now.permits.resize(listener.settings.limits.connections.get() as usize);
+                    now.permits
+                        .resize(listener.settings.limits.connections.get() as usize);
                 } else if let Some(socket) = listener.sockets.take(self.index) {
                     serving.insert(listener.name.clone(), self.serve(listener, socket));
                 }
@@ -193,8 +192,17 @@ impl Worker {
 
     fn serve(self: &Rc<Self>, listener: &Arc<Listener>, socket: std::net::TcpListener) -> Serving {
         let stop = self.shared.drain.child_token();
-        tokio::task::spawn_local(listener::accept(self.clone(), listener.clone(), socket, stop.clone()));
-        Serving { sockets: listener.sockets.clone(), permits: listener.permits.clone(), stop }
+        tokio::task::spawn_local(listener::accept(
+            self.clone(),
+            listener.clone(),
+            socket,
+            stop.clone(),
+        ));
+        Serving {
+            sockets: listener.sockets.clone(),
+            permits: listener.permits.clone(),
+            stop,
+        }
     }
 
     /// Tells every connection to end after what it is doing.

@@ -216,8 +216,17 @@ impl Event {
             Self::LeaseEnded { lease, cause } => info!(lease, cause, "lease ended"),
             Self::Panic { by, clean_after } => warn!(by, %clean_after, "panic: all faults off"),
             Self::PanicReset { by } => info!(by, "panic reset"),
-            Self::BalancerChanged { cluster, backend, state } => {
-                info!(cluster, backend = backend.as_deref().unwrap_or("*"), state, "balancer changed");
+            Self::BalancerChanged {
+                cluster,
+                backend,
+                state,
+            } => {
+                info!(
+                    cluster,
+                    backend = backend.as_deref().unwrap_or("*"),
+                    state,
+                    "balancer changed"
+                );
             }
             Self::AcceptPaused { listener, cause } => warn!(listener, cause, "accepting paused"),
             Self::DrainBegun { limit } => info!(%limit, "draining"),

@@ -25,6 +25,8 @@ pub struct Metrics {
     pub(super) clusters: Family<1, ClusterLane>,
     pub(super) backends: Family<2, BackendLane>,
     pub(super) faults: Family<1, FaultLane>,
+    /// What users saw, by the method that they asked with ([`METHODS`]).
+    pub methods: [Sharded<MethodLane>; METHODS.len()],
     /// Exchanges that a fault holds now.
     pub held: Sharded<Level>,
     /// Reloads that went live.
@@ -103,6 +105,47 @@ impl BackendLane {
     }
 }
 
+/// The methods that are counted apart; the last stands for all others.
+pub const METHODS: [&str; 8] = [
+    "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "other",
+];
+
+/// What a worker counts for a method: what users saw, retries apart. A drill adds these up to its classes of traffic.
+#[derive(Debug, Default)]
+pub struct MethodLane {
+    /// Attempts on backends, retries included.
+    pub attempts: Counter,
+    /// Requests that were answered below 500.
+    pub ok: Counter,
+    /// Requests that a fault failed.
+    pub injected: Counter,
+    /// Requests that the backend failed.
+    pub upstream: Counter,
+    /// Requests that the proxy failed.
+    pub proxy: Counter,
+}
+
+impl MethodLane {
+    /// Counts a request that has ended; `failed` says by whose doing, if it did.
+    pub fn ended(&self, attempts: u32, failed: Option<Origin>) {
+        self.attempts.add(u64::from(attempts));
+        match failed {
+            None => self.ok.inc(),
+            Some(Origin::Injected) => self.injected.inc(),
+            Some(Origin::Upstream) => self.upstream.inc(),
+            Some(Origin::Proxy) => self.proxy.inc(),
+        }
+    }
+}
+
+/// The place of a method in [`METHODS`].
+pub fn method_place(method: &str) -> usize {
+    METHODS
+        .iter()
+        .position(|known| *known == method)
+        .unwrap_or(METHODS.len() - 1)
+}
+
 /// What a worker counts for a fault.
 #[derive(Debug, Default)]
 pub struct FaultLane {
@@ -140,6 +183,7 @@ impl Metrics {
             clusters: Family::new(["cluster"]),
             backends: Family::new(["cluster", "backend"]),
             faults: Family::new(["fault"]),
+            methods: std::array::from_fn(|_| Sharded::new(workers)),
             held: Sharded::new(workers),
             reloads_applied: Counter::default(),
             reloads_refused: Counter::default(),

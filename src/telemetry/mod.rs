@@ -13,6 +13,9 @@ mod scrape;
 mod shard;
 
 pub use labels::{Attempt, Class, Origin};
-pub use metrics::{BackendLane, ClusterLane, FaultLane, ListenerLane, Metrics, RequestLane, RouteMetrics};
+pub use metrics::{
+    BackendLane, ClusterLane, FaultLane, ListenerLane, METHODS, MethodLane, Metrics, RequestLane,
+    RouteMetrics, method_place,
+};
 pub use scrape::{CONTENT_TYPE, Gauge};
 pub use shard::{Counter, Histogram, Level, Sharded};

@@ -143,7 +143,8 @@ impl HealthSettings {
         self.healthy_after.map_or(2, NonZeroU32::get)
     }
 
-    fn unhealthy_after(&self) -> u32 {
+    /// Failures in a row that make a healthy backend unhealthy.
+    pub fn unhealthy_after(&self) -> u32 {
         self.unhealthy_after.map_or(3, NonZeroU32::get)
     }
 

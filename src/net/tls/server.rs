@@ -52,7 +52,11 @@ impl ServerFiles {
             warnings.extend(loaded.warning);
             chooser.add(loaded.certified, &loaded.names);
         }
-        let versions: &[_] = if self.tls13_only { &[&rustls::version::TLS13] } else { rustls::DEFAULT_VERSIONS };
+        let versions: &[_] = if self.tls13_only {
+            &[&rustls::version::TLS13]
+        } else {
+            rustls::DEFAULT_VERSIONS
+        };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("aws-lc-rs speaks TLS 1.2 and 1.3");
@@ -61,8 +65,12 @@ impl ServerFiles {
             Some(file) => {
                 let roots = Arc::new(read_authorities(file)?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-                let verifier =
-                    if self.client_optional { verifier.allow_unauthenticated() } else { verifier }.build();
+                let verifier = if self.client_optional {
+                    verifier.allow_unauthenticated()
+                } else {
+                    verifier
+                }
+                .build();
                 builder.with_client_cert_verifier(
                     verifier.map_err(|error| BadFile::new(file, error.to_string()))?,
                 )

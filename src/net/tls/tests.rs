@@ -32,6 +32,8 @@ fn server_files(certificates: Vec<KeyPair>) -> ServerFiles {
     ServerFiles {
         certificates,
         client_ca: None,
+        client_optional: false,
+        tls13_only: false,
         alpn: vec![Alpn::Http2, Alpn::Http1],
     }
 }

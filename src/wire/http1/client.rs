@@ -1,14 +1,19 @@
 //! The side that asks: one upstream connection, one request at a time.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, request};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
+use super::line::Line;
+use super::sending::Sending;
 use super::{Error, Incoming, Limits};
 
 /// How a backend is asked.
@@ -34,14 +39,13 @@ pub type GiveBack<IO> = Rc<dyn Fn(Connection<IO>)>;
 
 /// An upstream connection between two exchanges.
 pub struct Connection<IO> {
-    io: IO,
-    uses: u64,
+    line: Box<Line<IO>>,
 }
 
 impl<IO> fmt::Debug for Connection<IO> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("uses", &self.uses)
+            .field("uses", &self.line.uses)
             .finish_non_exhaustive()
     }
 }
@@ -81,24 +85,31 @@ pub struct SendError<B> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Connection<IO> {
     /// A connection that has just been made. `give_back` gets it whenever an exchange has ended and it can be used again.
-    pub fn new(io: IO, _how: &Asking, _give_back: GiveBack<IO>) -> Self {
-        Self { io, uses: 0 }
+    pub fn new(io: IO, how: &Asking, give_back: GiveBack<IO>) -> Self {
+        Self {
+            line: Box::new(Line::new(io, how, give_back)),
+        }
+    }
+
+    pub(super) fn from_line(line: Box<Line<IO>>) -> Self {
+        Self { line }
     }
 
     /// How many exchanges it has begun: a failure after the first may be just the backend's idle limit.
     pub fn uses(&self) -> u64 {
-        self.uses
+        self.line.uses
     }
 
-    /// The stream below, for instance to reset it.
-    pub fn io(&self) -> &IO {
-        &self.io
+    /// Gives the stream below up.
+    pub fn into_io(self) -> Option<IO> {
+        self.line.link.borrow_mut().take_io().map(|(io, _)| io)
     }
 
     /// Whether the backend has neither closed it nor sent a byte unasked, as far as is known without waiting. Look when
     /// taking it out of a pool.
-    pub fn is_alive(&mut self) -> bool {
-        true
+    pub fn is_alive(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.line.link.borrow_mut().poll_fill(&mut cx, 0).is_pending()
     }
 
     /// Sends a request and waits for the head of its answer. The head stays the caller's, so that it can be sent again; without
@@ -107,19 +118,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Connection<IO> {
     /// Head and first piece of the body go out together. The answer is awaited while the body is still being sent; if it comes
     /// first, polling the answer's body sends the rest. Dropping the future closes the connection.
     pub async fn send<B>(
-        self,
-        _head: &request::Parts,
+        mut self,
+        head: &request::Parts,
         body: B,
-        _interim: impl FnMut(StatusCode, &HeaderMap),
+        interim: impl FnMut(StatusCode, &HeaderMap),
     ) -> Result<Answer<IO>, SendError<B>>
     where
         B: Body<Data = Bytes> + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Err(SendError {
-            stage: Stage::Unsent,
-            cause: Error::Eof,
-            body: Some(body),
-        })
+        if !self.line.is_clean() {
+            // What is here already would be taken for the answer.
+            return Err(SendError {
+                stage: Stage::Unsent,
+                cause: Error::Eof,
+                body: Some(body),
+            });
+        }
+        let patience = self.line.how.patience;
+        let mut sending = Sending::begin(self.line, head, body, interim);
+        if sending.holds() {
+            let asked = timeout(patience, poll_fn(|cx| sending.poll(cx)));
+            match asked.await {
+                Ok(answered) => return sending.end(answered),
+                Err(_) => sending.go_on(),
+            }
+        }
+        let answered = poll_fn(|cx| sending.poll(cx)).await;
+        sending.end(answered)
     }
 }

@@ -70,7 +70,10 @@ pub enum Flaw {
     /// Trailers over their limit, or with fields that decide framing.
     #[error("the trailers are malformed or too large")]
     Trailers,
-    /// A status outside of 100 to 599, too many interim answers, or 101 that nobody asked for.
+    /// A head that did not come in time: the owner's limit.
+    #[error("the request did not come in time")]
+    Late,
+    /// A status below 100, too many interim answers, or 101 that nobody asked for.
     #[error("the status is malformed or unexpected")]
     Status,
 }
@@ -84,6 +87,7 @@ impl Flaw {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         }

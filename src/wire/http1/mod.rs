@@ -6,20 +6,60 @@
 //!
 //! Reading is strict where two parsers could disagree (RFC 9112 sections 2.2, 5, 6.3 and 7.1): every line ends with CRLF, no folded
 //! lines, one `Content-Length` at most, never together with `Transfer-Encoding`, whose only value is `chunked`, one `Host`.
+//!
+//! ```
+//! use std::rc::Rc;
+//!
+//! use chaosproxy::wire::http1::{Handle, Incoming, Interim, Reply, Serving, serve};
+//! use http::{Request, Response};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (near, mut far) = tokio::io::duplex(1024);
+//! far.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
+//! let echo = async |request: Request<Incoming>, _: Interim| Reply::<_, ()>::Response(Response::new(request.into_body()));
+//! let served = serve(near, &Serving::default(), Rc::new(Handle::new()), echo).await;
+//! drop(served.io);
+//! let mut answer = String::new();
+//! far.read_to_string(&mut answer).await?;
+//! assert_eq!(answer, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+//! # Ok(())
+//! # }
+//! ```
 
+mod chunked;
 mod client;
+mod encode;
+mod facts;
+mod farewell;
+mod fields;
 mod flaw;
+mod fuzz;
 mod handle;
+mod inbox;
 mod incoming;
+mod line;
+mod link;
+mod outbox;
+mod pool;
+mod pump;
+mod reader;
+mod request;
+mod response;
+mod seat;
+mod sending;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Answer, Asking, Connection, GiveBack, SendError, Stage};
 pub use flaw::{Error, Flaw};
+pub use fuzz::fuzz;
 pub use handle::{Handle, Phase};
 pub use incoming::Incoming;
+pub use pool::recycle;
 pub use server::{End, Interim, Reply, Served, Serving, serve};
-
-use http::HeaderMap;
 
 /// How much a peer may send before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +83,4 @@ impl Default for Limits {
             body: u64::MAX,
         }
     }
-}
-
-/// Takes a spent header map, so that the next message needs no new one.
-pub fn recycle(headers: HeaderMap) {
-    drop(headers);
 }

@@ -1,0 +1,46 @@
+//! What the process is told from outside, one order after the other.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// End gently; the word says who told it.
+    End(&'static str),
+    /// Read the document again.
+    Reload,
+    /// All faults off.
+    Panic,
+}
+
+/// The orders as they come.
+pub(super) struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user: Signal,
+}
+
+/// Begins to listen; from here on a signal is an order and no longer the end.
+pub(super) fn listen() -> io::Result<Orders> {
+    Ok(Orders {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+        user: signal(SignalKind::user_defined1())?,
+    })
+}
+
+impl Orders {
+    /// The next order. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.terminate.recv() => Order::End("SIGTERM"),
+            _ = self.interrupt.recv() => Order::End("Ctrl-C"),
+            _ = self.hangup.recv() => Order::Reload,
+            _ = self.user.recv() => Order::Panic,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The world that a drill runs in: its faults are a lease of `control`, what it sees are traffic's own counters.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::broadcast;
+
+use crate::{
+    config::Document,
+    control::{Control, LeaseId, Owner},
+    drill::{
+        Binding, Bindings, Named, Refusal, Steer, World,
+        facts::{Counts, Observed, Traffic},
+        profile::{Profile, Sight},
+    },
+    proxy::exchange::Held,
+    snapshot::Steering,
+    telemetry::{
+        Metrics,
+        events::{Event, Record},
+        method_place,
+    },
+    upstream::Condition,
+};
+
+/// The proxy as a drill sees it.
+pub(super) struct Proxy {
+    control: Arc<Control>,
+    metrics: Arc<Metrics>,
+    held: Arc<Held>,
+    name: String,
+    /// The places in [`METHODS`] of each class.
+    classes: Vec<(String, Vec<usize>)>,
+    /// What each role stands for: clusters, and backends of them.
+    roles: BTreeMap<String, Vec<(String, Option<String>)>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    lease: Option<(LeaseId, Duration)>,
+    /// Whether the lease was taken at all.
+    begun: bool,
+    /// What happened to the balancer and to health since the last look.
+    events: broadcast::Receiver<Arc<Record>>,
+    /// Backends whose health checks fail, with how many events said so.
+    failing: BTreeMap<String, u32>,
+    /// Touches of faults that are gone: totals only grow.
+    hits: BTreeMap<String, u64>,
+}
+
+/// What the document binds each role to, as a profile wants to know it.
+pub(super) fn bindings(document: &Document) -> Bindings {
+    let size = |cluster: &str| {
+        document
+            .clusters
+            .get(cluster)
+            .map_or(0, |cluster| cluster.backends.len())
+    };
+    let bind = |(role, bound): (&str, &crate::route::OneOrMany<crate::config::Target>)| {
+        let names: Vec<String> = bound.iter().map(ToString::to_string).collect();
+        let backends = bound
+            .iter()
+            .map(|t| if t.backend.is_some() { 1 } else { size(&t.cluster) })
+            .max();
+        (
+            role.to_owned(),
+            Binding {
+                target: names.join(", "),
+                backends: backends.unwrap_or(0),
+            },
+        )
+    };
+    document.roles.iter().map(bind).collect()
+}
+
+impl Proxy {
+    /// The proxy, for one drill of a profile.
+    pub(super) fn new(
+        control: &Arc<Control>,
+        metrics: &Arc<Metrics>,
+        held: &Arc<Held>,
+        name: &str,
+        profile: &Profile,
+    ) -> Self {
+        let classes = profile.traffic.iter().map(|(class, methods)| {
+            let places: Vec<usize> = methods
+                .methods
+                .iter()
+                .map(|method| method_place(method))
+                .collect();
+            (class.to_owned(), places)
+        });
+        let document = control.document();
+        let roles = document.roles.iter().map(|(role, bound)| {
+            let places = bound
+                .iter()
+                .map(|target| (target.cluster.clone(), target.backend.clone()));
+            (role.to_owned(), places.collect())
+        });
+        Self {
+            control: control.clone(),
+            metrics: metrics.clone(),
+            held: held.clone(),
+            name: name.to_owned(),
+            classes: classes.collect(),
+            roles: roles.collect(),
+            state: Mutex::new(State {
+                lease: None,
+                begun: false,
+                events: control.events().subscribe(),
+                failing: BTreeMap::new(),
+                hits: BTreeMap::new(),
+            }),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self, places: &[usize]) -> Counts {
+        let mut counts = Counts::default();
+        for lanes in places.iter().filter_map(|place| self.metrics.methods.get(*place)) {
+            counts = counts.plus(&Counts {
+                attempts: lanes.sum(|lane| lane.attempts.get()),
+                ok: lanes.sum(|lane| lane.ok.get()),
+                injected: lanes.sum(|lane| lane.injected.get()),
+                upstream: lanes.sum(|lane| lane.upstream.get()),
+                proxy: lanes.sum(|lane| lane.proxy.get()),
+            });
+        }
+        counts
+    }
+
+    /// The roles that a backend plays.
+    fn roles_of(&self, cluster: &str, backend: &str) -> impl Iterator<Item = &String> {
+        self.roles.iter().filter_map(move |(role, places)| {
+            let is =
+                |(c, b): &(String, Option<String>)| c == cluster && b.as_deref().is_none_or(|b| b == backend);
+            places.iter().any(is).then_some(role)
+        })
+    }
+
+    /// What people did to the balancer since the last look.
+    fn sights(&self, state: &mut State) -> Vec<Sight> {
+        let mut sights = Vec::new();
+        loop {
+            match state.events.try_recv() {
+                Ok(record) => self.see(&record.event, state, &mut sights),
+                // What was missed would only have been seen earlier; what stands is looked at all the same.
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return sights,
+            }
+        }
+    }
+
+    fn see(&self, event: &Event, state: &mut State, sights: &mut Vec<Sight>) {
+        match event {
+            Event::BalancerChanged {
+                cluster,
+                backend: Some(backend),
+                ..
+            } => {
+                let snapshot = self.control.snapshot();
+                let drained = snapshot.cluster(cluster).is_some_and(|target| {
+                    target
+                        .cluster
+                        .backends()
+                        .iter()
+                        .any(|b| b.name() == backend && b.is_drained())
+                });
+                if drained {
+                    sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Drained));
+                }
+            }
+            Event::HealthChanged {
+                cluster,
+                backend,
+                healthy,
+                ..
+            } => {
+                let place = format!("{cluster}/{backend}");
+                if *healthy {
+                    if state.failing.remove(&place).is_some() {
+                        sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Restarted));
+                    }
+                } else {
+                    *state.failing.entry(place).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Checks in a row that failed: at least as many as it takes to call a backend unhealthy. One that a fault stands
+    /// before is ill because it was meant to be, and does not count.
+    fn failing(&self) -> BTreeMap<String, u32> {
+        let snapshot = self.control.snapshot();
+        let ill = snapshot.clusters.iter().flat_map(|target| {
+            let most = target
+                .settings
+                .health
+                .as_ref()
+                .map_or(0, crate::upstream::health::HealthSettings::unhealthy_after);
+            let backends = target.cluster.backends().iter().zip(&target.faults);
+            let ill =
+                backends.filter(|(b, faults)| faults.is_empty() && b.condition() == Condition::Unhealthy);
+            ill.map(move |(backend, _)| (format!("{}/{}", target.name, backend.name()), most))
+        });
+        ill.collect()
+    }
+}
+
+impl World for Proxy {
+    fn begin(&self, lease: Duration, steering: &[Steer]) -> Result<(), Refusal> {
+        let refuse = |error: crate::control::ChangeError| Refusal(error.to_string());
+        let owner = Owner::Drill {
+            drill: self.name.clone(),
+        };
+        let id = self
+            .control
+            .take_lease(owner, lease, Vec::new())
+            .map_err(refuse)?;
+        let mut state = self.state();
+        state.lease = Some((id, lease));
+        state.begun = true;
+        drop(state);
+        let steer = |steer: &Steer| {
+            let place = |(role, share): &(String, crate::units::Probability)| {
+                let places = self.roles.get(role).into_iter().flatten();
+                let of = |(cluster, backend): &(String, Option<String>)| {
+                    backend.clone().map(|backend| (cluster.clone(), backend, *share))
+                };
+                places.filter_map(of).collect::<Vec<_>>()
+            };
+            Steering {
+                methods: steer.methods.clone(),
+                to: steer.to.iter().flat_map(place).collect(),
+            }
+        };
+        self.control
+            .steer(id, steering.iter().map(steer).collect())
+            .map_err(refuse)
+    }
+
+    fn hold(&self, faults: &[Named]) -> Result<(), Refusal> {
+        let Some((id, _)) = self.state().lease else {
+            return Err(Refusal("the lease is gone".into()));
+        };
+        self.control
+            .replace(id, faults.to_vec())
+            .map_err(|error| Refusal(error.to_string()))
+    }
+
+    fn renew(&self) -> bool {
+        let held = self.state().lease;
+        held.is_some_and(|(id, ttl)| self.control.renew(id, ttl).is_ok())
+    }
+
+    fn observe(&self) -> Observed {
+        let faults = self.control.faults();
+        let lease_lost = {
+            let state = self.state();
+            let stands = state.lease.is_some_and(|(id, _)| self.control.holds(id));
+            state.begun && !stands
+        };
+        let mut state = self.state();
+        let sights = self.sights(&mut state);
+        for status in &faults {
+            let known = state.hits.entry(status.fault.name().to_owned()).or_default();
+            *known = (*known).max(status.fault.hits());
+        }
+        let traffic = self
+            .classes
+            .iter()
+            .map(|(class, places)| (class.clone(), self.counts(places)));
+        Observed {
+            traffic: Traffic(traffic.collect()),
+            hits: state.hits.clone(),
+            sights,
+            failing: self.failing(),
+            held: self.held.count() as u64,
+            lease_lost,
+        }
+    }
+
+    fn end(&self) {
+        let lease = self.state().lease.take();
+        if let Some((id, _)) = lease {
+            self.control.release(id);
+        }
+    }
+}

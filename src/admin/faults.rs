@@ -267,9 +267,14 @@ fn status(document: &Document, standing: control::FaultStatus) -> FaultStatus {
         by_hand: matches!(owner, Some(Owner::Api { .. })),
         owner: owner.map_or_else(|| "document".to_owned(), |owner| owner.to_string()),
         lease: lease.map(|id| id.0),
-        ends_in: ends_in.map(Span),
+        ends_in: ends_in.map(whole_millis),
         hits: fault.hits(),
         reach: Reach::of(document, &fault),
         fault: fault.entry().clone(),
     }
+}
+
+/// A countdown needs no more.
+fn whole_millis(left: Duration) -> Span {
+    Span::millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
 }

@@ -154,6 +154,7 @@ fn table(page: &mut String, title: &str, heading: &[&str], rows: impl Iterator<I
 }
 
 fn backend(backend: &BackendStatus) -> Vec<String> {
+    let why = if backend.drained { "" } else { &backend.why };
     let (class, word) = match backend.health {
         _ if backend.drained => ("", "drained"),
         Health::Up => ("good", "up"),

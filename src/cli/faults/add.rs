@@ -265,7 +265,7 @@ mod tests {
             faults: vec![sample()],
         });
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
-        slow-checkout stands: latency: {add: 300ms, jitter: 100ms} on 20% of exchanges, for 4m59s
+        slow-checkout stands: latency: {add: 300ms, jitter: 100ms} on 20% of exchanges, for 5m
           reaches 2 of 3 backends (upstream)
           take it back with `chaosproxy faults remove slow-checkout`
         ");

@@ -165,7 +165,7 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
     vec![
         escaped(&backend.name),
         escaped(&backend.address),
-        format!("<span class=\"{class}\">{word}</span> {}", escaped(&backend.why)),
+        format!("<span class=\"{class}\">{word}</span> {}", escaped(why)),
         backend.weight.to_string(),
         backend.active.to_string(),
         backend.exchanges.to_string(),

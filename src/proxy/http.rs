@@ -85,8 +85,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
     drop(listener);
     let handle = client.h1.clone();
     let service = |request: Request<http1::Incoming>, interim: Interim| {
-        // In a box, so that an idle connection does not hold the room of a request.
-        Box::pin(answer(client.clone(), request.map(Source::H1), Some(interim)))
+        answer(client.clone(), request.map(Source::H1), Some(interim))
     };
     let served = http1::serve(stream, &serving, handle, service).await;
     match served.end {
@@ -472,10 +471,11 @@ impl Asked<'_> {
         let settings = &self.listener.settings;
         let progress = self.record.upload.get_or_insert_default().clone();
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
-        let idle = settings.timeouts.client_body_idle.0.map(|limit| Idle {
-            deadline: self.client.worker.deadlines.slot(),
-            limit: limit.into(),
-        });
+        let idle = settings
+            .timeouts
+            .client_body_idle
+            .0
+            .map(|limit| Idle::new(&self.client.worker.deadlines, limit.into()));
         Upload::guarded(body, Guard::new(progress, limit, idle))
     }
 
@@ -530,10 +530,7 @@ impl Asked<'_> {
             .settings
             .idle_timeout
             .map_or_else(|| target.settings.idle_timeout(), Duration::from);
-        Some(Idle {
-            deadline: self.client.worker.deadlines.slot(),
-            limit,
-        })
+        Some(Idle::new(&self.client.worker.deadlines, limit))
     }
 
     fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Made {
@@ -551,7 +548,7 @@ impl Asked<'_> {
             response,
             upstream,
             early,
-            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit),
+            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit()),
             plans,
         }
     }

@@ -1,6 +1,6 @@
 //! `chaosproxy status`: everything that stands, on one page.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use http::Method;
 
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     admin::{BackendStatus, ClusterStatus, DrillStatus, Health, ListenerStatus, Status},
+    drill::Offset,
     units::{Probability, Span},
 };
 
@@ -180,11 +181,10 @@ fn drill_line(drill: &DrillStatus) -> String {
     match view {
         None => format!("{drill} of {profile}: about to begin"),
         Some(view) if view.ended.is_some() => format!("{drill} of {profile}: over"),
-        Some(view) => format!(
-            "{drill} of {profile}: phase {} at {}",
-            view.phase,
-            view.at.offset()
-        ),
+        Some(view) => {
+            let story = Offset(Duration::from_secs(view.at.story.as_secs()));
+            format!("{drill} of {profile}: phase {} at {story}", view.phase)
+        }
     }
 }
 

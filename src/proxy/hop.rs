@@ -154,7 +154,7 @@ impl Hops {
     ) -> Result<Answered, Refused> {
         match way.target.settings.protocol.unwrap_or_default() {
             Protocol::Http1 => self.send_h1(way, plan, head, body, interim, fresh).await,
-            Protocol::Http2 => self.send_h2(way, plan, head, body).await,
+            Protocol::Http2 => Box::pin(self.send_h2(way, plan, head, body)).await,
         }
     }
 
@@ -176,7 +176,8 @@ impl Hops {
         let reused = idle.is_some();
         let connection = match idle {
             Some(pooled) => pooled.connection,
-            None => match self.open(way, plan).await {
+            // In a box: dialling with TLS and PROXY protocol is large, and most requests find a connection.
+            None => match Box::pin(self.open(way, plan)).await {
                 Ok(stream) => Connection::new(stream, &way.target.asking, self.give_back(way)),
                 Err(failure) => {
                     return Err(Refused {
@@ -279,7 +280,7 @@ impl Hops {
                 return Ok(shared.clone());
             }
         }
-        let stream = self.open(way, plan).await?;
+        let stream = Box::pin(self.open(way, plan)).await?;
         let (sender, connection) = http2::Builder::new(Local)
             .timer(hyper_util::rt::TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)

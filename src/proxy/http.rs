@@ -317,7 +317,12 @@ impl Asked<'_> {
             plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
         }
         if !plan.is_empty() {
-            let course = exchange::open(&mut plan, &self.client.worker.shared.held, Some(&mut head)).await;
+            let course = Box::pin(exchange::open(
+                &mut plan,
+                &self.client.worker.shared.held,
+                Some(&mut head),
+            ))
+            .await;
             let result = self.open(course, route, &mut head, body, &mut plan).await;
             self.record.kept.client = Some(plan);
             return result;
@@ -364,12 +369,14 @@ impl Asked<'_> {
             slot.set(self.record.begun + limit);
             slot
         });
-        let sending = send::send(self, route, head, body, upgrade);
-        let answered = match &whole {
-            None => sending.await,
-            Some(whole) => whole.race(sending).await.unwrap_or_else(|_| {
-                Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
-            }),
+        let answered = {
+            let mut sending = std::pin::pin!(send::send(self, route, head, body, upgrade));
+            match &whole {
+                None => sending.await,
+                Some(whole) => whole.race(sending.as_mut()).await.unwrap_or_else(|_| {
+                    Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
+                }),
+            }
         };
         match answered? {
             Answered::Response(response, stretch) => {
@@ -493,7 +500,7 @@ impl Asked<'_> {
             .filter(|plan| !plan.is_empty())
         {
             let before = head.status;
-            let course = exchange::reply(plan, &self.client.worker.shared.held, &mut head).await;
+            let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }

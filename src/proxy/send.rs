@@ -200,7 +200,12 @@ impl Sending<'_, '_> {
         let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
-        let course = exchange::open(&mut plan, &client.worker.shared.held, Some(&mut head)).await;
+        let course = Box::pin(exchange::open(
+            &mut plan,
+            &client.worker.shared.held,
+            Some(&mut head),
+        ))
+        .await;
         let result = match course {
             exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
             exchange::Course::Answer(answer, fault) => {

@@ -177,10 +177,7 @@ async fn trailers_are_passed_on() {
         let came = collected.trailers().and_then(|t| t.get("x-sum")).cloned();
         trailers.insert("x-sum", came.unwrap_or("nothing".parse().unwrap()));
         let body = whole("ok").with_trailers(async { Some(Ok(trailers)) }).boxed();
-        Response::builder()
-            .header("trailer", "x-sum")
-            .body(body)
-            .unwrap()
+        Response::builder().header("trailer", "x-sum").body(body).unwrap()
     });
     let proxy = Proxy::start(&Doc::http(&[origin.address])).await;
     let mut raw = Raw::connect(proxy.address()).await;
@@ -600,7 +597,10 @@ async fn an_idle_connection_is_closed_after_its_time() {
     let mut raw = Raw::connect(proxy.address()).await;
     raw.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let (heard, end) = raw.rest().await;
-    assert!(heard.starts_with("HTTP/1.1 200") && heard.ends_with('a'), "{heard}");
+    assert!(
+        heard.starts_with("HTTP/1.1 200") && heard.ends_with('a'),
+        "{heard}"
+    );
     assert_eq!(end, End::Closed);
 }
 
@@ -635,7 +635,8 @@ async fn an_answer_whose_body_stands_still_is_broken_off() {
     let _server = place.serve(async |stream| {
         let mut raw = Raw::over(stream);
         raw.head().await;
-        raw.say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+        raw.say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            .await;
         raw.rest().await;
     });
     let proxy = Proxy::start(&Doc::http(&[place.address]).cluster("idle_timeout: 300ms")).await;

@@ -16,8 +16,9 @@ use tokio::{
 };
 
 use super::{
-    Body, within,
+    Body,
     origin::{empty, whole},
+    within,
 };
 
 /// An answer that has come to its end.

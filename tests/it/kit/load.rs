@@ -12,8 +12,9 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    H1, eventually,
+    H1,
     client::{a_get, a_post},
+    eventually,
 };
 
 /// A load that runs.

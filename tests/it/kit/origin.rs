@@ -252,7 +252,10 @@ where
     let io = TokioIo::new(stream);
     if &start == b"PRI" {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        let _ = builder.timer(TokioTimer::new()).serve_connection(io, service).await;
+        let _ = builder
+            .timer(TokioTimer::new())
+            .serve_connection(io, service)
+            .await;
     } else {
         let mut builder = hyper::server::conn::http1::Builder::new();
         let connection = builder

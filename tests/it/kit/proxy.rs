@@ -81,7 +81,16 @@ impl Setup {
             }
         };
         command
-            .args(["run", "--admin", "127.0.0.1:0", "--log-format", "json", "--log", "info,chaosproxy::proxy=debug", "--config"])
+            .args([
+                "run",
+                "--admin",
+                "127.0.0.1:0",
+                "--log-format",
+                "json",
+                "--log",
+                "info,chaosproxy::proxy=debug",
+                "--config",
+            ])
             .arg(folder.path().join(DOCUMENT))
             .args(self.arguments)
             .current_dir(folder.path())
@@ -329,12 +338,7 @@ impl Proxy {
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-            * 1024
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Pulls the emergency brake.

@@ -85,7 +85,10 @@ impl Raw {
         };
         match tokio::time::timeout(PATIENCE, listen).await {
             Ok(part) => part,
-            Err(_) => panic!("waited in vain for {mark:?}; heard {:?}", String::from_utf8_lossy(&self.heard)),
+            Err(_) => panic!(
+                "waited in vain for {mark:?}; heard {:?}",
+                String::from_utf8_lossy(&self.heard)
+            ),
         }
     }
 

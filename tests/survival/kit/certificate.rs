@@ -17,7 +17,11 @@ impl Certificate {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join(format!("{name}.pem")), made.cert.pem()).unwrap();
-        std::fs::write(folder.join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
+        std::fs::write(
+            folder.join(format!("{name}.key")),
+            made.signing_key.serialize_pem(),
+        )
+        .unwrap();
         Self(made.cert.der().clone())
     }
 
@@ -33,7 +37,10 @@ impl Certificate {
             .with_no_client_auth();
         let tcp = TcpStream::connect(address).await.ok()?;
         let name = "localhost".try_into().unwrap();
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;
+        let tls = TlsConnector::from(Arc::new(config))
+            .connect(name, tcp)
+            .await
+            .ok()?;
         Connection::over(tls).await.ok()
     }
 }

@@ -49,12 +49,14 @@ impl Connection {
     /// Sends a request and reads its answer to the end.
     pub async fn send(&mut self, request: Request) -> Result<Response, Trouble> {
         self.0.ready().await.map_err(|_| Trouble::Closed)?;
-        let response = self.0.try_send_request(request).await.map_err(|mut error| {
-            match error.take_message() {
-                Some(_) => Trouble::Closed,
-                None => broken(error.into_error()),
-            }
-        })?;
+        let response =
+            self.0
+                .try_send_request(request)
+                .await
+                .map_err(|mut error| match error.take_message() {
+                    Some(_) => Trouble::Closed,
+                    None => broken(error.into_error()),
+                })?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(broken)?.to_bytes();
         Ok(Response::from_parts(head, body))
@@ -69,7 +71,10 @@ fn broken(error: hyper::Error) -> Trouble {
 
 /// A request with header fields and a body.
 pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: impl Into<Bytes>) -> Request {
-    let mut request = http::Request::builder().method(method).uri(path).header("host", "test");
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost");
     for (name, value) in fields {
         request = request.header(*name, *value);
     }

@@ -140,7 +140,11 @@ impl Shared {
     }
 
     fn count(&self, method: &str) {
-        let counter = if method == "GET" { &self.reads } else { &self.writes };
+        let counter = if method == "GET" {
+            &self.reads
+        } else {
+            &self.writes
+        };
         counter.fetch_add(1, Relaxed);
     }
 

@@ -23,7 +23,11 @@ impl Nginx {
     /// Starts a server.
     pub async fn start(name: &str) -> Self {
         let (address, folder) = (free(), TempDir::new().unwrap());
-        std::fs::write(folder.path().join("nginx.conf"), configuration(name, address, &folder)).unwrap();
+        std::fs::write(
+            folder.path().join("nginx.conf"),
+            configuration(name, address, &folder),
+        )
+        .unwrap();
         let mut nginx = Self {
             address,
             folder,
@@ -46,7 +50,11 @@ impl Nginx {
             .spawn();
         self.child = Some(child.expect("nginx is installed: tests/run sees to that"));
         let address = self.address;
-        eventually("nginx answers", || async move { http::get(address, "/").await.ok() }).await;
+        eventually(
+            "nginx answers",
+            || async move { http::get(address, "/").await.ok() },
+        )
+        .await;
     }
 
     /// Kills master and workers in the middle of whatever they do.
@@ -61,7 +69,9 @@ impl Nginx {
     pub async fn quit(&mut self) {
         if let Some(mut child) = self.child.take() {
             kill_process(pid(&child), Signal::QUIT).unwrap();
-            tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+            tokio::task::spawn_blocking(move || child.wait().unwrap())
+                .await
+                .unwrap();
         }
     }
 }
@@ -79,11 +89,11 @@ fn pid(child: &Child) -> Pid {
 fn configuration(name: &str, address: SocketAddr, folder: &TempDir) -> String {
     let folder = folder.path().display();
     format!(
-        "daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log warn;
+        "daemon off; worker_processes 1; worker_shutdown_timeout 5s; pid {folder}/pid; error_log {folder}/error.log warn;
 events {{ worker_connections 1024; }}
 http {{
     access_log off; default_type text/plain;
-    keepalive_timeout 60s; keepalive_requests 1000000; worker_shutdown_timeout 5s;
+    keepalive_timeout 60s; keepalive_requests 1000000;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
     server {{

@@ -39,7 +39,7 @@ impl Proxy {
         let admin = free();
         let mut command = run(&folder, admin);
         adjust(&mut command);
-        let proxy = Self {
+        let mut proxy = Self {
             admin,
             child: command.spawn().unwrap(),
             folder,
@@ -48,10 +48,15 @@ impl Proxy {
         proxy
     }
 
-    async fn is_ready(&self) {
-        eventually("the proxy is ready", || async {
-            let ready = http::get(self.admin, "/readyz").await;
-            ready.ok().filter(|answer| answer.status() == 200)
+    async fn is_ready(&mut self) {
+        let admin = self.admin;
+        eventually("the proxy is ready", || {
+            let ended = self.child.try_wait().unwrap();
+            async move {
+                assert_eq!(ended, None, "it runs");
+                let ready = http::get(admin, "/readyz").await;
+                ready.ok().filter(|answer| answer.status() == 200)
+            }
         })
         .await;
     }
@@ -108,8 +113,11 @@ impl Proxy {
     pub async fn api(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Response {
         let request = http::request(method, path, &[("content-type", "application/json")], body);
         let (mut head, body) = request.into_parts();
-        head.headers.insert("host", self.admin.to_string().parse().unwrap());
-        http::ask(self.admin, http::Request::from_parts(head, body)).await.unwrap()
+        head.headers
+            .insert("host", self.admin.to_string().parse().unwrap());
+        http::ask(self.admin, http::Request::from_parts(head, body))
+            .await
+            .unwrap()
     }
 
     /// Asks its API for JSON.
@@ -123,7 +131,9 @@ impl Proxy {
     pub async fn faults(&self) -> Vec<String> {
         let faults = self.json("/api/v1/faults").await;
         let names = faults.as_array().unwrap().iter();
-        names.map(|fault| fault["name"].as_str().unwrap().to_owned()).collect()
+        names
+            .map(|fault| fault["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Sets a fault through the API.
@@ -146,7 +156,9 @@ impl Proxy {
             .args(line)
             .env("CHAOSPROXY_ADMIN", self.admin.to_string())
             .stdin(Stdio::null());
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap()
     }
 
     /// Runs a command against it, which must succeed; gives what it prints.

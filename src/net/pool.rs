@@ -2,8 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
-    hash::Hash,
+    collections::{BTreeMap, VecDeque},
     rc::Rc,
     time::Duration,
 };
@@ -39,9 +38,9 @@ struct Parked<C> {
 }
 
 /// Idle connections by backend; the one used last is used first, so that the others can run out.
-pub struct Pool<K, C>(RefCell<HashMap<K, VecDeque<Parked<C>>>>);
+pub struct Pool<K, C>(RefCell<BTreeMap<K, VecDeque<Parked<C>>>>);
 
-impl<K: Eq + Hash + Clone, C> Pool<K, C> {
+impl<K: Ord + Clone, C> Pool<K, C> {
     /// An empty pool.
     pub fn new() -> Rc<Self> {
         Rc::new(Self(RefCell::default()))
@@ -111,15 +110,10 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
         });
     }
 
-    /// Takes out every idle connection of one backend, for instance to cut it.
-    pub fn drain(&self, key: &K) -> Vec<C> {
-        self.0
-            .borrow_mut()
-            .remove(key)
-            .into_iter()
-            .flatten()
-            .map(|parked| parked.connection)
-            .collect()
+    /// Takes out the connection to one backend that has been idle the longest, to make room for another.
+    pub fn shed(&self, key: &K) -> Option<C> {
+        let parked = self.0.borrow_mut().get_mut(key)?.pop_front()?;
+        Some(parked.connection)
     }
 
     /// How many idle connections are kept.
@@ -187,7 +181,7 @@ mod tests {
         pool.put(&"kept", now, &LIMITS, 2, now);
         pool.put(&"kept", now, &LIMITS, 3, now);
         pool.sweep(now, |key| (*key == "kept").then_some(LIMITS), |n| *n != 3);
-        assert_eq!(pool.drain(&"kept"), [2]);
-        assert!(pool.is_empty());
+        assert_eq!((pool.len(), pool.shed(&"kept")), (1, Some(2)));
+        assert!(pool.is_empty() && pool.shed(&"kept").is_none());
     }
 }

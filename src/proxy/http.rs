@@ -47,7 +47,8 @@ pub enum After {
 /// Serves a client connection, in the version of HTTP that it speaks.
 pub async fn serve(client: Rc<Client>, mut stream: Stream) {
     let limit = client
-        .listener(&client.worker.view())
+        .seen()
+        .1
         .settings
         .timeouts
         .client_header
@@ -70,7 +71,7 @@ pub async fn serve(client: Rc<Client>, mut stream: Stream) {
 }
 
 async fn serve_h1(client: Rc<Client>, stream: Stream) {
-    let listener = client.listener(&client.worker.view());
+    let (_, listener) = client.seen();
     let limits = &listener.settings.limits;
     let serving = Serving {
         limits: http1::Limits {
@@ -84,8 +85,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
     drop(listener);
     let handle = client.h1.clone();
     let service = |request: Request<http1::Incoming>, interim: Interim| {
-        // In a box, so that an idle connection does not hold the room of a request.
-        Box::pin(answer(client.clone(), request.map(Source::H1), Some(interim)))
+        answer(client.clone(), request.map(Source::H1), Some(interim))
     };
     let served = http1::serve(stream, &serving, handle, service).await;
     match served.end {
@@ -96,7 +96,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
         End::Abort(After::Cut(Cut::Reset | Cut::Refuse)) => served.io.reset(),
         End::Refused(flaw) => {
             tracing::debug!(peer = %client.peer, %flaw, "request refused");
-            let listener = client.listener(&client.worker.view());
+            let (_, listener) = client.seen();
             listener
                 .no_route
                 .lane(client.worker.index, None)
@@ -107,7 +107,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
 }
 
 async fn serve_h2(client: Rc<Client>, stream: Stream) {
-    let listener = client.listener(&client.worker.view());
+    let (_, listener) = client.seen();
     let limits = &listener.settings.limits;
     let mut builder = hyper::server::conn::http2::Builder::new(Local);
     builder
@@ -172,8 +172,7 @@ struct Aborted;
 
 /// Answers one request.
 async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<Interim>) -> Outcome {
-    let view = client.worker.view();
-    let listener = client.listener(&view);
+    let (view, listener) = client.seen();
     let (head, body) = request.into_parts();
     let record = Record::new(&client, &view, &listener, &head);
     let to_grpc = route::is_grpc(&head);
@@ -472,10 +471,11 @@ impl Asked<'_> {
         let settings = &self.listener.settings;
         let progress = self.record.upload.get_or_insert_default().clone();
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
-        let idle = settings.timeouts.client_body_idle.0.map(|limit| Idle {
-            deadline: self.client.worker.deadlines.slot(),
-            limit: limit.into(),
-        });
+        let idle = settings
+            .timeouts
+            .client_body_idle
+            .0
+            .map(|limit| Idle::new(&self.client.worker.deadlines, limit.into()));
         Upload::guarded(body, Guard::new(progress, limit, idle))
     }
 
@@ -530,10 +530,7 @@ impl Asked<'_> {
             .settings
             .idle_timeout
             .map_or_else(|| target.settings.idle_timeout(), Duration::from);
-        Some(Idle {
-            deadline: self.client.worker.deadlines.slot(),
-            limit,
-        })
+        Some(Idle::new(&self.client.worker.deadlines, limit))
     }
 
     fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Made {
@@ -551,7 +548,7 @@ impl Asked<'_> {
             response,
             upstream,
             early,
-            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit),
+            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit()),
             plans,
         }
     }

@@ -81,6 +81,7 @@ pub async fn send(
         asked,
         route,
         target,
+        place,
         hash,
         method,
         tried: Vec::new(),
@@ -93,6 +94,7 @@ struct Sending<'s, 'a> {
     asked: &'s mut Asked<'a>,
     route: &'s Route,
     target: &'s Arc<Target>,
+    place: usize,
     hash: Option<u64>,
     method: Method,
     tried: Vec<usize>,
@@ -121,7 +123,7 @@ impl Sending<'_, '_> {
 
     fn pick(&mut self) -> Result<usize, Ending> {
         let worker = &self.asked.client.worker;
-        let turn = worker.turn(&self.target.name);
+        let turn = worker.turn(self.place);
         if self.tried.is_empty()
             && let Some(cluster) = self.route.cluster
             && let Some(index) = self
@@ -131,7 +133,7 @@ impl Sending<'_, '_> {
         {
             return Ok(index);
         }
-        let (hash, tried, now) = (self.hash, &self.tried, Instant::now());
+        let (hash, tried, now) = (self.hash, &self.tried, worker.deadlines.now());
         let picked = worker.draw(|stream| {
             self.target.cluster.pick(&mut Choice {
                 now,
@@ -167,7 +169,10 @@ impl Sending<'_, '_> {
             Err(Course::Over(_)) => return result,
         };
         let worker = &self.asked.client.worker;
-        let verdict = self.target.cluster.record(Instant::now(), &active, outcome);
+        let verdict = self
+            .target
+            .cluster
+            .record(worker.deadlines.now(), &active, outcome);
         if let Some(Verdict::Ejected { time, .. }) = verdict {
             worker.shared.events.tell(Event::Ejected {
                 cluster: self.target.name.to_string(),
@@ -196,7 +201,8 @@ impl Sending<'_, '_> {
             head: Some(head),
             ..client.facts()
         };
-        let mut plan = Plan::roll(faults, self.asked.view.dice, self.asked.record.number, &facts);
+        let number = attempt_number(self.asked.record.number, self.asked.record.attempts);
+        let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
         let course = Box::pin(exchange::open(
@@ -367,6 +373,15 @@ impl Sending<'_, '_> {
         }
     }
 }
+
+/// The number by which faults of the upstream leg know an attempt: were it the exchange's own, every retry would share the
+/// fate of the first.
+pub const fn attempt_number(exchange: u64, attempt: u32) -> u64 {
+    exchange ^ ((attempt.saturating_sub(1) as u64) << ATTEMPTS_FROM)
+}
+
+/// The bit from which attempts are counted: above it a worker numbers no exchanges in practice, below the next worker's.
+const ATTEMPTS_FROM: u32 = 40;
 
 /// How an attempt did not give an answer to pass on.
 enum Course {

@@ -50,7 +50,17 @@ pub fn set_up(format: Format, level: &str) -> Result<(), LogError> {
             registry.with(layer).try_init()
         }
     };
-    done.map_err(|_| LogError::Twice)
+    done.map_err(|_| LogError::Twice)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is a line like any other: which thread, where, and what it said.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let said = panic.payload_as_str().unwrap_or("nothing that can be shown");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(thread = thread.name(), place, said, "panic: this is a bug");
 }
 
 fn parse_level(level: &str) -> Result<EnvFilter, LogError> {

@@ -6,9 +6,9 @@ use std::fmt::{self, Write as _};
 
 use super::{Report, spark};
 use crate::drill::{
+    event::Form,
     event::{Ending, Started},
-    judge::{CheckKind, CheckResult, Verdict},
-    script::Form,
+    verdict::{CheckKind, CheckResult, Verdict},
     watch::{clock, ending, percent},
 };
 

@@ -7,10 +7,10 @@ use tokio::time::timeout;
 use super::*;
 use crate::drill::{
     Mode, Terminal, Verdict, journal,
-    judge::CheckResult,
     remote::{Remote, remote},
     report::{Report, markdown, save},
     simulated::{Nature, Simulated, orm_break},
+    verdict::CheckResult,
 };
 
 /// Remembers nothing.

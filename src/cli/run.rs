@@ -16,7 +16,7 @@ use crate::{
     app::{self, Incident, Plan, Written},
     config,
     drill::{self, profiles},
-    telemetry::log,
+    telemetry::{log, screen::Screen},
 };
 
 /// Serve a document, run an incident, or both (this is what `chaosproxy` without a command does)
@@ -86,9 +86,10 @@ struct Process {
     /// The form of log lines
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
     log_format: log::Format,
-    /// What is logged: error, warn, info, debug, trace, or a filter such as info,chaosproxy::net=debug
-    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, default_value = log::DEFAULT_LEVEL)]
-    log: String,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as info,chaosproxy::net=debug; by default info,
+    /// and warn where an incident runs, which tells its own story
+    #[arg(long, value_name = "LEVEL", env = log::VARIABLE)]
+    log: Option<String>,
 }
 
 /// Who drives an incident.
@@ -104,13 +105,22 @@ const PORT: u16 = 8080;
 
 impl Args {
     pub(super) fn perform(self, terminal: Terminal) -> Outcome {
-        let (form, level) = (self.process.log_format, self.process.log.clone());
+        let (form, level) = (self.process.log_format, self.level().to_owned());
         let plan = self.plan(terminal)?;
-        log::set_up(form, &level)
+        let screen = Screen::stderr();
+        log::set_up(form, &level, &screen)
             .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy run --help`"))?;
-        app::run(plan)
+        app::run(plan, screen)
             .map(Exit::of)
             .map_err(|error| Trouble::new(error.to_string(), ""))
+    }
+
+    fn level(&self) -> &str {
+        match (&self.process.log, &self.profile) {
+            (Some(level), _) => level,
+            (None, Some(_)) => log::LEVEL_OF_AN_INCIDENT,
+            (None, None) => log::DEFAULT_LEVEL,
+        }
     }
 
     /// What is to be run; every file that it needs has been read and proved.

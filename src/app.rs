@@ -6,6 +6,7 @@
 mod incident;
 mod plan;
 mod signals;
+mod vital;
 mod watch;
 mod workers;
 mod world;
@@ -22,7 +23,7 @@ use tokio::{net::TcpListener, runtime, sync};
 use tokio_util::sync::CancellationToken;
 
 pub use self::plan::{Incident, Plan, Written};
-use self::{signals::Order, workers::Workers};
+use self::{signals::Order, vital::Vital, workers::Workers};
 use crate::{
     admin::{self, Desk, Feed, Guard, Stage},
     config::{self, Document},
@@ -57,6 +58,11 @@ pub enum StartError {
     /// The incident does not fit the document.
     #[error("{0}")]
     Unfit(String),
+    /// A part of the process panicked.
+    #[error(
+        "a part of the proxy failed, see the log; the process has ended so that it can be started afresh"
+    )]
+    Failed,
     /// The system refused something.
     #[error("{what}: {error}")]
     System {
@@ -78,6 +84,7 @@ impl StartError {
 /// # Errors
 /// When it cannot start. Nothing stays bound then.
 pub fn run(plan: Plan, screen: Screen) -> Result<u8, StartError> {
+    crate::net::raise_descriptors();
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::system("no runtime"))?;
     let status = runtime.block_on(start(plan, &screen));
@@ -99,6 +106,7 @@ struct App {
     demo: Option<Demo>,
     /// Ends the built-in services.
     demo_stop: CancellationToken,
+    vital: Vital,
     tasks: tokio::task::JoinSet<()>,
 }
 
@@ -119,8 +127,10 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
         (None, Some(demo)) => built_in(demo)?,
         (None, None) => unreachable!("without a document the demo runs"),
     };
-    let mut orders = signals::listen().map_err(StartError::system("signals cannot be heard"))?;
-    let (mut app, admin) = App::start(&plan, &written, seed, end).await?;
+    let vital = Vital::new(end.clone());
+    let mut orders =
+        signals::listen(vital.failed().clone()).map_err(StartError::system("signals cannot be heard"))?;
+    let (mut app, admin) = App::start(&plan, &written, seed, vital.clone(), end).await?;
     (app.demo, app.demo_stop) = (demo, demo_stop);
     let (stage, feed) = (sync::watch::channel(None).0, Feed::default());
     app.serve_admin(admin, &stage, &feed, &plan);
@@ -142,6 +152,9 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
         }
     };
     app.end(&mut orders).await;
+    if vital.failed().is_cancelled() {
+        return Err(StartError::Failed);
+    }
     status
 }
 
@@ -170,6 +183,7 @@ impl App {
         plan: &Plan,
         written: &Written,
         seed: u64,
+        vital: Vital,
         end: CancellationToken,
     ) -> Result<(Self, (TcpListener, Guard)), StartError> {
         let document = &written.document;
@@ -191,11 +205,12 @@ impl App {
         let author = Author::new(whoami(), "start");
         let revision = (author, written.name.as_str(), written.text.as_str());
         let control = Control::start(document.clone(), revision, compiler, history, events.clone())?;
-        let workers = Workers::start(count, &control, &metrics, &events, document)
+        let workers = Workers::start(count, &control, &metrics, &events, document, &vital)
             .map_err(StartError::system("a worker did not start"))?;
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(control.clone().expire_leases());
-        tasks.spawn(prober::run(control.subscribe(), events.clone()));
+        vital.spawn(&mut tasks, "leases", control.clone().expire_leases());
+        let checks = prober::run(control.subscribe(), events.clone());
+        vital.spawn(&mut tasks, "health checks", checks);
         let address = admin
             .0
             .local_addr()
@@ -212,6 +227,7 @@ impl App {
             admin: address,
             demo: None,
             demo_stop,
+            vital,
             tasks,
         };
         Ok((app, admin))
@@ -230,7 +246,8 @@ impl App {
         };
         let (control, metrics) = (self.control.clone(), self.metrics.clone());
         let desk = Desk::new(control, metrics, stage, plan.reports.clone(), self.end.clone());
-        self.tasks.spawn(admin::serve(listener, desk, guard));
+        let serving = admin::serve(listener, desk, guard);
+        self.vital.spawn(&mut self.tasks, "admin API", serving);
     }
 
     /// Follows the document's file and the panic file.
@@ -295,6 +312,8 @@ impl App {
         self.events.tell(Event::DrainBegun {
             limit: Span(self.drain.limit.0),
         });
+        let lifted = self.control.end();
+        tracing::info!(lifted, "no fault stands");
         let drained = async {
             tokio::time::sleep(self.drain.delay.0).await;
             self.workers.drain().await

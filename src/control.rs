@@ -42,6 +42,8 @@ struct Truth {
     history: History,
     leases: Leases,
     panic: Option<Panicked>,
+    /// Whether the leases say something that could not be published yet.
+    unsettled: bool,
 }
 
 /// What a rollback of a broken reload goes back to.
@@ -147,6 +149,7 @@ impl Control {
             history,
             leases: Leases::default(),
             panic: None,
+            unsettled: false,
         };
         let (author, file, text) = revision;
         if let Err(error) = truth.history.add(author, file, text) {
@@ -279,7 +282,15 @@ impl Control {
         author: Author,
     ) -> Result<u64, ChangeError> {
         let mut truth = self.lock();
-        self.publish(&truth, &document, true, "its document is no longer in force")?;
+        // Whoever puts a document in force mends a broken one: the fault that broke it is over, or it would do so again.
+        let leases = truth.leases.clone();
+        truth
+            .leases
+            .remove_faults(|_, entry| matches!(entry.r#do, Do::BadReload(_)));
+        if let Err(error) = self.publish(&truth, &document, true, "its document is no longer in force") {
+            truth.leases = leases;
+            return Err(error);
+        }
         truth.document = document;
         truth.sound = None;
         match truth.history.add(author, file, text) {
@@ -486,58 +497,28 @@ impl Control {
     /// Publishes what the leases say now, with the document that a `bad_reload` among them wants.
     fn settle(&self, truth: &mut Truth, why: &str) -> Result<(), ChangeError> {
         self.leases_changed.notify_one();
-        let wanted = truth
-            .leases
-            .iter()
-            .flat_map(|(_, lease)| &lease.faults)
-            .find_map(|(name, entry)| match &entry.r#do {
-                Do::BadReload(bad) => Some((name.clone(), bad.clone())),
-                _ => None,
-            });
-        let (document, sound) = match (wanted, truth.sound.take()) {
-            (None, None) => (truth.document.clone(), None),
-            (None, Some(sound)) => (sound.document, None),
-            (Some((fault, bad)), sound) => {
-                let good = sound.map_or_else(|| truth.document.clone(), |sound| sound.document);
-                let text = truth
-                    .history
-                    .last()
-                    .map(|revision| revision.text.clone())
-                    .unwrap_or_default();
-                let broken = bad
-                    .broken(&text)
-                    .and_then(|text| config::read_unchecked(&text))
-                    .ok_or_else(|| {
-                        ChangeError::Refused(
-                            "the broken document of `bad_reload` cannot be read at all".into(),
-                        )
-                    })?;
-                (
-                    broken,
-                    Some(Sound {
-                        document: good,
-                        fault,
-                    }),
-                )
-            }
-        };
+        let (document, sound) = wanted(truth)?;
         self.publish(truth, &document, false, why)?;
         truth.document = document;
         truth.sound = sound;
+        truth.unsettled = false;
         Ok(())
     }
 
-    /// As [`Control::settle`], where faults only go: the document is one that was in force.
+    /// As [`Control::settle`], where faults only go: the document is one that was in force. What stands in its way is tried
+    /// again until it does not, but no fault waits for that.
     fn settle_for_less(&self, truth: &mut Truth, why: &str) {
-        if let Err(error) = self.settle(truth, why) {
-            tracing::error!(%error, "faults could not be lifted in the regular way; each is lifted by itself");
-            let standing = self.snapshot();
-            for fault in &standing.faults {
-                if !truth.leases.has_fault(fault.name()) && truth.document.faults.get(fault.name()).is_none()
-                {
-                    fault.lift();
-                }
-            }
+        let Err(error) = self.settle(truth, why) else {
+            return;
+        };
+        tracing::error!(%error, "faults could not be lifted in the regular way; each is lifted by itself");
+        truth.unsettled = true;
+        let lives = |fault: &Fault| {
+            truth.panic.is_none()
+                && (truth.leases.has_fault(fault.name()) || truth.document.faults.get(fault.name()).is_some())
+        };
+        for fault in self.snapshot().faults.iter().filter(|fault| !lives(fault)) {
+            fault.lift();
         }
     }
 
@@ -556,14 +537,15 @@ impl Control {
                 ends_in: held.map(|(_, lease)| lease.ends.saturating_duration_since(now)),
             }
         };
-        snapshot.faults.iter().map(status).collect()
+        let stands = |fault: &&Arc<Fault>| !fault.is_lifted();
+        snapshot.faults.iter().filter(stands).map(status).collect()
     }
 
     /// Lifts every fault at once and lets none start until the panic is reset.
     pub fn panic(&self, by: &Author) -> Panicked {
         let begun = Instant::now();
         let mut truth = self.lock();
-        let lifted = self.snapshot().faults.len();
+        let lifted = self.faults_standing().len();
         let leases = truth.leases.end_all().len();
         truth.panic = Some(Panicked {
             lifted,
@@ -571,7 +553,6 @@ impl Control {
             took: Duration::ZERO,
         });
         self.settle_for_less(&mut truth, "panic");
-        // Whatever the document says, nothing that stood before stands now.
         let done = Panicked {
             lifted,
             leases,
@@ -591,6 +572,23 @@ impl Control {
         self.lock().panic
     }
 
+    /// Ends every lease and lifts every fault, because the process ends: what they hold goes on, and can end too. Says how many
+    /// stood.
+    pub fn end(&self) -> usize {
+        let mut truth = self.lock();
+        let standing = self.faults_standing();
+        truth.leases.end_all();
+        self.settle_for_less(&mut truth, "the proxy ends");
+        standing.iter().for_each(|fault| fault.lift());
+        standing.len()
+    }
+
+    fn faults_standing(&self) -> Vec<Arc<Fault>> {
+        let snapshot = self.snapshot();
+        let standing = snapshot.faults.iter().filter(|fault| !fault.is_lifted());
+        standing.cloned().collect()
+    }
+
     /// Lets faults start again. False when no panic was in force.
     pub fn panic_reset(&self, by: &Author) -> bool {
         let mut truth = self.lock();
@@ -605,7 +603,11 @@ impl Control {
     /// Ends the leases whose time is over, at that time, for as long as the process lives.
     pub async fn expire_leases(self: Arc<Self>) {
         loop {
-            let next = self.lock().leases.next_end();
+            let next = {
+                let truth = self.lock();
+                let again = truth.unsettled.then(|| Instant::now() + SETTLE_AGAIN);
+                truth.leases.next_end().into_iter().chain(again).min()
+            };
             let over = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -622,7 +624,7 @@ impl Control {
     fn expire(&self, now: Instant) {
         let mut truth = self.lock();
         let over = truth.leases.expire(now);
-        if over.is_empty() {
+        if over.is_empty() && !truth.unsettled {
             return;
         }
         self.settle_for_less(&mut truth, "its lease was not renewed in time");
@@ -708,6 +710,37 @@ impl Control {
         });
         Ok(())
     }
+}
+
+/// How soon it is tried again to publish what could not be published.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+/// The document that the leases want in force, and the one to go back to: a `bad_reload` among them breaks the sound one.
+fn wanted(truth: &Truth) -> Result<(Document, Option<Sound>), ChangeError> {
+    let sound = truth
+        .sound
+        .as_ref()
+        .map_or(&truth.document, |sound| &sound.document);
+    let mut leased = truth.leases.iter().flat_map(|(_, lease)| &lease.faults);
+    let bad = leased.find_map(|(name, entry)| match &entry.r#do {
+        Do::BadReload(bad) => Some((name, bad)),
+        _ => None,
+    });
+    let Some((fault, bad)) = bad else {
+        return Ok((sound.clone(), None));
+    };
+    let text = truth.history.last().map_or("", |revision| &revision.text);
+    let broken = bad
+        .broken(text)
+        .and_then(|text| config::read_unchecked(&text))
+        .ok_or_else(|| {
+            ChangeError::Refused("the broken document of `bad_reload` cannot be read at all".into())
+        })?;
+    let sound = Sound {
+        document: sound.clone(),
+        fault: fault.clone(),
+    };
+    Ok((broken, Some(sound)))
 }
 
 fn no_cluster(snapshot: &Snapshot, name: &str) -> ChangeError {

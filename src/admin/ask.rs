@@ -14,19 +14,19 @@ use crate::config;
 
 /// A request, read.
 #[derive(Clone, Debug)]
-pub struct Ask<P = Nothing, B = Nothing> {
+pub(super) struct Ask<P = Nothing, B = Nothing> {
     /// Who asks.
-    pub caller: Caller,
+    pub(super) caller: Caller,
     /// The parameters of path and query.
-    pub at: P,
+    pub(super) at: P,
     /// The body.
-    pub body: B,
+    pub(super) body: B,
 }
 
 /// No parameters, or no body: whatever is sent all the same is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub(super) struct Nothing {}
 
 /// The name of a problem's file where there is none.
 const REQUEST: &str = "request";
@@ -36,7 +36,7 @@ const YAML: &str = "application/yaml";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A body that can be read.
-pub trait Body: Sized {
+pub(super) trait Body: Sized {
     /// The media types that it is read from, the best first.
     const MEDIA: &'static [&'static str];
     /// Reads a body of one of these types.
@@ -66,7 +66,7 @@ impl Body for Nothing {
 
 /// A body of settings, as JSON or YAML, read as strictly as the document.
 #[derive(Clone, Debug)]
-pub struct Settings<T>(pub T);
+pub(super) struct Settings<T>(pub(super) T);
 
 impl<T: DeserializeOwned + JsonSchema> Body for Settings<T> {
     const MEDIA: &'static [&'static str] = &[JSON, YAML];
@@ -82,7 +82,7 @@ impl<T: DeserializeOwned + JsonSchema> Body for Settings<T> {
 
 /// A body of a few plain fields, also as a form: Chaos Toolkit and `curl -d` send forms.
 #[derive(Clone, Debug)]
-pub struct Fields<T>(pub T);
+pub(super) struct Fields<T>(pub(super) T);
 
 impl<T: DeserializeOwned + JsonSchema> Body for Fields<T> {
     const MEDIA: &'static [&'static str] = &[JSON, YAML, FORM];
@@ -107,7 +107,7 @@ impl<T: DeserializeOwned + JsonSchema> Body for Fields<T> {
 
 /// A body that is a text of its own, kept as it was written: the document.
 #[derive(Clone, Debug)]
-pub struct Text(pub String);
+pub(super) struct Text(pub(super) String);
 
 impl Body for Text {
     const MEDIA: &'static [&'static str] = &[YAML, JSON];
@@ -129,7 +129,7 @@ fn read<T: DeserializeOwned + JsonSchema>(text: &str) -> Result<T, Refusal> {
 }
 
 /// Reads the body of a request.
-pub fn body<B: Body>(headers: &HeaderMap, bytes: &Bytes) -> Result<B, Refusal> {
+pub(super) fn body<B: Body>(headers: &HeaderMap, bytes: &Bytes) -> Result<B, Refusal> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Refusal::new(Kind::Malformed, "the body is no UTF-8", "send text in UTF-8"))?;
     let declared = headers
@@ -150,7 +150,7 @@ pub fn body<B: Body>(headers: &HeaderMap, bytes: &Bytes) -> Result<B, Refusal> {
 }
 
 /// Reads the parameters of path and query into one type.
-pub fn parameters<P: DeserializeOwned>(pairs: &[(String, String)], query: &str) -> Result<P, Refusal> {
+pub(super) fn parameters<P: DeserializeOwned>(pairs: &[(String, String)], query: &str) -> Result<P, Refusal> {
     let wrong = |error: &dyn std::fmt::Display| {
         Refusal::new(
             Kind::Malformed,
@@ -163,7 +163,7 @@ pub fn parameters<P: DeserializeOwned>(pairs: &[(String, String)], query: &str) 
 }
 
 /// An answer that can be sent.
-pub trait Answer {
+pub(super) trait Answer {
     /// Its media type.
     const MEDIA: &'static str;
     /// What it looks like, where that can be said.
@@ -185,7 +185,7 @@ impl<T: Serialize + JsonSchema> Answer for axum::Json<T> {
 }
 
 /// A text of some media type.
-pub trait Page {
+pub(super) trait Page {
     /// The media type.
     const MEDIA: &'static str;
     /// The text.
@@ -194,7 +194,7 @@ pub trait Page {
 
 /// A page is an answer whose schema nobody needs.
 #[derive(Clone, Debug)]
-pub struct Paged<T>(pub T);
+pub(super) struct Paged<T>(pub(super) T);
 
 impl<T: Page> Answer for Paged<T> {
     const MEDIA: &'static str = T::MEDIA;

@@ -101,12 +101,12 @@ pub struct Admit {
 }
 
 /// Lists the clusters.
-pub(super) fn list(desk: &Desk, _: Ask) -> Result<Json<Vec<ClusterStatus>>, Refusal> {
+pub(super) fn list(desk: &Desk, _: &Ask) -> Result<Json<Vec<ClusterStatus>>, Refusal> {
     Ok(Json(all(desk)))
 }
 
 /// Lists the backends of all clusters.
-pub(super) fn backends(desk: &Desk, _: Ask) -> Result<Json<Vec<BackendStatus>>, Refusal> {
+pub(super) fn backends(desk: &Desk, _: &Ask) -> Result<Json<Vec<BackendStatus>>, Refusal> {
     Ok(Json(
         all(desk)
             .into_iter()
@@ -116,38 +116,41 @@ pub(super) fn backends(desk: &Desk, _: Ask) -> Result<Json<Vec<BackendStatus>>, 
 }
 
 /// Shows a cluster.
-pub(super) fn show(desk: &Desk, ask: Ask<InCluster>) -> Result<Json<ClusterStatus>, Refusal> {
+pub(super) fn show(desk: &Desk, ask: &Ask<InCluster>) -> Result<Json<ClusterStatus>, Refusal> {
     one(desk, &ask.at.cluster)
 }
 
 /// Takes a backend out of service.
-pub(super) fn drain(desk: &Desk, ask: Ask<OfCluster>) -> Result<Json<ClusterStatus>, Refusal> {
-    let OfCluster { cluster, backend } = ask.at;
-    desk.control.drain(&cluster, &backend)?;
-    one(desk, &cluster)
+pub(super) fn drain(desk: &Desk, ask: &Ask<OfCluster>) -> Result<Json<ClusterStatus>, Refusal> {
+    let OfCluster { cluster, backend } = &ask.at;
+    desk.control.drain(cluster, backend)?;
+    one(desk, cluster)
 }
 
 /// Puts a backend back into service.
-pub(super) fn enable(desk: &Desk, ask: Ask<OfCluster>) -> Result<Json<ClusterStatus>, Refusal> {
-    let OfCluster { cluster, backend } = ask.at;
-    desk.control.enable(&cluster, &backend)?;
-    one(desk, &cluster)
+pub(super) fn enable(desk: &Desk, ask: &Ask<OfCluster>) -> Result<Json<ClusterStatus>, Refusal> {
+    let OfCluster { cluster, backend } = &ask.at;
+    desk.control.enable(cluster, backend)?;
+    one(desk, cluster)
 }
 
 /// Gives a backend another weight.
 pub(super) fn weigh(
     desk: &Desk,
-    ask: Ask<OfCluster, Fields<Weight>>,
+    ask: &Ask<OfCluster, Fields<Weight>>,
 ) -> Result<Json<ClusterStatus>, Refusal> {
-    let OfCluster { cluster, backend } = ask.at;
+    let OfCluster { cluster, backend } = &ask.at;
     let weight = upstream::Weight::try_from(ask.body.0.weight)
         .map_err(|error| Refusal::new(Kind::Invalid, error.to_string(), "send another weight"))?;
-    desk.control.set_weight(&cluster, &backend, weight)?;
-    one(desk, &cluster)
+    desk.control.set_weight(cluster, backend, weight)?;
+    one(desk, cluster)
 }
 
 /// Takes only a share of a cluster's exchanges.
-pub(super) fn admit(desk: &Desk, ask: Ask<InCluster, Fields<Admit>>) -> Result<Json<ClusterStatus>, Refusal> {
+pub(super) fn admit(
+    desk: &Desk,
+    ask: &Ask<InCluster, Fields<Admit>>,
+) -> Result<Json<ClusterStatus>, Refusal> {
     desk.control.admit(&ask.at.cluster, ask.body.0.share)?;
     one(desk, &ask.at.cluster)
 }

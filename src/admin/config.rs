@@ -102,7 +102,7 @@ impl std::convert::From<Revision> for Shown {
 }
 
 /// Shows the document in force.
-pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<Shown>, Refusal> {
+pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Json<Shown>, Refusal> {
     let last = desk.control.history().pop();
     last.map(|revision| Json(revision.into())).ok_or_else(|| {
         Refusal::new(
@@ -114,12 +114,12 @@ pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<Shown>, Refusal> {
 }
 
 /// Lists the revisions, the oldest first.
-pub(super) fn history(desk: &Desk, _: Ask) -> Result<Json<Vec<RevisionStatus>>, Refusal> {
+pub(super) fn history(desk: &Desk, _: &Ask) -> Result<Json<Vec<RevisionStatus>>, Refusal> {
     Ok(Json(entries(&desk.control.history())))
 }
 
 /// Shows a document that was in force.
-pub(super) fn revision(desk: &Desk, ask: Ask<Number>) -> Result<Json<Shown>, Refusal> {
+pub(super) fn revision(desk: &Desk, ask: &Ask<Number>) -> Result<Json<Shown>, Refusal> {
     let number = ask.at.revision;
     desk.control
         .revision(number)
@@ -134,17 +134,17 @@ pub(super) fn revision(desk: &Desk, ask: Ask<Number>) -> Result<Json<Shown>, Ref
 }
 
 /// Puts a document into force, or refuses it whole.
-pub(super) fn apply(desk: &Desk, ask: Ask<From, Text>) -> Result<Json<Changed>, Refusal> {
-    let file = ask.at.file.unwrap_or_else(|| "request".to_owned());
+pub(super) fn apply(desk: &Desk, ask: &Ask<From, Text>) -> Result<Json<Changed>, Refusal> {
+    let file = ask.at.file.as_deref().unwrap_or("request");
     changed(desk, |desk| {
-        Ok(desk.control.apply(&ask.body.0, &file, author(&ask.caller))?)
+        Ok(desk.control.apply(&ask.body.0, file, author(&ask.caller))?)
     })
 }
 
 /// Puts an older document into force again.
 pub(super) fn rollback(
     desk: &Desk,
-    ask: Ask<super::ask::Nothing, Fields<Rollback>>,
+    ask: &Ask<super::ask::Nothing, Fields<Rollback>>,
 ) -> Result<Json<Changed>, Refusal> {
     changed(desk, |desk| {
         Ok(desk.control.rollback(ask.body.0.to, author(&ask.caller))?)

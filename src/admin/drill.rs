@@ -35,7 +35,7 @@ pub struct Judged {
 }
 
 /// Shows the drill.
-pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<DrillStatus>, Refusal> {
+pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Json<DrillStatus>, Refusal> {
     now(desk).map(Json)
 }
 

@@ -29,39 +29,39 @@ type Call = dyn Fn(Desk, Caller, Arrived) -> Answering + Send + Sync;
 
 /// One method of one path.
 #[derive(Clone)]
-pub struct Endpoint {
+pub(super) struct Endpoint {
     /// The method.
-    pub method: Method,
+    pub(super) method: Method,
     /// The path, with its parameters in braces.
-    pub path: &'static str,
+    pub(super) path: &'static str,
     /// What it does, in a sentence.
-    pub about: &'static str,
+    pub(super) about: &'static str,
     /// Who may use it; `None` for everybody who reaches the port.
-    pub role: Option<Role>,
+    pub(super) role: Option<Role>,
     /// Whether it is answered however much else is under way.
-    pub urgent: bool,
+    pub(super) urgent: bool,
     /// What goes in and comes out.
-    pub shape: Shape,
+    pub(super) shape: Shape,
     call: Arc<Call>,
 }
 
 /// What goes in and comes out.
 #[derive(Clone, Copy)]
-pub struct Shape {
+pub(super) struct Shape {
     /// The parameters of path and query, as an object.
-    pub parameters: fn(&mut SchemaGenerator) -> Schema,
+    pub(super) parameters: fn(&mut SchemaGenerator) -> Schema,
     /// The body, if there is one.
-    pub body: fn(&mut SchemaGenerator) -> Option<Schema>,
+    pub(super) body: fn(&mut SchemaGenerator) -> Option<Schema>,
     /// The media types that the body may have.
-    pub body_media: &'static [&'static str],
+    pub(super) body_media: &'static [&'static str],
     /// The answer.
-    pub answer: fn(&mut SchemaGenerator) -> Option<Schema>,
+    pub(super) answer: fn(&mut SchemaGenerator) -> Option<Schema>,
     /// The answer's media type.
-    pub answer_media: &'static str,
+    pub(super) answer_media: &'static str,
 }
 
 /// An endpoint without its function.
-pub struct Draft {
+pub(super) struct Draft {
     method: Method,
     path: &'static str,
     about: &'static str,
@@ -70,7 +70,7 @@ pub struct Draft {
 }
 
 /// Begins an endpoint that reads.
-pub const fn get(path: &'static str, about: &'static str) -> Draft {
+pub(super) const fn get(path: &'static str, about: &'static str) -> Draft {
     Draft {
         method: Method::GET,
         path,
@@ -81,7 +81,7 @@ pub const fn get(path: &'static str, about: &'static str) -> Draft {
 }
 
 /// Begins an endpoint that does something.
-pub const fn post(path: &'static str, about: &'static str) -> Draft {
+pub(super) const fn post(path: &'static str, about: &'static str) -> Draft {
     Draft {
         method: Method::POST,
         path,
@@ -92,7 +92,7 @@ pub const fn post(path: &'static str, about: &'static str) -> Draft {
 }
 
 /// Begins an endpoint that puts something in place of what is there.
-pub const fn put(path: &'static str, about: &'static str) -> Draft {
+pub(super) const fn put(path: &'static str, about: &'static str) -> Draft {
     Draft {
         method: Method::PUT,
         path,
@@ -103,7 +103,7 @@ pub const fn put(path: &'static str, about: &'static str) -> Draft {
 }
 
 /// Begins an endpoint that takes something away.
-pub const fn delete(path: &'static str, about: &'static str) -> Draft {
+pub(super) const fn delete(path: &'static str, about: &'static str) -> Draft {
     Draft {
         method: Method::DELETE,
         path,
@@ -116,37 +116,37 @@ pub const fn delete(path: &'static str, about: &'static str) -> Draft {
 impl Draft {
     /// Lets this role use it too. Otherwise observers read and facilitators change.
     #[must_use]
-    pub const fn by(mut self, role: Role) -> Self {
+    pub(super) const fn by(mut self, role: Role) -> Self {
         self.role = Some(role);
         self
     }
 
     /// Lets everybody use it.
     #[must_use]
-    pub const fn by_all(mut self) -> Self {
+    pub(super) const fn by_all(mut self) -> Self {
         self.role = None;
         self
     }
 
     /// Answers it however much else is under way.
     #[must_use]
-    pub const fn urgent(mut self) -> Self {
+    pub(super) const fn urgent(mut self) -> Self {
         self.urgent = true;
         self
     }
 
     /// Gives it its function.
-    pub fn does<P, B, A>(self, f: fn(&Desk, Ask<P, B>) -> Result<A, Refusal>) -> Endpoint
+    pub(super) fn does<P, B, A>(self, f: fn(&Desk, &Ask<P, B>) -> Result<A, Refusal>) -> Endpoint
     where
         P: DeserializeOwned + JsonSchema + Send + 'static,
         B: Body + Send + 'static,
         A: Answer + Send + 'static,
     {
-        self.awaits(move |desk, ask| std::future::ready(f(&desk, ask)))
+        self.awaits(move |desk, ask| std::future::ready(f(&desk, &ask)))
     }
 
     /// Gives it its function, where that has to wait for something.
-    pub fn awaits<P, B, A, F, T>(self, f: F) -> Endpoint
+    pub(super) fn awaits<P, B, A, F, T>(self, f: F) -> Endpoint
     where
         P: DeserializeOwned + JsonSchema + Send + 'static,
         B: Body + Send + 'static,

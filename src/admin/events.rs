@@ -72,7 +72,7 @@ impl Answer for Stream {
 }
 
 /// Begins a stream of what happens from now on.
-pub(super) fn stream(desk: &Desk, _: Ask) -> Result<Stream, Refusal> {
+pub(super) fn stream(desk: &Desk, _: &Ask) -> Result<Stream, Refusal> {
     let permit = Arc::clone(&desk.feeds).try_acquire_owned().map_err(|_| {
         Refusal::new(
             Kind::Overloaded,

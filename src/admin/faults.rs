@@ -100,12 +100,12 @@ pub(super) struct Lease {
 }
 
 /// Lists the faults that stand.
-pub(super) fn list(desk: &Desk, _: Ask) -> Result<Json<Vec<FaultStatus>>, Refusal> {
+pub(super) fn list(desk: &Desk, _: &Ask) -> Result<Json<Vec<FaultStatus>>, Refusal> {
     Ok(Json(all(desk)))
 }
 
 /// Shows what faults can do.
-pub(super) fn kinds(_: &Desk, _: Ask) -> Result<Json<Kinds>, Refusal> {
+pub(super) fn kinds(_: &Desk, _: &Ask) -> Result<Json<Kinds>, Refusal> {
     let kinds = catalogue()
         .iter()
         .filter_map(|doc| serde_json::to_value(doc).ok())
@@ -114,17 +114,22 @@ pub(super) fn kinds(_: &Desk, _: Ask) -> Result<Json<Kinds>, Refusal> {
 }
 
 /// Shows a fault.
-pub(super) fn show(desk: &Desk, ask: Ask<Name>) -> Result<Json<FaultStatus>, Refusal> {
+pub(super) fn show(desk: &Desk, ask: &Ask<Name>) -> Result<Json<FaultStatus>, Refusal> {
     find(desk, &ask.at.name).map(Json)
 }
 
 /// Sets faults, all or none.
-pub(super) fn add(desk: &Desk, ask: Ask<super::ask::Nothing, Settings<Add>>) -> Result<Json<Added>, Refusal> {
-    let Add { faults, lease } = ask.body.0;
-    check(&desk.control.document(), &faults, lease)?;
-    let owner = Owner::Api { by: ask.caller.name };
+pub(super) fn add(
+    desk: &Desk,
+    ask: &Ask<super::ask::Nothing, Settings<Add>>,
+) -> Result<Json<Added>, Refusal> {
+    let Add { faults, lease } = &ask.body.0;
+    check(&desk.control.document(), faults, *lease)?;
+    let owner = Owner::Api {
+        by: ask.caller.name.clone(),
+    };
     let mut leases = Vec::new();
-    for (ttl, faults) in bundles(faults, lease) {
+    for (ttl, faults) in bundles(faults, *lease) {
         match desk.control.take_lease(owner.clone(), ttl, faults) {
             Ok(id) => leases.push(id),
             Err(error) => {
@@ -142,7 +147,7 @@ pub(super) fn add(desk: &Desk, ask: Ask<super::ask::Nothing, Settings<Add>>) -> 
 }
 
 /// Removes a fault that was set by hand.
-pub(super) fn remove(desk: &Desk, ask: Ask<Name>) -> Result<Json<FaultStatus>, Refusal> {
+pub(super) fn remove(desk: &Desk, ask: &Ask<Name>) -> Result<Json<FaultStatus>, Refusal> {
     let fault = find(desk, &ask.at.name)?;
     if !fault.by_hand {
         let mend = match fault.lease {
@@ -158,7 +163,7 @@ pub(super) fn remove(desk: &Desk, ask: Ask<Name>) -> Result<Json<FaultStatus>, R
 }
 
 /// Keeps a lease alive.
-pub(super) fn renew(desk: &Desk, ask: Ask<Lease, Fields<Renew>>) -> Result<Json<Renewed>, Refusal> {
+pub(super) fn renew(desk: &Desk, ask: &Ask<Lease, Fields<Renew>>) -> Result<Json<Renewed>, Refusal> {
     let lease = ask.at.lease;
     let set_for = || {
         let faults = desk
@@ -174,7 +179,7 @@ pub(super) fn renew(desk: &Desk, ask: Ask<Lease, Fields<Renew>>) -> Result<Json<
 }
 
 /// Gives a lease back.
-pub(super) fn release(desk: &Desk, ask: Ask<Lease>) -> Result<Json<Renewed>, Refusal> {
+pub(super) fn release(desk: &Desk, ask: &Ask<Lease>) -> Result<Json<Renewed>, Refusal> {
     let lease = ask.at.lease;
     if desk.control.release(LeaseId(lease)) {
         return Ok(Json(Renewed {
@@ -215,7 +220,7 @@ fn check(document: &Document, faults: &Named<Entry>, lease: bool) -> Result<(), 
 }
 
 /// The leases that are needed: one for all, or one for each with its own end.
-fn bundles(faults: Named<Entry>, lease: bool) -> Vec<(Duration, Vec<(String, Entry)>)> {
+fn bundles(faults: &Named<Entry>, lease: bool) -> Vec<(Duration, Vec<(String, Entry)>)> {
     let faults = faults
         .iter()
         .map(|(name, entry)| (name.to_owned(), entry.clone()));
@@ -262,9 +267,14 @@ fn status(document: &Document, standing: control::FaultStatus) -> FaultStatus {
         by_hand: matches!(owner, Some(Owner::Api { .. })),
         owner: owner.map_or_else(|| "document".to_owned(), |owner| owner.to_string()),
         lease: lease.map(|id| id.0),
-        ends_in: ends_in.map(Span),
+        ends_in: ends_in.map(whole_millis),
         hits: fault.hits(),
         reach: Reach::of(document, &fault),
         fault: fault.entry().clone(),
     }
+}
+
+/// A countdown needs no more.
+fn whole_millis(left: Duration) -> Span {
+    Span::millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
 }

@@ -31,12 +31,12 @@ impl Page for OpenMetrics {
 }
 
 /// The process lives and answers.
-pub(super) fn live(_: &Desk, _: Ask) -> Result<Paged<Plain>, Refusal> {
+pub(super) fn live(_: &Desk, _: &Ask) -> Result<Paged<Plain>, Refusal> {
     Ok(Paged(Plain("ok")))
 }
 
 /// The proxy can forward. What is broken on purpose does not count: a drill must not make the platform restart us.
-pub(super) fn ready(desk: &Desk, _: Ask) -> Result<Paged<Plain>, Refusal> {
+pub(super) fn ready(desk: &Desk, _: &Ask) -> Result<Paged<Plain>, Refusal> {
     match desk.is_ready() {
         true => Ok(Paged(Plain("ready"))),
         false => Err(Refusal::new(
@@ -48,7 +48,7 @@ pub(super) fn ready(desk: &Desk, _: Ask) -> Result<Paged<Plain>, Refusal> {
 }
 
 /// Writes the numbers.
-pub(super) fn metrics(desk: &Desk, _: Ask) -> Result<Paged<OpenMetrics>, Refusal> {
+pub(super) fn metrics(desk: &Desk, _: &Ask) -> Result<Paged<OpenMetrics>, Refusal> {
     Ok(Paged(OpenMetrics(desk.metrics.encode(gauges(desk)))))
 }
 
@@ -67,7 +67,7 @@ fn gauges(desk: &Desk) -> Vec<Gauge> {
         })
     };
     let mut gauges: Vec<_> = of(
-        "backend_up",
+        "backend_healthy",
         "1 while health checks pass or there are none",
         |backend| f64::from(u8::from(backend.health == Health::Up)),
     )

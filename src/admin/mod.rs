@@ -24,7 +24,7 @@ mod report;
 mod serve;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokens;
 
 pub use self::{
@@ -36,7 +36,6 @@ pub use self::{
     events::Feed,
     faults::{Add, Added, FaultStatus, Kinds, Renew, Renewed},
     guard::{Guard, USER},
-    openapi::published as openapi,
     panic::{InForce, Panicked, Reset},
     reach::Reach,
     refusal::{Kind, PROBLEM_JSON, Refusal},

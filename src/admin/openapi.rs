@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Shows the document.
-pub(super) fn show(_: &Desk, _: Ask) -> Result<Json<Value>, Refusal> {
+pub(super) fn show(_: &Desk, _: &Ask) -> Result<Json<Value>, Refusal> {
     Ok(Json(published().clone()))
 }
 
@@ -99,7 +99,7 @@ fn parameters(path: &str, schema: &Schema) -> Vec<Value> {
 }
 
 /// The document of this version's endpoints, made once.
-pub fn published() -> &'static Value {
+fn published() -> &'static Value {
     static PUBLISHED: LazyLock<Value> = LazyLock::new(|| document(&super::endpoints()));
     &PUBLISHED
 }

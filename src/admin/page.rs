@@ -46,7 +46,7 @@ impl Answer for Html {
 }
 
 /// Shows the page.
-pub(super) fn show(desk: &Desk, _: Ask) -> Result<Html, Refusal> {
+pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Html, Refusal> {
     Ok(Html(page(&status::status(desk))))
 }
 
@@ -154,6 +154,7 @@ fn table(page: &mut String, title: &str, heading: &[&str], rows: impl Iterator<I
 }
 
 fn backend(backend: &BackendStatus) -> Vec<String> {
+    let why = if backend.drained { "" } else { &backend.why };
     let (class, word) = match backend.health {
         _ if backend.drained => ("", "drained"),
         Health::Up => ("good", "up"),

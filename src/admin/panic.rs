@@ -44,14 +44,14 @@ pub struct Reset {
 }
 
 /// Tells whether a panic is in force.
-pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<InForce>, Refusal> {
+pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Json<InForce>, Refusal> {
     Ok(Json(InForce {
         panic: desk.control.panicked().map(Panicked::from),
     }))
 }
 
 /// Lifts every fault and lets none in. The drill that runs is told, so that it is over, not broken.
-pub(super) fn pull(desk: &Desk, ask: Ask) -> Result<Json<Panicked>, Refusal> {
+pub(super) fn pull(desk: &Desk, ask: &Ask) -> Result<Json<Panicked>, Refusal> {
     let panicked = desk.control.panic(&author(&ask.caller));
     if let Ok(drill) = desk.drill() {
         // A drill that is over has nothing left to end.
@@ -61,7 +61,7 @@ pub(super) fn pull(desk: &Desk, ask: Ask) -> Result<Json<Panicked>, Refusal> {
 }
 
 /// Lets faults in again.
-pub(super) fn reset(desk: &Desk, ask: Ask) -> Result<Json<Reset>, Refusal> {
+pub(super) fn reset(desk: &Desk, ask: &Ask) -> Result<Json<Reset>, Refusal> {
     Ok(Json(Reset {
         was_in_force: desk.control.panic_reset(&author(&ask.caller)),
     }))

@@ -71,7 +71,7 @@ fn ways(document: &Document) -> Vec<(String, String, String, String)> {
     let mut ways = Vec::new();
     for (listener, settings) in document.listeners.iter() {
         for (route, cluster) in settings.ways(listener) {
-            let backends = document.clusters.get(&cluster).map(|cluster| &cluster.backends);
+            let backends = document.clusters.get(cluster).map(|cluster| &cluster.backends);
             for backend in backends.into_iter().flatten() {
                 ways.push((
                     listener.to_owned(),

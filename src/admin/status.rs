@@ -60,7 +60,7 @@ pub struct ListenerStatus {
 }
 
 /// Shows everything that stands.
-pub(super) fn show(desk: &Desk, _: Ask) -> Result<Json<Status>, Refusal> {
+pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Json<Status>, Refusal> {
     Ok(Json(status(desk)))
 }
 

@@ -1,12 +1,12 @@
 //! The router as its clients meet it, over the real control and without sockets.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -21,7 +21,9 @@ use crate::{
 };
 
 mod access;
+mod drill;
 mod nouns;
+mod reference;
 
 const DOCUMENT: &str = "\
 listeners:
@@ -55,15 +57,28 @@ fn proxy() -> Proxy {
     proxy_with(Guard::default())
 }
 
+/// Serves an admin API on a socket of this machine, until it is told to end.
+pub(crate) async fn serve() -> (String, CancellationToken) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let desk = proxy().desk;
+    let end = desk.end.clone();
+    tokio::spawn(super::serve(listener, desk, Guard::default()));
+    (address, end)
+}
+
 fn proxy_with(guard: Guard) -> Proxy {
+    let stage = Stage {
+        drill: watch::Sender::new(None).subscribe(),
+        feed: Feed::default(),
+    };
+    proxy_on(guard, stage, PathBuf::from("./reports"))
+}
+
+fn proxy_on(guard: Guard, stage: Stage, reports: PathBuf) -> Proxy {
     let metrics = Metrics::new(1);
-    let compiler = Compiler::new(
-        Directory::system(tokio::runtime::Handle::current()),
-        metrics.clone(),
-        1,
-        PathBuf::from("."),
-        Dice::new(7),
-    );
+    let directory = Directory::system(tokio::runtime::Handle::current());
+    let compiler = Compiler::new(directory, metrics.clone(), 1, PathBuf::from("."), Dice::new(7));
     let document = config::read_document("chaosproxy.yaml", DOCUMENT)
         .unwrap()
         .document;
@@ -76,17 +91,7 @@ fn proxy_with(guard: Guard) -> Proxy {
         Events::default(),
     )
     .unwrap();
-    let stage = Stage {
-        drill: watch::Sender::new(None).subscribe(),
-        feed: Feed::default(),
-    };
-    let desk = Desk::new(
-        control,
-        metrics,
-        stage,
-        PathBuf::from("./reports"),
-        CancellationToken::new(),
-    );
+    let desk = Desk::new(control, metrics, stage, reports, CancellationToken::new());
     Proxy {
         router: router(desk.clone(), guard),
         desk,

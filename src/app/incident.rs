@@ -173,7 +173,11 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
         None => format!("{BOLD}{}{BOLD:#}", profile.name),
     }];
     let mut places = vec![];
-    for listener in app.control.snapshot().listeners.values() {
+    let snapshot = app.control.snapshot();
+    let mut listeners: Vec<_> = snapshot.listeners.values().collect();
+    // What a browser can look at comes first.
+    listeners.sort_by_key(|listener| listener.settings.protocol != Protocol::Http);
+    for listener in listeners {
         let address = listener.sockets.bound();
         let demo = app
             .demo
@@ -197,9 +201,8 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
     let place = |(name, place): &(String, String)| format!("  {DIM}{name:column$}{DIM:#}  {place}");
     lines.extend(places.iter().map(place));
     lines.push(format!(
-        "{} story minutes a minute. Ctrl-C ends it and leaves no fault. To repeat it: --seed {}",
-        script.compression(),
-        script.seed()
+        "{} minutes of the story pass in a minute. Ctrl-C ends it and leaves no fault.",
+        script.compression()
     ));
     lines.push(String::new());
     lines

@@ -3,6 +3,7 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// An order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +22,20 @@ pub(super) struct Orders {
     interrupt: Signal,
     hangup: Signal,
     user: Signal,
+    failed: CancellationToken,
+    told: bool,
 }
 
-/// Begins to listen; from here on a signal is an order and no longer the end.
-pub(super) fn listen() -> io::Result<Orders> {
+/// Begins to listen; from here on a signal is an order and no longer the end. That a part of the process `failed` is an
+/// order to end.
+pub(super) fn listen(failed: CancellationToken) -> io::Result<Orders> {
     Ok(Orders {
         terminate: signal(SignalKind::terminate())?,
         interrupt: signal(SignalKind::interrupt())?,
         hangup: signal(SignalKind::hangup())?,
         user: signal(SignalKind::user_defined1())?,
+        failed,
+        told: false,
     })
 }
 
@@ -41,6 +47,10 @@ impl Orders {
             _ = self.interrupt.recv() => Order::End("Ctrl-C"),
             _ = self.hangup.recv() => Order::Reload,
             _ = self.user.recv() => Order::Panic,
+            () = self.failed.cancelled(), if !self.told => {
+                self.told = true;
+                Order::End("a failure of its own")
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{io, sync::Arc, thread::JoinHandle};
 use tokio::{runtime, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::vital::Vital;
 use crate::{
     config::{AccessLog as Wanted, Document},
     control::Control,
@@ -37,6 +38,7 @@ impl Workers {
         metrics: &Arc<Metrics>,
         events: &Events,
         document: &Document,
+        vital: &Vital,
     ) -> io::Result<Self> {
         let drain = CancellationToken::new();
         let held = Arc::new(Held::default());
@@ -50,24 +52,29 @@ impl Workers {
             metrics: metrics.clone(),
             impostor: impostor.ok(),
             drain: drain.clone(),
+            failed: vital.failed().clone(),
         };
         let limit = document.drain.limit.0;
         let mut threads = Vec::with_capacity(count);
         for index in 0..count {
             let (shared, access) = (shared.clone(), access.clone());
             let (done, ended) = oneshot::channel();
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || {
-                    let local = runtime::Builder::new_current_thread()
-                        .enable_all()
-                        .build_local(Default::default());
-                    let Ok(local) = local else { return };
-                    let pen = access.as_ref().map(|log| log.pen());
-                    let left = local.block_on(worker::run(index, shared, pen, limit));
-                    // The receiver is gone only when nobody waits any more.
-                    let _ = done.send(left);
-                })?;
+            let name = format!("worker-{index}");
+            let watch = vital.watch(&name);
+            let thread = std::thread::Builder::new().name(name).spawn(move || {
+                let local = runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build_local(Default::default());
+                let local = match local {
+                    Ok(local) => local,
+                    Err(error) => return tracing::error!(%error, "a worker has no runtime"),
+                };
+                let pen = access.as_ref().map(|log| log.pen());
+                let left = local.block_on(worker::run(index, shared, pen, limit));
+                watch.ended();
+                // The receiver is gone only when nobody waits any more.
+                let _ = done.send(left);
+            })?;
             threads.push((thread, ended));
         }
         Ok(Self {

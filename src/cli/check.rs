@@ -19,8 +19,6 @@ use crate::{
 };
 
 /// Check documents and profiles; show what their faults reach
-///
-/// Everything that is wrong is told at once, with file, line and column, and how to mend it.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -29,6 +27,7 @@ Examples:
   render-template | chaosproxy check -
 
 A file with `schema: chaosproxy.profile/v1` is a profile; every other file is a document.
+Everything that is wrong is told at once, with file, line and column, and how to mend it.
 
 Exit status: 0 all are right, 2 one is not")]
 pub(super) struct Args {

@@ -1,6 +1,6 @@
 //! The admin API's client: one request, one answer, and words for what goes wrong.
 
-use std::{fmt::Write as _, path::PathBuf, time::Duration};
+use std::{fmt::Write as _, io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
@@ -24,11 +24,17 @@ pub(super) struct Whereabouts {
         long,
         value_name = "ADDRESS",
         env = "CHAOSPROXY_ADMIN",
+        hide_env_values = true,
         default_value = "127.0.0.1:8474"
     )]
     pub(super) admin: String,
     /// The file that holds your token; CHAOSPROXY_TOKEN may hold the token itself
-    #[arg(long, value_name = "FILE", env = "CHAOSPROXY_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHAOSPROXY_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub(super) token_file: Option<PathBuf>,
 }
 
@@ -123,7 +129,7 @@ impl Client {
         let request = self.request(method, path, body)?;
         let stream = time::timeout(CONNECT_LIMIT, TcpStream::connect(&self.address))
             .await
-            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|error| self.unreachable(&error))?;
         match time::timeout(ANSWER_LIMIT, exchange(TokioIo::new(stream), request)).await {
             Ok(Ok(reply)) => Ok(reply),
@@ -173,9 +179,9 @@ impl Client {
         })
     }
 
-    fn unreachable(&self, error: &std::io::Error) -> Trouble {
+    fn unreachable(&self, error: &io::Error) -> Trouble {
         Trouble::new(
-            format!("nothing answers at {}: {error}", self.address),
+            format!("nothing answers at {}: {}", self.address, plain(error)),
             "is chaosproxy running? start it with `chaosproxy --config FILE`, or name its admin port with --admin",
         )
     }
@@ -213,6 +219,15 @@ where
         biased;
         reply = reply.as_mut() => reply,
         _ = connection => reply.await,
+    }
+}
+
+/// An error without its number.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::TimedOut => format!("no connection within {}s", CONNECT_LIMIT.as_secs()),
+        _ => error.to_string(),
     }
 }
 
@@ -280,8 +295,13 @@ fn address(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::{admin::Kind, cli::trouble::Exit};
+    use crate::{
+        admin::{Add, Added, Admit, ClusterStatus, FaultStatus, Kind, Panicked, Status},
+        cli::trouble::Exit,
+    };
 
     #[test]
     fn addresses_are_taken_as_people_write_them() {
@@ -313,6 +333,42 @@ mod tests {
         let trouble = client.get::<serde_json::Value>("/").await.unwrap_err();
         assert_eq!(trouble.exit, Exit::Failed);
         assert!(trouble.next.contains("is chaosproxy running?"), "{trouble}");
+    }
+
+    #[tokio::test]
+    async fn both_sides_of_the_api_speak_the_same_types() {
+        let (address, end) = crate::admin::tests::serve().await;
+        let client = Client { address, token: None };
+        let status: Status = client.get("/api/v1/status").await.unwrap();
+        assert_eq!(status.clusters[0].backends[0].name, "app-a");
+        let faults = "{slow: {do: {latency: {add: 300ms}}, for: 5m}}";
+        let add = Add {
+            faults: crate::config::read("test", faults).unwrap(),
+            lease: false,
+        };
+        let added: Added = client.post("/api/v1/faults", &add).await.unwrap();
+        let listed: Vec<FaultStatus> = client.get("/api/v1/faults").await.unwrap();
+        assert_eq!(added.faults.len(), listed.len());
+        let changed: ClusterStatus = client
+            .post(
+                "/api/v1/clusters/app/admit",
+                &Admit {
+                    share: "25%".parse().unwrap(),
+                },
+            )
+            .await
+            .unwrap();
+        assert_eq!(changed.admitted.to_string(), "25%");
+        let panicked: Panicked = client.post("/api/v1/panic", &json!({})).await.unwrap();
+        assert_eq!(panicked.lifted, 1);
+        let refused = client.post::<_, Added>("/api/v1/faults", &add).await.unwrap_err();
+        assert_eq!(refused.exit, Exit::Panic);
+        let unknown = client
+            .delete::<FaultStatus>("/api/v1/faults/slow")
+            .await
+            .unwrap_err();
+        assert!(unknown.next.contains("faults list"), "{unknown}");
+        end.cancel();
     }
 
     #[test]

@@ -70,6 +70,7 @@ struct Written {
 
 impl Args {
     pub(super) fn perform(self, terminal: Terminal) -> Outcome {
+        distinct(&self.backends, &self.tcp)?;
         let text = document(&self.backends, &self.tcp, self.port);
         if let Some(file) = &self.output {
             write_new(file, &text)?;
@@ -82,6 +83,30 @@ impl Args {
             shown,
         )?;
         Ok(Exit::Ok)
+    }
+}
+
+/// Names of services become names in the document, where each must be one thing.
+fn distinct(backends: &[Service], tcp: &[Service]) -> Result<(), Trouble> {
+    let taken = if backends.is_empty() {
+        &[][..]
+    } else {
+        &["app", "public"]
+    };
+    let twice =
+        |services: &[Service], place: usize, name: &str| services[..place].iter().any(|s| s.name == name);
+    let clash = |services: &[Service], taken: &[&str]| {
+        let mut names = services.iter().map(|service| service.name.as_str()).enumerate();
+        names
+            .find(|(place, name)| taken.contains(name) || twice(services, *place, name))
+            .map(|(_, name)| name.to_owned())
+    };
+    match clash(backends, &[]).or_else(|| clash(tcp, taken)) {
+        None => Ok(()),
+        Some(name) => Err(Trouble::usage(
+            format!("the document would have two things called `{name}`"),
+            "give one of the services another name",
+        )),
     }
 }
 
@@ -250,6 +275,22 @@ mod tests {
         check("127.0.0.1:9001", false);
         check("=127.0.0.1:9001", false);
         check("a b=127.0.0.1:9001", false);
+    }
+
+    #[test]
+    fn each_name_is_one_thing() {
+        let check = |backends: &[&str], tcp: &[&str], fits: bool| {
+            assert_eq!(
+                distinct(&services(backends), &services(tcp)).is_ok(),
+                fits,
+                "{backends:?} {tcp:?}"
+            );
+        };
+        check(&["app", "b"], &["db", "cache"], true);
+        check(&["a", "a"], &[], false);
+        check(&["a"], &["db", "db"], false);
+        check(&["a"], &["app"], false);
+        check(&[], &["app"], true);
     }
 
     #[test]

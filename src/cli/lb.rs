@@ -14,16 +14,16 @@ use crate::{
     units::Probability,
 };
 
-/// Work the balancer: take backends out, bring them back, shift weight, admit less traffic
-///
-/// What is changed here holds until it is changed again; the document stays as it is.
+/// Work the balancer: drain backends, bring them back, shift weight, admit less
 #[derive(Subcommand, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   chaosproxy lb drain app-a                 No new exchanges; those that run may end
   chaosproxy lb enable app-a
   chaosproxy lb weight app/app-a 3
-  chaosproxy lb admit 25% --cluster app     Turn three of four away")]
+  chaosproxy lb admit 25% --cluster app     Turn three of four away
+
+What is changed here holds until it is changed again; the document stays as it is.")]
 pub(super) enum Command {
     /// Send a backend nothing new
     Drain(One),
@@ -31,10 +31,12 @@ pub(super) enum Command {
     Enable(One),
     /// Give a backend another weight
     Weight {
-        #[command(flatten)]
-        one: One,
-        /// The weight; 0 sends it nothing
+        /// The backend, as app-a or app/app-a
+        backend: String,
+        /// The weight, from 0 (it gets nothing) to 1000
         weight: u32,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
     },
     /// Take only a share of the exchanges; the rest is turned away with 503
     Admit {
@@ -62,7 +64,19 @@ impl Command {
         match self {
             Self::Drain(one) => change(terminal, &one, "drain", json!({})).await,
             Self::Enable(one) => change(terminal, &one, "enable", json!({})).await,
-            Self::Weight { one, weight } => change(terminal, &one, "weight", json!(Weight { weight })).await,
+            Self::Weight {
+                backend,
+                weight,
+                whereabouts,
+            } => {
+                change(
+                    terminal,
+                    &One { backend, whereabouts },
+                    "weight",
+                    json!(Weight { weight }),
+                )
+                .await
+            }
             Self::Admit {
                 share,
                 cluster,

@@ -3,9 +3,9 @@
 //! A command reads its arguments, asks the admin API or a file, and shows what came back; what it shows is made by pure
 //! functions from data to text. To add a command: write its file, and add it to [`Command`] and to [`Command::perform`].
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Id, Parser, Subcommand, error::ErrorKind, parser::ValueSource};
 
 use self::{
     terminal::Terminal,
@@ -33,17 +33,20 @@ mod trouble;
 
 /// A load-balancing reverse proxy that re-enacts documented incidents, so that teams can rehearse their recovery
 #[derive(Parser, Clone, Debug)]
-#[command(name = "chaosproxy", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
-#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+#[command(name = "chaosproxy", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
-    run: run::Args,
     /// Write the result as JSON
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    run: run::Args,
 }
+
+/// The one flag that belongs to every command.
+const JSON: &str = "json";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,7 +82,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.perform() {
         Ok(exit) => exit.into(),
         Err(trouble) => {
@@ -92,6 +95,24 @@ pub fn main() -> ExitCode {
 }
 
 impl Cli {
+    /// Reads a command line. What belongs to `run` is said either without a command or after `run`.
+    fn read(line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let mut grammar = Self::command();
+        let matches = grammar.try_get_matches_from_mut(line)?;
+        if let Some(command) = matches.subcommand_name() {
+            let said =
+                |id: &&Id| *id != JSON && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+            if let Some(id) = matches.ids().find(said) {
+                let flag = id.as_str().replace('_', "-");
+                let words = format!(
+                    "'--{flag}' says how to run the proxy, and stands before '{command}', which does not"
+                );
+                return Err(grammar.error(ErrorKind::ArgumentConflict, words));
+            }
+        }
+        Self::from_arg_matches(&matches)
+    }
+
     fn perform(self) -> Outcome {
         let terminal = Terminal { json: self.json };
         match self.command {
@@ -115,7 +136,7 @@ impl Command {
             Self::Panic(args) => wait_for(args.perform(terminal)),
             Self::Config(command) => wait_for(command.perform(terminal)),
             Self::Report(args) => args.perform(terminal),
-            Self::Schema(args) => args.perform(terminal),
+            Self::Schema(args) => args.perform(),
             Self::Completions(args) => args.perform(terminal),
             Self::Man(args) => args.perform(terminal),
         }
@@ -135,3 +156,6 @@ fn wait_for(command: impl Future<Output = Outcome>) -> Outcome {
         })?;
     runtime.block_on(command)
 }
+
+#[cfg(test)]
+mod tests;

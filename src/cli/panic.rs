@@ -1,6 +1,7 @@
 //! `chaosproxy panic`: the emergency button.
 
-use clap::Subcommand;
+use clap::ValueEnum;
+use serde_json::json;
 
 use super::{
     Exit, Outcome, Terminal,
@@ -10,40 +11,36 @@ use super::{
 use crate::admin::{Panicked, Reset};
 
 /// Turn all faults off, now, and let none in until `panic reset`
-///
-/// The same is done by SIGUSR1 to the proxy and by `POST /api/v1/panic`. A drill that runs is over.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   chaosproxy panic            All faults off; prints how long it took
-  chaosproxy panic reset      Let faults in again")]
+  chaosproxy panic reset      Let faults in again
+
+SIGUSR1 to the proxy and `POST /api/v1/panic` do the same. A drill that runs is over.")]
 pub(super) struct Args {
-    #[command(subcommand)]
-    command: Option<Command>,
+    /// What to do in place of pressing the button: reset lets faults in again
+    #[arg(value_enum, hide_possible_values = true)]
+    action: Option<Action>,
     #[command(flatten)]
     whereabouts: Whereabouts,
 }
 
-#[derive(Subcommand, Clone, Debug)]
-enum Command {
-    /// Let faults in again
-    Reset {
-        #[command(flatten)]
-        whereabouts: Whereabouts,
-    },
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Action {
+    Reset,
 }
 
 impl Args {
     pub(super) async fn perform(self, terminal: Terminal) -> Outcome {
-        match self.command {
+        let client = Client::new(&self.whereabouts)?;
+        match self.action {
             None => {
-                let panicked: Panicked = Client::new(&self.whereabouts)?.post("/api/v1/panic", &()).await?;
+                let panicked: Panicked = client.post("/api/v1/panic", &json!({})).await?;
                 terminal.show(&panicked, panicked_text)?;
             }
-            Some(Command::Reset { whereabouts }) => {
-                let reset: Reset = Client::new(&whereabouts)?
-                    .post("/api/v1/panic/reset", &())
-                    .await?;
+            Some(Action::Reset) => {
+                let reset: Reset = client.post("/api/v1/panic/reset", &json!({})).await?;
                 terminal.show(&reset, reset_text)?;
             }
         }

@@ -13,29 +13,32 @@ use super::{
     init::{Service, document},
 };
 use crate::{
-    app::{self, Incident, Plan, Written},
+    app::{self, Incident, Plan, StartError, Written},
     config,
+    control::ChangeError,
     drill::{self, profiles},
     telemetry::{log, screen::Screen},
 };
 
-/// Serve a document, run an incident, or both (this is what `chaosproxy` without a command does)
+/// Serve a document, run an incident, or both; `run` may be left out
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  chaosproxy run --profile orm-break                       The built-in services; nothing else is needed
-  chaosproxy run --profile orm-break --wait 60 --exit      For CI: ends by itself, the exit status is the verdict
-  chaosproxy run --config chaosproxy.yaml                  Serve, until told to end
-  chaosproxy run --config chaosproxy.yaml --profile orm-break
-  chaosproxy run --backend app=127.0.0.1:9001              A quick start without a document, on port 8080
+  chaosproxy --profile orm-break                    On the built-in services; nothing else is needed
+  chaosproxy --profile orm-break --wait 60 --exit   For CI: the exit status is the verdict
+  chaosproxy --config chaosproxy.yaml               Serve, until told to end
+  chaosproxy --config chaosproxy.yaml --profile orm-break
+  chaosproxy --backend app=127.0.0.1:9001           A quick start without a document, on port 8080
 
-SIGTERM and Ctrl-C end it once what runs has ended, SIGHUP reads the document again, SIGUSR1 is the emergency button.")]
+SIGTERM and Ctrl-C end it once what runs has ended, SIGHUP reads the document again,
+SIGUSR1 is the emergency button.")]
 pub(super) struct Args {
     /// The document: listeners, clusters, roles
     #[arg(
         long,
         value_name = "FILE",
         env = "CHAOSPROXY_CONFIG",
+        hide_env_values = true,
         conflicts_with = "backends"
     )]
     config: Option<PathBuf>,
@@ -54,8 +57,8 @@ pub(super) struct Args {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "The incident")]
 struct Drill {
-    /// Who drives it
-    #[arg(long, value_enum, default_value_t)]
+    /// Who drives it: replay, the original team's acts at their times
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     mode: Mode,
     /// How many minutes of the story pass in a minute; by default what the profile says
     #[arg(long, value_name = "N", requires = "profile")]
@@ -83,12 +86,18 @@ struct Process {
     /// Where history and journals are kept; by default what the document says
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
-    /// The form of log lines
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    /// The form of log lines: text or json
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        hide_possible_values = true
+    )]
     log_format: log::Format,
-    /// What is logged: error, warn, info, debug, trace, or a filter such as info,chaosproxy::net=debug; by default info,
-    /// and warn where an incident runs, which tells its own story
-    #[arg(long, value_name = "LEVEL", env = log::VARIABLE)]
+    /// What is logged: error, warn, info, debug, trace, or as in info,chaosproxy::net=debug; by default info, and warn
+    /// where an incident runs, which tells its own story
+    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, hide_env_values = true)]
     log: Option<String>,
 }
 
@@ -110,9 +119,7 @@ impl Args {
         let screen = Screen::stderr();
         log::set_up(form, &level, &screen)
             .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy run --help`"))?;
-        app::run(plan, screen)
-            .map(Exit::of)
-            .map_err(|error| Trouble::new(error.to_string(), ""))
+        Ok(app::run(plan, screen).map(Exit::of)?)
     }
 
     fn level(&self) -> &str {
@@ -170,6 +177,24 @@ impl Args {
     }
 }
 
+impl From<StartError> for Trouble {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Problems(problems) | StartError::Change(ChangeError::Problems(problems)) => {
+                problems.into()
+            }
+            StartError::Unguarded(_) => Self::usage(error.to_string(), ""),
+            StartError::Unfit(_) => Self::usage(
+                error.to_string(),
+                "bind the roles that `chaosproxy profiles show NAME` lists under `roles` in the document",
+            ),
+            StartError::Change(_) | StartError::Admin(_) | StartError::Failed | StartError::System { .. } => {
+                Self::new(error.to_string(), "")
+            }
+        }
+    }
+}
+
 fn read(file: &Path) -> Result<Written, Trouble> {
     let loaded = config::load(file)?;
     Ok(Written {
@@ -194,8 +219,6 @@ fn made_of(backends: &[Service]) -> Result<Written, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::cli::{Cli, Command};
 
@@ -203,7 +226,7 @@ mod tests {
 
     fn plan(line: &[&str]) -> Result<Plan, String> {
         let line = std::iter::once("chaosproxy").chain(line.iter().copied());
-        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        let cli = Cli::read(line).map_err(|error| error.to_string())?;
         let args = match cli.command {
             None => cli.run,
             Some(Command::Run(args)) => *args,
@@ -235,17 +258,13 @@ mod tests {
         .unwrap();
         let document = plan.document.unwrap().document;
         assert_eq!(document.clusters.get("app").unwrap().backends.len(), 2);
-        assert_eq!(
-            document
-                .roles
-                .get("http.replica")
-                .unwrap()
-                .iter()
-                .next()
-                .unwrap()
-                .to_string(),
-            "app/app-b"
-        );
+        let replica = document
+            .roles
+            .get("http.replica")
+            .unwrap()
+            .iter()
+            .map(ToString::to_string);
+        assert_eq!(replica.collect::<Vec<_>>(), ["app/app-b"]);
     }
 
     #[test]

@@ -17,8 +17,8 @@ Examples:
 With the YAML language server, write this as the first line of a document:
   # yaml-language-server: $schema=chaosproxy.schema.json")]
 pub(super) struct Args {
-    /// What is to be described
-    #[arg(value_enum, default_value_t)]
+    /// What is to be described: document or profile
+    #[arg(value_enum, default_value_t, hide_possible_values = true)]
     what: What,
 }
 
@@ -32,17 +32,13 @@ enum What {
 }
 
 impl Args {
-    pub(super) fn perform(self, terminal: Terminal) -> Outcome {
+    pub(super) fn perform(self) -> Outcome {
         let schema = match self.what {
             What::Document => config::schema(),
             What::Profile => of_profiles(),
         };
         // A schema is JSON, whoever reads it.
-        Terminal {
-            json: true,
-            ..terminal
-        }
-        .show(&schema, Value::to_string)?;
+        Terminal { json: true }.show(&schema, Value::to_string)?;
         Ok(Exit::Ok)
     }
 }

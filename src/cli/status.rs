@@ -169,6 +169,7 @@ fn health(backend: &BackendStatus) -> String {
         Health::Unknown => (FAINT, "unknown"),
     };
     match backend.why.as_str() {
+        _ if backend.drained => styled(style, word),
         "" => styled(style, word),
         why => format!("{}: {why}", styled(style, word)),
     }
@@ -266,7 +267,7 @@ pub(super) mod tests {
 
         Faults
           fault          does                                  odds  reaches                     hits  ends in  held by
-          slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  4m59s    ada
+          slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  5m       ada
 
         Drill orm-break-20240117T2332 of orm-break: about to begin
         ");

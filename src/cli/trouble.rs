@@ -111,10 +111,16 @@ impl From<Refusal> for Trouble {
             Kind::Invalid | Kind::Malformed => Exit::Usage,
             _ => Exit::Failed,
         };
+        // What is wrong stands above it, with its own next steps.
+        let next = if refusal.problems.is_empty() {
+            refusal.mend
+        } else {
+            String::new()
+        };
         Self {
             exit,
             problems: refusal.problems,
-            ..Self::new(refusal.detail, refusal.mend)
+            ..Self::new(refusal.detail, next)
         }
     }
 }

@@ -59,7 +59,7 @@ pub struct Lease {
 }
 
 /// The leases that are held, in the order they were taken.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Leases {
     next: u64,
     held: BTreeMap<LeaseId, Lease>,
@@ -119,10 +119,15 @@ impl Leases {
 
     /// Removes one fault by name; a lease left empty ends.
     pub fn remove_fault(&mut self, name: &str) -> bool {
+        self.remove_faults(|known, _| known == name)
+    }
+
+    /// Removes some faults; a lease left empty ends. Says whether there were any.
+    pub fn remove_faults(&mut self, which: impl Fn(&str, &Entry) -> bool) -> bool {
         let mut found = false;
         self.held.retain(|_, lease| {
             let before = lease.faults.len();
-            lease.faults.retain(|(n, _)| n != name);
+            lease.faults.retain(|(name, entry)| !which(name, entry));
             found |= lease.faults.len() < before;
             !lease.faults.is_empty() || before == 0
         });

@@ -4,6 +4,7 @@
 //! fresh; [`tls`] and [`proxy_protocol`] dress it; [`pipe`] moves its bytes. Nothing here knows routes, clusters or
 //! faults: what another task may do to a standing connection it does through a [`Handle`].
 
+mod descriptors;
 pub mod dial;
 mod half;
 pub mod listen;
@@ -20,6 +21,7 @@ pub mod stream;
 mod testing;
 pub mod tls;
 
+pub use descriptors::raise_descriptors;
 pub use dial::{DialError, Dialer};
 pub use listen::{Acceptor, Permit, Permits};
 pub use resolve::{Addresses, Directory};

@@ -111,15 +111,10 @@ impl<K: Eq + Hash + Clone, C> Pool<K, C> {
         });
     }
 
-    /// Takes out every idle connection of one backend, for instance to cut it.
-    pub fn drain(&self, key: &K) -> Vec<C> {
-        self.0
-            .borrow_mut()
-            .remove(key)
-            .into_iter()
-            .flatten()
-            .map(|parked| parked.connection)
-            .collect()
+    /// Takes out the connection to one backend that has been idle the longest, to make room for another.
+    pub fn shed(&self, key: &K) -> Option<C> {
+        let parked = self.0.borrow_mut().get_mut(key)?.pop_front()?;
+        Some(parked.connection)
     }
 
     /// How many idle connections are kept.
@@ -187,7 +182,7 @@ mod tests {
         pool.put(&"kept", now, &LIMITS, 2, now);
         pool.put(&"kept", now, &LIMITS, 3, now);
         pool.sweep(now, |key| (*key == "kept").then_some(LIMITS), |n| *n != 3);
-        assert_eq!(pool.drain(&"kept"), [2]);
-        assert!(pool.is_empty());
+        assert_eq!((pool.len(), pool.shed(&"kept")), (1, Some(2)));
+        assert!(pool.is_empty() && pool.shed(&"kept").is_none());
     }
 }

@@ -4,10 +4,11 @@
 //! connection closes when its owner lets go, however many handles are about.
 
 use std::{
+    any::Any,
     io,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
@@ -27,6 +28,8 @@ use tokio::{
 pub(super) struct Socket {
     pub(super) tcp: TcpStream,
     traffic: Arc<Traffic>,
+    /// Dropped with the socket: after the descriptor, since fields go in order.
+    kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// What went through a socket. Written by its owner only, hence a load and a store instead of an atomic addition.
@@ -134,6 +137,12 @@ impl Socket {
         }
     }
 
+    /// Keeps something until the socket is closed, the first time it is asked to.
+    pub(super) fn keep(&self, guard: impl Any + Send + Sync) {
+        // A second guard would have no place; nobody has one.
+        let _ = self.kept.set(Box::new(guard));
+    }
+
     pub(super) fn count_received(&self, bytes: usize) {
         add(&self.traffic.received, bytes);
     }
@@ -214,6 +223,7 @@ impl Plain {
             socket: Arc::new(Socket {
                 tcp,
                 traffic: Arc::default(),
+                kept: OnceLock::new(),
             }),
             early: Bytes::new(),
         }

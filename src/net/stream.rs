@@ -74,6 +74,11 @@ impl Stream {
         self.plain().handle()
     }
 
+    /// Keeps something for as long as the connection is open: its place within a limit, given back when it is dropped.
+    pub fn keep(&self, guard: impl std::any::Any + Send + Sync) {
+        self.plain().socket.keep(guard);
+    }
+
     /// Cuts the connection with a RST.
     pub fn reset(self) {
         self.handle().reset();

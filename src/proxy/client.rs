@@ -24,6 +24,9 @@ use crate::{
 /// A client that has its answer and only has to close takes no longer than this (RFC 9112 section 9.6 asks to wait).
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// How long an idle connection that is to end stays open for a request that is on its way already.
+const LEAVE: Duration = Duration::from_millis(500);
+
 /// A client connection.
 pub struct Client {
     /// The worker that serves it.
@@ -40,8 +43,9 @@ pub struct Client {
     pub h2: Http2,
     socket: Handle,
     local: Option<SocketAddr>,
-    listener: RefCell<Arc<Listener>>,
-    generation: Cell<u64>,
+    /// The truth as this connection sees it, and its listener in it.
+    seen: RefCell<(View, Arc<Listener>)>,
+    leaving: Cell<bool>,
     look: Cell<Look<State>>,
     kind: Cell<Kind>,
 }
@@ -96,8 +100,8 @@ impl Client {
             h2: Http2::default(),
             socket: stream.handle(),
             local: stream.local(),
-            listener: RefCell::new(listener.clone()),
-            generation: Cell::new(view.generation),
+            seen: RefCell::new((view.clone(), listener.clone())),
+            leaving: Cell::new(false),
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
             kind: Cell::new(Kind::Http1),
         });
@@ -114,15 +118,18 @@ impl Client {
         }
     }
 
-    /// The listener as it is in a snapshot; one that is gone serves its connections to their end.
-    pub fn listener(&self, view: &View) -> Arc<Listener> {
-        let mut listener = self.listener.borrow_mut();
-        if self.generation.replace(view.generation) != view.generation
-            && let Some(newer) = view.listeners.get(&listener.name)
-        {
-            *listener = newer.clone();
+    /// The truth as of now, and the listener in it. A listener that is gone serves its connections to their end by the
+    /// truth in which it last was.
+    pub fn seen(&self) -> (View, Arc<Listener>) {
+        let view = self.worker.view();
+        let mut seen = self.seen.borrow_mut();
+        if seen.0.generation != view.generation {
+            let newer = view.listeners.get(&seen.1.name).cloned();
+            if let Some(newer) = newer {
+                *seen = (view, newer);
+            }
         }
-        listener.clone()
+        seen.clone()
     }
 
     /// Says what the connection speaks.
@@ -153,14 +160,12 @@ impl Client {
         self.socket.is_cut()
     }
 
-    /// Ends the connection after what it is doing.
+    /// Ends the connection after what it is doing. One that is idle is given [`LEAVE`]: its client may be about to ask.
+    /// Whoever moves bytes ends when they do, or when the drain limit does.
     pub fn drain(&self) {
-        match self.kind.get() {
-            Kind::Http1 => self.h1.drain(),
-            Kind::Http2 => self.h2.end.notify_one(),
-            // Whoever moves the bytes ends when they do, or when the drain limit does.
-            Kind::Bytes => {}
-        }
+        self.leaving.set(true);
+        self.h1.retire();
+        self.h2.end.notify_one();
     }
 
     /// Follows a change: a listener that is gone ends its connections gently, and faults that end standing connections do
@@ -169,21 +174,22 @@ impl Client {
         if self.kind.get() == Kind::Bytes {
             return;
         }
-        let name = self.listener.borrow().name.clone();
-        if !view.listeners.contains_key(&*name) {
+        let before = self.seen.borrow().1.clone();
+        if !view.listeners.contains_key(&*before.name) {
             return self.drain();
         }
-        let before = self.listener.borrow().clone();
-        let listener = self.listener(view);
+        let (_, listener) = self.seen();
         let added = added(&before.faults, &listener.faults);
-        if let Some(cut) = cut_of_standing(&added, self.worker.dice(), self.worker.number(), &self.facts()) {
+        if let Some((cut, _)) =
+            cut_of_standing(&added, self.worker.dice(), self.worker.number(), &self.facts())
+        {
             self.cut(cut);
         }
     }
 
     /// Looks whether the connection stands still beyond its listener's limits.
     pub fn look(&self, now: Instant) {
-        let limits = self.listener.borrow().settings.timeouts;
+        let limits = self.seen.borrow().1.settings.timeouts;
         let mut look = self.look.get();
         let (state, limit) = match self.kind.get() {
             Kind::Bytes => (State::Bytes, None),
@@ -217,6 +223,14 @@ impl Client {
         };
         let stood = look.again(state, now);
         self.look.set(look);
+        let is_idle = self.kind.get() == Kind::Http1 && self.h1.phase() == Phase::Idle;
+        if self.leaving.get() && is_idle && stood >= LEAVE {
+            match self.h1.exchanges() {
+                // It may not even be known yet which version of HTTP it speaks.
+                0 => self.socket.close(),
+                _ => self.h1.drain(),
+            }
+        }
         if limit.is_some_and(|limit| stood >= limit) {
             match self.kind.get() {
                 Kind::Http2 => self.h2.end.notify_one(),
@@ -234,12 +248,15 @@ pub fn added(before: &[Arc<Fault>], now: &[Arc<Fault>]) -> Vec<Arc<Fault>> {
         .collect()
 }
 
-/// Whether faults that were added end a connection that stands idle, and how.
-pub fn cut_of_standing(added: &[Arc<Fault>], dice: Dice, number: u64, facts: &Facts<'_>) -> Option<Cut> {
+/// Whether faults that were added end a connection that stands, how, and which one does.
+pub fn cut_of_standing(
+    added: &[Arc<Fault>],
+    dice: Dice,
+    number: u64,
+    facts: &Facts<'_>,
+) -> Option<(Cut, Arc<Fault>)> {
     if added.is_empty() {
         return None;
     }
-    Plan::of_standing(added, dice, number, facts)
-        .cut_at_once(Instant::now())
-        .map(|(cut, _)| cut)
+    Plan::of_standing(added, dice, number, facts).cut_at_once(Instant::now())
 }

@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     error::Error,
     rc::{Rc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,10 +25,13 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    faults::{Cut, Dial, Plan},
-    net::{DialError, Dialer, Stream, pool, proxy_protocol, resolve},
+    faults::{Cut, Dial, Fault, Plan},
+    net::{DialError, Dialer, Handle, Stream, pool, proxy_protocol, resolve},
     snapshot::Target,
-    upstream::settings::{Protocol, ProxyProtocol},
+    upstream::{
+        Connected,
+        settings::{Protocol, ProxyProtocol},
+    },
     wire::http1::{self, Connection},
 };
 
@@ -38,6 +42,10 @@ const STREAMS: u32 = 100;
 pub struct Hops {
     h1: Rc<pool::Pool<BackendId, Connection<Stream>>>,
     h2: RefCell<HashMap<BackendId, Vec<Rc<Shared>>>>,
+    /// Every connection that carries HTTP, idle or not, so that a fault can cut it.
+    standing: RefCell<HashMap<BackendId, Vec<Handle>>>,
+    /// The last time that a fault cut connections to a backend, and which one.
+    cuts: RefCell<HashMap<BackendId, (Instant, Arc<Fault>)>>,
     worker: Weak<Worker>,
 }
 
@@ -49,7 +57,6 @@ struct Shared {
     sender: http2::SendRequest<Upload>,
     open: Cell<u32>,
     since: Cell<Instant>,
-    socket: crate::net::Handle,
 }
 
 /// A place on an HTTP/2 connection.
@@ -129,6 +136,8 @@ impl Hops {
         Self {
             h1: pool::Pool::new(),
             h2: RefCell::default(),
+            standing: RefCell::default(),
+            cuts: RefCell::default(),
             worker,
         }
     }
@@ -145,7 +154,7 @@ impl Hops {
     ) -> Result<Answered, Refused> {
         match way.target.settings.protocol.unwrap_or_default() {
             Protocol::Http1 => self.send_h1(way, plan, head, body, interim, fresh).await,
-            Protocol::Http2 => self.send_h2(way, plan, head, body).await,
+            Protocol::Http2 => Box::pin(self.send_h2(way, plan, head, body)).await,
         }
     }
 
@@ -158,17 +167,17 @@ impl Hops {
         interim: impl FnMut(StatusCode, &HeaderMap),
         fresh: bool,
     ) -> Result<Answered, Refused> {
-        let limits = way.target.pool;
+        let (limits, begun) = (way.target.pool, Instant::now());
         let idle = if !fresh && way.is_shareable() && plan.is_empty() {
-            self.h1
-                .take(&way.id(), Instant::now(), &limits, |idle| idle.is_alive())
+            self.h1.take(&way.id(), begun, &limits, |idle| idle.is_alive())
         } else {
             None
         };
         let reused = idle.is_some();
         let connection = match idle {
             Some(pooled) => pooled.connection,
-            None => match self.dial(way, plan).await {
+            // In a box: dialling with TLS and PROXY protocol is large, and most requests find a connection.
+            None => match Box::pin(self.open(way, plan)).await {
                 Ok(stream) => Connection::new(stream, &way.target.asking, self.give_back(way)),
                 Err(failure) => {
                     return Err(Refused {
@@ -188,7 +197,7 @@ impl Hops {
             Err(error) => Err(Refused {
                 stale: reused && error.stage == http1::Stage::Unanswered,
                 sent: error.stage > http1::Stage::Unsent,
-                failure: failure_of(&error.cause),
+                failure: self.blamed(way.id(), begun, failure_of(&error.cause)),
                 body: error.body,
             }),
         }
@@ -198,9 +207,14 @@ impl Hops {
     fn give_back(&self, way: &Way<'_>) -> http1::GiveBack<Stream> {
         let (pool, id, limits) = (Rc::downgrade(&self.h1), way.id(), way.target.pool);
         let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.is_shareable());
+        let limited = way.target.settings.limits.connections.is_some();
+        let cluster = limited.then(|| way.target.cluster.clone());
         Rc::new(move |connection| {
             if let Some(pool) = pool.upgrade()
                 && shareable
+                && !cluster
+                    .as_ref()
+                    .is_some_and(|cluster| cluster.wants_connections())
                 && uses.is_none_or(|most| connection.uses() < most)
             {
                 pool.put(&id, Instant::now(), &limits, connection, opened);
@@ -221,6 +235,7 @@ impl Hops {
             stale: false,
             body: Some(body),
         };
+        let begun = Instant::now();
         let shared = match self.shared(way, plan).await {
             Ok(shared) => shared,
             Err(failure) => return Err(unsent(failure, body)),
@@ -246,7 +261,7 @@ impl Hops {
                 // REFUSED_STREAM says that nothing was done (RFC 9113 section 8.7).
                 let refused = refused_stream(error.error());
                 Err(Refused {
-                    failure: Failure::real(reason, error.error()),
+                    failure: self.blamed(way.id(), begun, Failure::real(reason, error.error())),
                     sent: request.is_none() && !refused,
                     stale: false,
                     body: request.map(http::Request::into_body),
@@ -265,8 +280,7 @@ impl Hops {
                 return Ok(shared.clone());
             }
         }
-        let stream = self.dial(way, plan).await?;
-        let socket = stream.handle();
+        let stream = Box::pin(self.open(way, plan)).await?;
         let (sender, connection) = http2::Builder::new(Local)
             .timer(hyper_util::rt::TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -278,7 +292,6 @@ impl Hops {
             sender,
             open: Cell::new(0),
             since: Cell::new(Instant::now()),
-            socket,
         });
         if way.is_shareable() {
             self.h2.borrow_mut().entry(id).or_default().push(shared.clone());
@@ -286,8 +299,36 @@ impl Hops {
         Ok(shared)
     }
 
+    /// Dials a backend for HTTP: the connection stands from here on, and faults can cut it.
+    async fn open(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Stream, Failure> {
+        let stream = self.dial(way, plan).await?;
+        let mut standing = self.standing.borrow_mut();
+        standing.entry(way.id()).or_default().push(stream.handle());
+        Ok(stream)
+    }
+
+    /// A place for one more connection. Where none is free, what this worker keeps idle makes room first.
+    async fn place(&self, way: &Way<'_>) -> Result<Connected, Failure> {
+        let cluster = &way.target.cluster;
+        if cluster.is_full() {
+            drop(self.shed(way.target));
+        }
+        let backend = &cluster.backends()[way.index];
+        let placed = cluster.connect(backend).await;
+        placed.map_err(|full| Failure::real(Reason::ClusterFull, full))
+    }
+
+    /// Takes one idle connection to a cluster out of the pool.
+    fn shed(&self, target: &Target) -> Option<Connection<Stream>> {
+        let backends = 0..target.addresses.len();
+        backends
+            .map(|index| target.backend_id(index))
+            .find_map(|id| self.h1.shed(&id))
+    }
+
     /// Dials a backend, or wherever a fault misleads the call to.
     pub async fn dial(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Stream, Failure> {
+        let place = self.place(way).await?;
         let limit = way.target.settings.connect_timeout();
         let begun = Instant::now();
         let dialler = Dialer { limit };
@@ -316,6 +357,7 @@ impl Hops {
             injected,
             ..dial_failure(&error)
         })?;
+        stream.keep(place);
         let lost = |error: std::io::Error| Failure::real(Reason::UpstreamReset, error);
         if let Some(version) = way.target.settings.proxy_protocol {
             let version = match version {
@@ -340,23 +382,36 @@ impl Hops {
             .map_err(|error| Failure::real(Reason::TlsHandshake, error))
     }
 
-    /// Ends what stands to a backend: a fault wants it so, or the backend is gone.
-    pub fn cut(&self, backend: BackendId, cut: Cut) {
-        for connection in self.h1.drain(&backend) {
+    /// Ends what stands to a backend, idle or not, where `falls` says so; it is asked once for each connection.
+    pub fn cut(&self, backend: BackendId, mut falls: impl FnMut() -> Option<(Cut, Arc<Fault>)>) {
+        let standing = self.standing.borrow();
+        let open = standing
+            .get(&backend)
+            .into_iter()
+            .flatten()
+            .filter(|one| one.is_open());
+        for connection in open {
+            let Some((cut, fault)) = falls() else { continue };
+            self.cuts.borrow_mut().insert(backend, (Instant::now(), fault));
             match cut {
-                Cut::Reset | Cut::Refuse => {
-                    if let Some(stream) = connection.into_io() {
-                        stream.reset();
-                    }
-                }
-                Cut::Close => drop(connection),
+                Cut::Reset | Cut::Refuse => connection.reset(),
+                Cut::Close => connection.close(),
             }
         }
-        for shared in self.h2.borrow_mut().remove(&backend).into_iter().flatten() {
-            match cut {
-                Cut::Reset | Cut::Refuse => shared.socket.reset(),
-                Cut::Close => shared.socket.close(),
-            }
+    }
+
+    /// The fault that has cut connections to a backend since then.
+    pub fn cut_since(&self, backend: BackendId, begun: Instant) -> Option<Arc<Fault>> {
+        let cuts = self.cuts.borrow();
+        let (_, fault) = cuts.get(&backend).filter(|(at, _)| *at >= begun)?;
+        Some(fault.clone())
+    }
+
+    /// A failure of an exchange that began then: a fault's where one has cut its connection.
+    fn blamed(&self, backend: BackendId, begun: Instant, failure: Failure) -> Failure {
+        match self.cut_since(backend, begun) {
+            Some(fault) => Failure::injected(failure.reason, fault.name()),
+            None => failure,
         }
     }
 
@@ -373,6 +428,15 @@ impl Hops {
                 .map(|target| target.pool)
         };
         self.h1.sweep(now, limits, |idle| idle.is_alive());
+        // Another worker may wait for what this one keeps.
+        for target in view.clusters.iter().filter(|t| t.cluster.wants_connections()) {
+            drop(self.shed(target));
+        }
+        self.cuts.borrow_mut().retain(|id, _| limits(id).is_some());
+        self.standing.borrow_mut().retain(|_, all| {
+            all.retain(Handle::is_open);
+            !all.is_empty()
+        });
         self.h2.borrow_mut().retain(|id, all| {
             let Some(limits) = limits(id) else { return false };
             all.retain(|one| {

@@ -47,7 +47,8 @@ pub enum After {
 /// Serves a client connection, in the version of HTTP that it speaks.
 pub async fn serve(client: Rc<Client>, mut stream: Stream) {
     let limit = client
-        .listener(&client.worker.view())
+        .seen()
+        .1
         .settings
         .timeouts
         .client_header
@@ -70,7 +71,7 @@ pub async fn serve(client: Rc<Client>, mut stream: Stream) {
 }
 
 async fn serve_h1(client: Rc<Client>, stream: Stream) {
-    let listener = client.listener(&client.worker.view());
+    let (_, listener) = client.seen();
     let limits = &listener.settings.limits;
     let serving = Serving {
         limits: http1::Limits {
@@ -96,7 +97,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
         End::Abort(After::Cut(Cut::Reset | Cut::Refuse)) => served.io.reset(),
         End::Refused(flaw) => {
             tracing::debug!(peer = %client.peer, %flaw, "request refused");
-            let listener = client.listener(&client.worker.view());
+            let (_, listener) = client.seen();
             listener
                 .no_route
                 .lane(client.worker.index, None)
@@ -107,7 +108,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
 }
 
 async fn serve_h2(client: Rc<Client>, stream: Stream) {
-    let listener = client.listener(&client.worker.view());
+    let (_, listener) = client.seen();
     let limits = &listener.settings.limits;
     let mut builder = hyper::server::conn::http2::Builder::new(Local);
     builder
@@ -172,8 +173,7 @@ struct Aborted;
 
 /// Answers one request.
 async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<Interim>) -> Outcome {
-    let view = client.worker.view();
-    let listener = client.listener(&view);
+    let (view, listener) = client.seen();
     let (head, body) = request.into_parts();
     let record = Record::new(&client, &view, &listener, &head);
     let to_grpc = route::is_grpc(&head);
@@ -317,7 +317,12 @@ impl Asked<'_> {
             plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
         }
         if !plan.is_empty() {
-            let course = exchange::open(&mut plan, &self.client.worker.shared.held, Some(&mut head)).await;
+            let course = Box::pin(exchange::open(
+                &mut plan,
+                &self.client.worker.shared.held,
+                Some(&mut head),
+            ))
+            .await;
             let result = self.open(course, route, &mut head, body, &mut plan).await;
             self.record.kept.client = Some(plan);
             return result;
@@ -364,12 +369,14 @@ impl Asked<'_> {
             slot.set(self.record.begun + limit);
             slot
         });
-        let sending = send::send(self, route, head, body, upgrade);
-        let answered = match &whole {
-            None => sending.await,
-            Some(whole) => whole.race(sending).await.unwrap_or_else(|_| {
-                Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
-            }),
+        let answered = {
+            let mut sending = std::pin::pin!(send::send(self, route, head, body, upgrade));
+            match &whole {
+                None => sending.await,
+                Some(whole) => whole.race(sending.as_mut()).await.unwrap_or_else(|_| {
+                    Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
+                }),
+            }
         };
         match answered? {
             Answered::Response(response, stretch) => {
@@ -493,7 +500,7 @@ impl Asked<'_> {
             .filter(|plan| !plan.is_empty())
         {
             let before = head.status;
-            let course = exchange::reply(plan, &self.client.worker.shared.held, &mut head).await;
+            let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }

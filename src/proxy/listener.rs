@@ -26,6 +26,7 @@ const HANDSHAKE: Duration = Duration::from_secs(60);
 /// Accepts on one worker's socket of a listener until told to stop.
 pub async fn accept(
     worker: Rc<Worker>,
+    view: View,
     listener: Arc<Listener>,
     socket: TcpListener,
     stop: CancellationToken,
@@ -34,24 +35,36 @@ pub async fn accept(
         let (events, name) = (worker.shared.events.clone(), listener.name.clone());
         move |pause: &Pause| events.tell(paused(&name, pause))
     };
-    let Ok(mut acceptor) = Acceptor::new(socket, listener.permits.clone(), on_pause) else {
-        return;
+    let mut acceptor = match Acceptor::new(socket, listener.permits.clone(), on_pause) {
+        Ok(acceptor) => acceptor,
+        Err(error) => {
+            tracing::error!(listener = &*listener.name, %error, "a worker cannot accept on this listener");
+            return;
+        }
     };
-    loop {
-        // Cancelling `accept` may drop one connection in hand; that happens only when the listener goes.
-        let (stream, permit) = tokio::select! {
-            accepted = acceptor.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
+    // The listener in the last truth that knew it: its routes mean the clusters of that truth.
+    let mut known = (view, listener);
+    let mut begin = |stream, permit| {
         let view = worker.view();
-        let now = view
-            .listeners
-            .get(&*listener.name)
-            .cloned()
-            .unwrap_or_else(|| listener.clone());
+        if let Some(newer) = view.listeners.get(&known.1.name) {
+            known = (view.clone(), newer.clone());
+        }
+        let (view, listener) = known.clone();
         worker
             .tasks
-            .spawn_local(serve(worker.clone(), now, view, stream, permit));
+            .spawn_local(serve(worker.clone(), listener, view, stream, permit));
+    };
+    loop {
+        // Cancelling `accept` loses no connection.
+        let (stream, permit) = tokio::select! {
+            accepted = acceptor.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        begin(stream, permit);
+    }
+    // Whoever has connected before the end is served, though no more than one answer.
+    for (stream, permit) in acceptor.close() {
+        begin(stream, permit);
     }
 }
 
@@ -63,6 +76,9 @@ async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: 
         return;
     };
     let client = Client::new(&worker, &listener, &view, &stream);
+    if worker.is_leaving(&listener.name) {
+        client.drain();
+    }
     if !plan.is_empty() {
         match exchange::open(&mut plan, &worker.shared.held, None).await {
             Course::On => {}

@@ -38,6 +38,7 @@ pub async fn run(mut truth: watch::Receiver<Arc<Snapshot>>, events: Events) {
         tasks.retain(|(cluster, backend), watch| watch.still_fits(&snapshot, cluster, backend));
         for target in &snapshot.clusters {
             let Some(settings) = &target.settings.health else {
+                forget(target);
                 continue;
             };
             for backend in target.cluster.backends() {
@@ -59,8 +60,18 @@ pub async fn run(mut truth: watch::Receiver<Arc<Snapshot>>, events: Events) {
         }
         tokio::select! {
             changed = truth.changed() => if changed.is_err() { return },
-            // Checkers end when they are aborted; that empties the set.
+            // Checkers end when they are aborted. One that ends otherwise is begun again: a backend that nobody checks would
+            // keep its last verdict for ever.
             Some(_) = running.join_next(), if !running.is_empty() => {}
+        }
+    }
+}
+
+/// Forgets what checks said about backends that are not checked any more.
+fn forget(target: &Target) {
+    for backend in target.cluster.backends() {
+        if backend.condition() != Condition::Unchecked {
+            backend.set_condition(Instant::now(), Condition::Unchecked);
         }
     }
 }
@@ -74,11 +85,12 @@ struct Watch {
 
 impl Watch {
     fn still_fits(&self, snapshot: &Snapshot, cluster: &str, backend: &str) -> bool {
-        snapshot.cluster(cluster).is_some_and(|target| {
-            let there = target.cluster.backends().iter().find(|one| one.name() == backend);
-            target.settings.health.as_ref() == Some(&self.settings)
-                && there.is_some_and(|one| one.address().to_string() == self.address)
-        })
+        !self.handle.is_finished()
+            && snapshot.cluster(cluster).is_some_and(|target| {
+                let there = target.cluster.backends().iter().find(|one| one.name() == backend);
+                target.settings.health.as_ref() == Some(&self.settings)
+                    && there.is_some_and(|one| one.address().to_string() == self.address)
+            })
     }
 }
 

@@ -187,8 +187,13 @@ impl Tally for Box<Record> {
     }
 
     fn broke(&mut self, error: &BodyError) {
+        let cut = self.backend.as_ref().and_then(|tried| {
+            let hops = &self.client.worker.hops;
+            hops.cut_since(tried.target.backend_id(tried.index), self.begun)
+        });
         let (reason, injected) = match error {
             BodyError::Cut(_) => (Reason::Injected, true),
+            BodyError::Source(_) if cut.is_some() => (Reason::Injected, true),
             BodyError::Idle(_) => (Reason::AnswerTimeout, false),
             BodyError::TooSlow => (Reason::RequestTimeout, false),
             _ => (Reason::UpstreamReset, false),

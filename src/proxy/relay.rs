@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::{
     client::{Client, added},
     flow::{self, Shaped, Shaping},
-    worker::View,
 };
 use crate::{
     faults::{Chain, Cut, Fault, Flow, Plan},
@@ -23,8 +22,8 @@ use crate::{
     },
 };
 
-/// Which faults may touch a joined connection, given the truth.
-pub type Candidates = Box<dyn Fn(&View) -> Option<Legs>>;
+/// Which faults may touch a joined connection, by the truth as of now.
+pub type Candidates = Box<dyn Fn() -> Option<Legs>>;
 
 /// The faults that may touch a connection, by leg.
 #[derive(Clone, Default)]
@@ -158,7 +157,7 @@ impl Joint {
         if self.generation.replace(view.generation) == view.generation {
             return;
         }
-        let Some(now) = (self.candidates)(&view) else {
+        let Some(now) = (self.candidates)() else {
             return;
         };
         let before = self.known.replace(now.clone());

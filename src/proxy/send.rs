@@ -196,10 +196,16 @@ impl Sending<'_, '_> {
             head: Some(head),
             ..client.facts()
         };
-        let mut plan = Plan::roll(faults, self.asked.view.dice, self.asked.record.number, &facts);
+        let number = attempt_number(self.asked.record.number, self.asked.record.attempts);
+        let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
-        let course = exchange::open(&mut plan, &client.worker.shared.held, Some(&mut head)).await;
+        let course = Box::pin(exchange::open(
+            &mut plan,
+            &client.worker.shared.held,
+            Some(&mut head),
+        ))
+        .await;
         let result = match course {
             exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
             exchange::Course::Answer(answer, fault) => {
@@ -362,6 +368,15 @@ impl Sending<'_, '_> {
         }
     }
 }
+
+/// The number by which faults of the upstream leg know an attempt: were it the exchange's own, every retry would share the
+/// fate of the first.
+pub const fn attempt_number(exchange: u64, attempt: u32) -> u64 {
+    exchange ^ ((attempt.saturating_sub(1) as u64) << ATTEMPTS_FROM)
+}
+
+/// The bit from which attempts are counted: above it a worker numbers no exchanges in practice, below the next worker's.
+const ATTEMPTS_FROM: u32 = 40;
 
 /// How an attempt did not give an answer to pass on.
 enum Course {

@@ -9,8 +9,8 @@ use super::{
     error::{Failure, Reason},
     exchange::{self, Course},
     hop::Way,
-    relay::{Joint, Legs},
-    send::attempt_of,
+    relay::{Candidates, Joint, Legs},
+    send::{attempt_number, attempt_of},
     worker::View,
 };
 use crate::{
@@ -27,8 +27,7 @@ const ATTEMPTS: usize = 3;
 /// Serves one connection of a TCP listener.
 pub async fn serve(client: Rc<Client>, stream: Stream) {
     let worker = client.worker.clone();
-    let view = worker.view();
-    let listener = client.listener(&view);
+    let (view, listener) = client.seen();
     let number = worker.number();
     let begun = Instant::now();
     let Some(route) = listener.routes.first() else {
@@ -165,10 +164,10 @@ async fn join(
 }
 
 /// The faults that may touch this connection, in any snapshot in which its listener and backend still are.
-fn candidates(client: &Rc<Client>, target: &Target, backend: usize) -> Box<dyn Fn(&View) -> Option<Legs>> {
+fn candidates(client: &Rc<Client>, target: &Target, backend: usize) -> Candidates {
     let (client, id) = (Rc::downgrade(client), target.backend_id(backend));
-    Box::new(move |view| {
-        let listener = client.upgrade()?.listener(view);
+    Box::new(move || {
+        let (view, listener) = client.upgrade()?.seen();
         let route = listener.routes.first()?;
         let target = &view.clusters[route.cluster?];
         let upstream = target
@@ -223,6 +222,7 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
         });
         let Ok(index) = picked else { break };
         tried.push(index);
+        let number = attempt_number(number, u32::try_from(tried.len()).unwrap_or(u32::MAX));
         match attempt(client, view, route, target, index, number).await {
             Ok(dialled) => {
                 return Ok(Dialled {
@@ -231,6 +231,7 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
                     ..dialled
                 });
             }
+            Err(failure) if failure.reason == Reason::ClusterFull => return Err(failure),
             Err(failure) => last = Some(failure),
         }
     }

@@ -38,7 +38,7 @@ pub async fn run(client: &Rc<Client>, tunnel: Tunnel, mut stream: Stream, early:
     upstream.unread(from_backend);
     let view = client.worker.view();
     // The faults of a request are rolled once, when it opens: those that are added later meet new requests.
-    let candidates = Box::new(|_: &_| None);
+    let candidates = Box::new(|| None);
     let joint = Joint::new(
         client,
         &upstream,

@@ -4,6 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
@@ -15,9 +16,16 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{client::Client, deadline::Deadlines, exchange::Held, hop::Hops, listener};
+use super::{
+    client::{Client, added, cut_of_standing},
+    deadline::Deadlines,
+    exchange::Held,
+    hop::Hops,
+    listener,
+};
 use crate::{
     net::{Permits, tls::Impostor},
+    route::Facts,
     snapshot::{Listener, Snapshot},
     telemetry::{Metrics, access::Pen, events::Events},
     units::{Dice, Stream},
@@ -28,6 +36,13 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// How many exchanges a worker can number before its numbers would meet those of the next one.
 const NUMBERS: u64 = 1 << 48;
+
+/// An upstream connection serves many clients, so a fault that asks for one does not end it.
+const NOBODY: Facts<'static> = Facts {
+    client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    tls_name: None,
+    head: None,
+};
 
 /// The snapshot as a worker holds it: counted by the worker alone, so that taking it for a request costs no atomic.
 pub type View = Rc<Arc<Snapshot>>;
@@ -47,6 +62,8 @@ pub struct Shared {
     pub impostor: Option<Impostor>,
     /// Cancelled when no new connections are to be taken and what runs is to end.
     pub drain: CancellationToken,
+    /// Cancelled by a worker that cannot go on: the process is to drain and end.
+    pub failed: CancellationToken,
 }
 
 /// One worker.
@@ -164,6 +181,7 @@ impl Worker {
     async fn follow(self: Rc<Self>) {
         let mut truth = self.shared.truth.clone();
         let mut serving: HashMap<Arc<str>, Serving> = HashMap::new();
+        let mut before = self.view();
         loop {
             let view = self.view();
             // Those that are gone, or have moved to another port, stop accepting; their connections end by themselves.
@@ -177,12 +195,14 @@ impl Worker {
                     now.permits
                         .resize(listener.settings.limits.connections.get() as usize);
                 } else if let Some(socket) = listener.sockets.take(self.index) {
-                    serving.insert(listener.name.clone(), self.serve(listener, socket));
+                    serving.insert(listener.name.clone(), self.serve(&view, listener, socket));
                 }
             }
             for client in self.clients() {
                 client.follow(&view);
             }
+            self.cut_standing(&before, &view);
+            before = view;
             tokio::select! {
                 changed = truth.changed() => if changed.is_err() { return },
                 () = self.shared.drain.cancelled() => return,
@@ -190,10 +210,38 @@ impl Worker {
         }
     }
 
-    fn serve(self: &Rc<Self>, listener: &Arc<Listener>, socket: std::net::TcpListener) -> Serving {
+    /// Ends connections to backends, idle or not, where a fault was added that ends what stands.
+    fn cut_standing(&self, before: &View, view: &View) {
+        for target in &view.clusters {
+            let old = before.cluster(&target.name);
+            for (index, faults) in target.faults.iter().enumerate() {
+                let id = target.backend_id(index);
+                let known = old.and_then(|old| Some(&old.faults[old.place_of(id)?][..]));
+                let added = added(known.unwrap_or_default(), faults);
+                if !added.is_empty() {
+                    self.hops
+                        .cut(id, || cut_of_standing(&added, view.dice, self.number(), &NOBODY));
+                }
+            }
+        }
+    }
+
+    /// Whether what comes in on a listener is to end after what it is doing.
+    pub fn is_leaving(&self, listener: &str) -> bool {
+        self.shared.drain.is_cancelled() || !self.view().listeners.contains_key(listener)
+    }
+
+    fn serve(
+        self: &Rc<Self>,
+        view: &View,
+        listener: &Arc<Listener>,
+        socket: std::net::TcpListener,
+    ) -> Serving {
         let stop = self.shared.drain.child_token();
-        tokio::task::spawn_local(listener::accept(
+        // Waited for as a connection is: what it finds in its queue at the end is still served.
+        self.tasks.spawn_local(listener::accept(
             self.clone(),
+            view.clone(),
             listener.clone(),
             socket,
             stop.clone(),
@@ -230,9 +278,19 @@ impl Drop for Serving {
 /// connections were still open then.
 pub async fn run(index: usize, shared: Shared, pen: Option<Pen>, drain_limit: Duration) -> usize {
     let worker = Worker::new(index, shared, pen);
-    let deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
-    let looks = tokio::task::spawn_local(worker.clone().look_after());
-    worker.clone().follow().await;
+    let mut deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
+    let mut looks = tokio::task::spawn_local(worker.clone().look_after());
+    let mut following = tokio::task::spawn_local(worker.clone().follow());
+    // A connection's panic ends its own task and no more. One of these ends the worker: it finishes what runs.
+    let panicked = tokio::select! {
+        followed = &mut following => followed.is_err(),
+        _ = &mut deadlines => true,
+        _ = &mut looks => true,
+    };
+    if panicked {
+        worker.shared.failed.cancel();
+        worker.shared.drain.cancelled().await;
+    }
     worker.drain();
     worker.tasks.close();
     let ended = tokio::time::timeout(drain_limit, worker.tasks.wait()).await;

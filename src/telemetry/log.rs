@@ -1,7 +1,5 @@
 //! The log: `tracing` to stderr, as text for people or JSON for machines.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -68,7 +66,17 @@ pub fn set_up(format: Format, level: &str, screen: &Screen) -> Result<(), LogErr
         }
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
-    done.map_err(|_| LogError::Twice)
+    done.map_err(|_| LogError::Twice)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is a line like any other: which thread, where, and what it said.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let said = panic.payload_as_str().unwrap_or("nothing that can be shown");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(thread = thread.name(), place, said, "panic: this is a bug");
 }
 
 /// The time of a line of text. Who looks at a terminal knows the day, and has little room.

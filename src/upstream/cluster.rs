@@ -168,9 +168,19 @@ impl Cluster {
         self.gate.waiting()
     }
 
-    /// Counts a connection that is about to be opened to a backend.
-    pub fn connect(&self, backend: &Arc<Backend>) -> Result<Connected, Full> {
-        self.gate.connect(backend)
+    /// Waits until one more connection may be opened to a backend, and counts it.
+    pub async fn connect(&self, backend: &Arc<Backend>) -> Result<Connected, Full> {
+        self.gate.connect(backend).await
+    }
+
+    /// Whether as many connections are open as may be.
+    pub fn is_full(&self) -> bool {
+        self.gate.is_full()
+    }
+
+    /// Whether somebody waits to open a connection, so that none should be kept idle.
+    pub fn wants_connections(&self) -> bool {
+        self.gate.wants_connections()
     }
 
     /// Whether an exchange is let in, with the share that the operator has set: a keyed hash of the exchange, so that a

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -19,6 +19,9 @@ pub(super) struct Gate {
     requests: Option<Arc<Semaphore>>,
     waiting: AtomicU32,
     connections: AtomicU32,
+    /// How many wait for a connection to be closed.
+    wanted: AtomicU32,
+    closed: Notify,
 }
 
 /// The right to have a request in flight, until it is dropped.
@@ -59,6 +62,8 @@ impl Gate {
             requests: limits.requests.map(places),
             waiting: AtomicU32::new(0),
             connections: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
+            closed: Notify::new(),
         }
     }
 
@@ -86,18 +91,54 @@ impl Gate {
         self.waiting.load(Relaxed)
     }
 
-    /// Takes a place for a connection.
-    pub(super) fn connect(self: &Arc<Self>, backend: &Arc<Backend>) -> Result<Connected, Full> {
+    /// Takes a place for a connection, or waits for one in the same queue, and no longer, as a request does. While somebody
+    /// waits, whoever keeps idle connections closes them.
+    pub(super) async fn connect(self: &Arc<Self>, backend: &Arc<Backend>) -> Result<Connected, Full> {
+        if let Some(connected) = self.try_connect(backend) {
+            return Ok(connected);
+        }
+        let _queued = Queued::join(&self.waiting, self.limits.waiting()).map_err(|_| Full::Connections)?;
+        self.wanted.fetch_add(1, Relaxed);
+        let _wanted = Queued(&self.wanted);
+        let place = async {
+            loop {
+                let closed = self.closed.notified();
+                tokio::pin!(closed);
+                // Listening begins before the look, so that a place given back in between is not missed.
+                closed.as_mut().enable();
+                if let Some(connected) = self.try_connect(backend) {
+                    return connected;
+                }
+                closed.await;
+            }
+        };
+        timeout(self.limits.waiting_timeout(), place)
+            .await
+            .map_err(|_| Full::Connections)
+    }
+
+    fn try_connect(self: &Arc<Self>, backend: &Arc<Backend>) -> Option<Connected> {
         let most = self
             .limits
             .connections
             .map_or(u32::MAX, std::num::NonZeroU32::get);
-        take_one(&self.connections, most).ok_or(Full::Connections)?;
+        take_one(&self.connections, most)?;
         backend.connection_opened();
-        Ok(Connected {
+        Some(Connected {
             gate: Arc::clone(self),
             backend: Arc::clone(backend),
         })
+    }
+
+    /// Whether no more connection may be opened.
+    pub(super) fn is_full(&self) -> bool {
+        let open = self.connections.load(Relaxed);
+        self.limits.connections.is_some_and(|most| open >= most.get())
+    }
+
+    /// Whether somebody waits for a connection to be closed.
+    pub(super) fn wants_connections(&self) -> bool {
+        self.wanted.load(Relaxed) > 0
     }
 }
 
@@ -127,6 +168,7 @@ impl Drop for Connected {
     fn drop(&mut self) {
         self.gate.connections.fetch_sub(1, Relaxed);
         self.backend.connection_closed();
+        self.gate.closed.notify_one();
     }
 }
 

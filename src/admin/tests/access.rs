@@ -63,7 +63,7 @@ async fn every_endpoint_that_changes_something_needs_more_than_an_observer() {
         .into_iter()
         .filter(|endpoint| endpoint.method != Method::GET)
     {
-        let path = endpoint.path.replace('{', "").replace('}', "");
+        let path = endpoint.path.replace(['{', '}'], "");
         let status = status_with(&proxy, "observers-token-", endpoint.method.clone(), &path).await;
         assert_eq!(status, 403, "{} {path}", endpoint.method);
     }

@@ -17,15 +17,16 @@ use crate::{
 };
 
 /// Set a fault, for a while
-///
-/// It is gone when its time is over, when it is removed, when somebody panics, and when the proxy ends.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   chaosproxy faults add 'latency: {add: 300ms, jitter: 100ms}' --cluster app --odds 20% --for 5m
   chaosproxy faults add 'abort: {status: 503}' --match '{method: POST, path: /orders/**}' --for 90s
   chaosproxy faults add reset --backend app-a --for 30s --name cut-a
-  chaosproxy faults add 'throttle: {rate: 64KiB/s}' --listener public --leg client --for 1m")]
+  chaosproxy faults add 'throttle: {rate: 64KiB/s}' --listener public --leg client --for 1m
+
+It is gone when its time is over, when it is removed, when somebody panics, and when the proxy ends.
+`chaosproxy faults kinds` shows what there is.")]
 pub(in crate::cli) struct Args {
     /// What happens, as `do` in a document: one kind with its settings, or its bare name
     #[arg(value_name = "DO")]
@@ -264,7 +265,7 @@ mod tests {
             faults: vec![sample()],
         });
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
-        slow-checkout stands: latency: {add: 300ms, jitter: 100ms} on 20% of exchanges, for 4m59s
+        slow-checkout stands: latency: {add: 300ms, jitter: 100ms} on 20% of exchanges, for 5m
           reaches 2 of 3 backends (upstream)
           take it back with `chaosproxy faults remove slow-checkout`
         ");

@@ -102,9 +102,9 @@ pub(in crate::cli) fn reaches(reach: &Reach) -> String {
     }
 }
 
-/// A span in whole seconds, as a countdown is read.
+/// A span in whole seconds, rounded up, as a countdown is read.
 pub(in crate::cli) fn rounded(span: Span) -> String {
-    Span::secs(span.0.as_secs()).to_string()
+    Span::secs(span.0.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).to_string()
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ pub(in crate::cli) mod tests {
         let text = text(&[sample()]);
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
         fault          does                                  odds  reaches                     hits  ends in  held by
-        slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  4m59s    ada
+        slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  5m       ada
         ");
         assert!(super::text(&[]).contains("no fault stands"));
     }

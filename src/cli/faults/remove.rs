@@ -33,12 +33,24 @@ impl Args {
             true => by_hand(client.get("/api/v1/faults").await?),
         };
         let mut removed = Vec::new();
+        let mut trouble = None;
         for name in names {
-            let path = format!("/api/v1/faults/{}", segment(&name));
-            removed.push(client.delete::<FaultStatus>(&path).await?);
+            match client
+                .delete::<FaultStatus>(&format!("/api/v1/faults/{}", segment(&name)))
+                .await
+            {
+                Ok(fault) => removed.push(fault),
+                // What was removed before it is told all the same.
+                Err(met) => {
+                    trouble = Some(met);
+                    break;
+                }
+            }
         }
-        terminal.show(&removed, |removed| text(removed))?;
-        Ok(Exit::Ok)
+        if trouble.is_none() || !removed.is_empty() {
+            terminal.show(&removed, |removed| text(removed))?;
+        }
+        trouble.map_or(Ok(Exit::Ok), Err)
     }
 }
 

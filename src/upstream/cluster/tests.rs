@@ -188,30 +188,52 @@ fn compiling_changes_nothing_in_what_runs() {
     assert_eq!(old.standing(now).usable, 2);
 }
 
-#[test]
-fn connections_are_limited_and_given_back() {
+#[tokio::test(start_paused = true)]
+async fn connections_are_limited_and_given_back() {
     let now = Instant::now();
     let cluster = cluster("a", json!({"limits": {"connections": 2}}), now);
     let backend = &cluster.backends()[0];
     let open = [
-        cluster.connect(backend).unwrap(),
-        cluster.connect(backend).unwrap(),
+        cluster.connect(backend).await.unwrap(),
+        cluster.connect(backend).await.unwrap(),
     ];
-    assert_eq!(cluster.connect(backend).unwrap_err(), Full::Connections);
+    assert_eq!(cluster.connect(backend).await.unwrap_err(), Full::Connections);
     assert_eq!(backend.connections(), 2);
     drop(open);
     assert_eq!(backend.connections(), 0);
-    assert!(cluster.connect(backend).is_ok());
+    assert!(cluster.connect(backend).await.is_ok());
 }
 
-#[test]
-fn limits_are_kept_over_a_reload_that_does_not_change_them() {
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_connection_gets_the_next_that_is_closed() {
+    let cluster = cluster("a", json!({"limits": {"connections": 1}}), Instant::now());
+    let backend = &cluster.backends()[0];
+    let first = cluster.connect(backend).await.unwrap();
+    let mut second = Box::pin(cluster.connect(backend));
+    tokio::select! {
+        biased;
+        _ = &mut second => panic!("it must wait"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(cluster.wants_connections() && cluster.is_full());
+    drop(first);
+    let second = second.await.unwrap();
+    assert!(!cluster.wants_connections() && cluster.waiting() == 0);
+    drop(second);
+    assert!(!cluster.is_full());
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_are_kept_over_a_reload_that_does_not_change_them() {
     let now = Instant::now();
     let limits = json!({"limits": {"connections": 1}});
     let old = cluster("a", limits, now);
-    let _open = old.connect(&old.backends()[0]).unwrap();
+    let _open = old.connect(&old.backends()[0]).await.unwrap();
     let new = Cluster::compile("app", old.settings(), Some(&old), now);
-    assert_eq!(new.connect(&new.backends()[0]).unwrap_err(), Full::Connections);
+    assert_eq!(
+        new.connect(&new.backends()[0]).await.unwrap_err(),
+        Full::Connections
+    );
 }
 
 #[test]

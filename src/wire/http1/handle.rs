@@ -34,6 +34,8 @@ pub struct Handle {
 pub(super) enum Order {
     /// Nothing: go on.
     Serve,
+    /// The next answer is the last.
+    Retire,
     /// No more requests after this one.
     Drain,
     /// Out of time.
@@ -77,6 +79,12 @@ impl Handle {
     /// Whether bytes wait for the client to take them.
     pub fn is_stuck(&self) -> bool {
         self.stuck.get()
+    }
+
+    /// Lets the next answer say `Connection: close`. An idle connection stays open for it: a client may be about to ask, and
+    /// would find it closed.
+    pub fn retire(&self) {
+        self.give(Order::Retire);
     }
 
     /// Ends the connection gracefully: at once when idle, else the next answer says `Connection: close`.

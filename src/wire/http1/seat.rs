@@ -123,6 +123,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Seat<IO> {
         self.handle.order() == Order::Expire
     }
 
+    /// Whether the next answer is the last.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.handle.order() >= Order::Retire
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.handle.order() >= Order::Drain
     }

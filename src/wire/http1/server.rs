@@ -216,14 +216,15 @@ where
         if seat.is_expired() {
             return Poll::Ready(Err(End::Expired(phase)));
         }
-        if phase == Phase::Idle && seat.is_draining() {
-            return Poll::Ready(Err(End::Closed));
-        }
         match link.poll_fill(cx, 0) {
             Poll::Ready(Ok(0)) if phase == Phase::Idle => return Poll::Ready(Err(End::Closed)),
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Gone(phase, None))),
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => return Poll::Ready(Err(End::Gone(phase, Some(error)))),
+            // Only now: a request that has come already is still answered.
+            Poll::Pending if phase == Phase::Idle && seat.is_draining() => {
+                return Poll::Ready(Err(End::Closed));
+            }
             Poll::Pending => {
                 drop(link);
                 seat.pause(cx);
@@ -301,7 +302,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let (parts, body) = response.into_parts();
-    let persist = seat.close_interim() && persist && !seat.is_draining();
+    let persist = seat.close_interim() && persist && !seat.is_retiring();
     let (mut writer, mut lives) = (Writer::Nothing, persist);
     seat.link.borrow_mut().outbox.write(|out| {
         (writer, lives) = encode::response(out, &parts, body.size_hint(), asker, persist);

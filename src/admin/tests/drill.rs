@@ -1,0 +1,209 @@
+//! A drill as people reach it: acts that are refused and done, the verdict, the report, the feed.
+
+use std::{sync::Arc, time::Duration};
+
+use super::*;
+use crate::{
+    admin::{Drill, JOURNAL},
+    drill::{
+        Binding, Named, Remote, Script, Settings, Steer, World, facts::Observed, journal::Journal, profiles,
+        remote, run,
+    },
+};
+
+/// A world in which nothing happens.
+struct Still;
+
+impl World for Still {
+    fn begin(&self, _: Duration, _: &[Steer]) -> Result<(), crate::drill::Refusal> {
+        Ok(())
+    }
+
+    fn hold(&self, _: &[Named]) -> Result<(), crate::drill::Refusal> {
+        Ok(())
+    }
+
+    fn renew(&self) -> bool {
+        true
+    }
+
+    fn observe(&self) -> Observed {
+        Observed::default()
+    }
+
+    fn end(&self) {}
+}
+
+/// Plays orm-break where nobody visits, while somebody asks the proxy whose stage it is on.
+async fn while_playing(ask: impl AsyncFnOnce(Proxy, Remote)) {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path();
+    std::fs::create_dir(reports.join("orm-break-1")).unwrap();
+    let journal = Journal::create(&reports.join("orm-break-1").join(JOURNAL), "orm-break-1")
+        .await
+        .unwrap();
+    let profile = profiles::load("orm-break").unwrap();
+    let bound = |target: &str| Binding {
+        target: target.to_owned(),
+        backends: 1,
+    };
+    let bindings = [("http.source", "app/app-a"), ("http.replica", "app/app-b")];
+    let bindings = bindings
+        .into_iter()
+        .map(|(role, target)| (role.to_owned(), bound(target)))
+        .collect();
+    let script = Script::new(profile.clone(), &bindings, Settings::default()).unwrap();
+    let (remote, inbox) = remote();
+    let feed = Feed::default();
+    let drill = Drill {
+        name: "orm-break-1".to_owned(),
+        profile: Arc::new(profile),
+        remote: remote.clone(),
+    };
+    let stage = Stage {
+        drill: watch::Sender::new(Some(drill)).subscribe(),
+        feed: feed.clone(),
+    };
+    let proxy = proxy_on(Guard::default(), stage, reports.to_owned());
+    let mut watcher = feed;
+    let play = async {
+        run(script, &Still, journal, &mut watcher, inbox).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = play => {}
+        () = ask(proxy, remote) => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_is_refused_in_the_words_of_the_original_until_its_gate_opens() {
+    while_playing(async |proxy, _| {
+        let restart = json!({"name": "restart"});
+        let refused = proxy.post("/api/v1/acts", &restart).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.json()["type"]),
+            (409, &json!("urn:chaosproxy:act-refused"))
+        );
+        assert!(
+            refused.json()["detail"]
+                .as_str()
+                .unwrap()
+                .contains("still cannot connect"),
+            "{}",
+            refused.text
+        );
+        let unknown = proxy.post("/api/v1/acts", &json!({"name": "pray"})).await;
+        assert_eq!(unknown.status, 404);
+        assert!(
+            unknown.json()["mend"]
+                .as_str()
+                .unwrap()
+                .contains("restore-config")
+        );
+        let form = request(Method::POST, "/api/v1/acts")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let found = proxy
+            .ask(form.body(Body::from("name=find-server&text=app-a")).unwrap())
+            .await;
+        assert_eq!(
+            found.json(),
+            json!({"name": "find-server", "state": "done"}),
+            "{}",
+            found.text
+        );
+        let acts = proxy.get("/api/v1/acts").await.json();
+        let state = |name: &str| {
+            acts.as_array()
+                .unwrap()
+                .iter()
+                .find(|act| act["name"] == name)
+                .unwrap()["state"]
+                .clone()
+        };
+        assert_eq!(
+            (state("restart"), state("find-server"), state("suspect-lb")),
+            (json!("refused"), json!("done"), json!("open"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_is_seen_by_status_verdict_and_report() {
+    while_playing(async |proxy, remote| {
+        proxy.post("/api/v1/acts", &json!({"name": "find-server"})).await;
+        remote.views().wait_for(Option::is_some).await.unwrap();
+        let drill = proxy.get("/api/v1/drill").await.json();
+        assert_eq!(
+            (&drill["drill"], &drill["profile"]),
+            (&json!("orm-break-1"), &json!("orm-break"))
+        );
+        assert_eq!(drill["view"]["phase"], "latent");
+        let verdict = proxy.get("/api/v1/verdict").await;
+        assert_eq!(
+            (verdict.status.as_u16(), verdict.json()["over"].clone()),
+            (200, json!(false)),
+            "nothing has failed yet"
+        );
+        let report = proxy.get("/api/v1/report").await;
+        assert!(
+            report.media.starts_with("text/markdown") && report.text.contains("orm-break"),
+            "{}",
+            report.text
+        );
+        assert_eq!(
+            proxy.get("/api/v1/report?form=json").await.json()["drill"],
+            "orm-break-1"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_ends_the_drill_and_the_verdict_says_so() {
+    while_playing(async |proxy, remote| {
+        proxy.post("/api/v1/acts", &json!({"name": "find-server"})).await;
+        proxy.post("/api/v1/panic", &json!({})).await;
+        let mut views = remote.views();
+        views
+            .wait_for(|view| view.as_ref().is_some_and(|view| view.ended.is_some()))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let verdict = proxy.get("/api/v1/verdict").await;
+        assert_eq!(verdict.status, 409);
+        assert!(
+            verdict.json()["detail"].as_str().unwrap().contains("panicked"),
+            "{}",
+            verdict.text
+        );
+        let over = proxy.post("/api/v1/acts", &json!({"name": "restart"})).await;
+        assert_eq!(
+            (over.status.as_u16(), &over.json()["type"]),
+            (409, &json!("urn:chaosproxy:conflict"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_is_a_live_feed() {
+    while_playing(async |proxy, _| {
+        let request = request(Method::GET, "/api/v1/events")
+            .body(Body::empty())
+            .unwrap();
+        let mut body = proxy.router.clone().oneshot(request).await.unwrap().into_body();
+        let mut seen = String::new();
+        while !seen.contains("chaosproxy.act.ended.v1") {
+            proxy.post("/api/v1/acts", &json!({"name": "find-server"})).await;
+            let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            seen.push_str(std::str::from_utf8(&frame).unwrap());
+        }
+        assert!(
+            seen.contains("event: drill\ndata: {\"specversion\":\"1.0\""),
+            "{seen}"
+        );
+    })
+    .await;
+}

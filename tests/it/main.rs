@@ -1,0 +1,18 @@
+//! The whole proxy between real clients and real servers: each test starts the binary with a document of its own, talks
+//! to it over sockets, and reads what came back. No test sleeps for a fixed time; what takes time is waited for.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![allow(clippy::print_stderr, reason = "a failing test shows what the proxy said")]
+
+mod kit;
+
+mod clusters;
+mod failure;
+mod faults;
+mod http1;
+mod http2;
+mod life;
+mod reload;
+mod tcp;
+mod tls;
+mod users;

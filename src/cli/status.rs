@@ -1,6 +1,6 @@
 //! `chaosproxy status`: everything that stands, on one page.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use http::Method;
 
@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     admin::{BackendStatus, ClusterStatus, DrillStatus, Health, ListenerStatus, Status},
-    drill::Offset,
     units::{Probability, Span},
 };
 

@@ -181,8 +181,11 @@ fn drill_line(drill: &DrillStatus) -> String {
         None => format!("{drill} of {profile}: about to begin"),
         Some(view) if view.ended.is_some() => format!("{drill} of {profile}: over"),
         Some(view) => {
-            let story = Offset(Duration::from_secs(view.at.story.as_secs()));
-            format!("{drill} of {profile}: phase {} at {story}", view.phase)
+            format!(
+                "{drill} of {profile}: phase {} at {}",
+                view.phase,
+                view.at.offset().rounded()
+            )
         }
     }
 }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::RequestId,
-    faults::{Cut, Flow, Plan},
+    faults::{Cut, Flow, Leg, Plan},
     net::{Alpn, Stream},
     route,
     snapshot::{Listener, Route},
@@ -458,7 +458,9 @@ impl Asked<'_> {
             Some(chain) => {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body.shaped(Shaping::new(chain), move |cut| client.cut(cut))
+                body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
+                    client.cut_exchange(cut)
+                })
             }
         })
     }
@@ -473,6 +475,7 @@ impl Asked<'_> {
         let progress = self.record.upload.get_or_insert_default().clone();
         // Another attempt reads it from the beginning.
         progress.bytes.set(0);
+        progress.cut.set(false);
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
         let idle = settings
             .timeouts
@@ -498,10 +501,10 @@ impl Asked<'_> {
         route.settings.answer_headers.apply(&mut head.headers);
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
-        for plan in [&mut upstream, &mut *plan]
-            .into_iter()
-            .filter(|plan| !plan.is_empty())
-        {
+        for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
+            if plan.is_empty() {
+                continue;
+            }
             let before = head.status;
             let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
@@ -513,7 +516,12 @@ impl Asked<'_> {
             if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body = body.shaped(Shaping::new(chain), move |cut| client.cut(cut));
+                body = body.shaped(Shaping::new(chain), leg, move |cut| {
+                    // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
+                    if leg == Leg::Client {
+                        client.cut_exchange(cut);
+                    }
+                });
             }
         }
         if !upstream.is_empty() {

@@ -15,10 +15,10 @@ use super::{
     worker::View,
 };
 use crate::{
-    faults::{Fault, Plan},
+    faults::{Fault, Leg, Plan},
     snapshot::{Listener, Target},
     telemetry::{Class, Origin, access, method_place},
-    upstream::{Active, Backend, Entered},
+    upstream::{Active, Backend, Entered, Outcome},
 };
 
 /// What one request has been through.
@@ -207,7 +207,13 @@ impl Tally for Box<Record> {
         if injected {
             self.origin = Origin::Injected;
         }
-        if let (Some(tried), Some(outcome), false) = (&self.backend, reason.outcome(), injected) {
+        // What breaks on the upstream leg speaks against the backend, whoever broke it.
+        let outcome = match error {
+            BodyError::Cut(Leg::Client) => None,
+            _ if injected => Some(Outcome::Reset),
+            _ => reason.outcome(),
+        };
+        if let (Some(tried), Some(outcome)) = (&self.backend, outcome) {
             if let Some(active) = &self.kept.active {
                 // An ejection that follows shows in the backend's own state; the answer that broke off is over.
                 let _ = tried.target.cluster.record(Instant::now(), active, outcome);

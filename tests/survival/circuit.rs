@@ -13,7 +13,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::kit::{free, http, origin::Origin, proxy::Proxy};
+use crate::kit::{eventually, free, http, origin::Origin, proxy::Proxy};
 
 /// A backend that takes a while for each request, and counts how many connections it has.
 async fn counting(open: &Arc<AtomicUsize>, peak: &Arc<AtomicUsize>) -> Origin {
@@ -84,21 +84,15 @@ clusters:
         origin.address
     ))
     .await;
-    let mut first = http::Connection::open(public).await.unwrap();
-    let busy = tokio::spawn(async move { first.send(http::request("GET", "/", &[], "")).await.is_ok() });
-    let refused = loop {
-        let answer = http::Connection::open(public).await.unwrap();
-        let asked = tokio::time::timeout(Duration::from_secs(2), ask(answer)).await;
-        if let Ok(answer) = asked {
-            break answer;
-        }
-    };
+    let busy = tokio::spawn(http::get(public, "/"));
+    eventually("the connection is taken", || async {
+        let backends = proxy.json("/api/v1/backends").await;
+        (backends[0]["active"] == 1).then_some(())
+    })
+    .await;
+    let refused = http::get(public, "/").await.unwrap();
     assert_eq!(refused.status(), 503);
     assert_eq!(refused.headers()["x-chaosproxy-reason"], "cluster_full");
     busy.abort();
     drop(proxy);
-}
-
-async fn ask(mut connection: http::Connection) -> http::Response {
-    connection.send(http::request("GET", "/", &[], "")).await.unwrap()
 }

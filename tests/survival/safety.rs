@@ -15,6 +15,9 @@ use crate::kit::{
     proxy::{BINARY, Proxy, two_workers},
 };
 
+/// What becomes of a request that is held.
+type Held = Result<http::Response, http::Trouble>;
+
 struct House {
     proxy: Proxy,
     public: std::net::SocketAddr,
@@ -41,10 +44,10 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
     }
 
     /// Adds a fault that holds everything, and a request that it holds.
-    async fn hold(&self) -> tokio::task::JoinHandle<http::Response> {
+    async fn hold(&self) -> tokio::task::JoinHandle<Held> {
         self.proxy.add("held", "{where: {cluster: web}, do: hang, for: 1m}").await;
         let public = self.public;
-        let held = tokio::spawn(async move { http::get(public, "/").await.unwrap() });
+        let held = tokio::spawn(http::get(public, "/"));
         eventually("a request is held", || async {
             let faults = self.proxy.json("/api/v1/faults").await;
             (faults[0]["hits"] == 1).then_some(())
@@ -54,9 +57,9 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
     }
 
     /// No fault stands, what was held has gone on, and real traffic shows it.
-    async fn is_clean(&self, held: tokio::task::JoinHandle<http::Response>) {
+    async fn is_clean(&self, held: tokio::task::JoinHandle<Held>) {
         let released = timeout(PATIENCE, held).await.expect("what was held goes on");
-        assert_eq!(released.unwrap().status(), 200);
+        assert_eq!(released.unwrap().unwrap().status(), 200);
         assert!(self.proxy.faults().await.is_empty());
         assert_eq!(http::get(self.public, "/").await.unwrap().status(), 200);
     }
@@ -120,7 +123,7 @@ async fn a_proxy_that_is_killed_comes_back_clean() {
     let held = house.hold().await;
     house.proxy.signal(Signal::KILL);
     let (_, folder) = house.proxy.ended().await;
-    held.abort();
+    assert!(held.await.unwrap().is_err());
     let proxy = Proxy::start_in(folder, &house.document, two_workers).await;
     assert!(proxy.faults().await.is_empty());
     assert_eq!(http::get(house.public, "/").await.unwrap().status(), 200);

@@ -188,7 +188,7 @@ impl From<StartError> for Trouble {
                 error.to_string(),
                 "bind the roles that `chaosproxy profiles show NAME` lists under `roles` in the document",
             ),
-            StartError::Change(_) | StartError::Admin(_) | StartError::Failed | StartError::System { .. } => {
+            StartError::Change(_) | StartError::Admin(_) | StartError::System { .. } | StartError::Failed => {
                 Self::new(error.to_string(), "")
             }
         }

@@ -9,10 +9,10 @@ use anstyle::{AnsiColor, Style};
 use super::{
     event::{Ending, Event, Lifted},
     facts::Counts,
-    judge::{CheckResult, Checked, Judgement, Verdict},
     offset::Offset,
     profile::{Audience, Outcome},
     timeline::{Gauge, View},
+    verdict::{CheckResult, Checked, Judgement, Verdict},
 };
 
 const BOLD: Style = Style::new().bold();

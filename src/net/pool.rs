@@ -2,8 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
-    hash::Hash,
+    collections::{BTreeMap, VecDeque},
     rc::Rc,
     time::Duration,
 };
@@ -39,9 +38,9 @@ struct Parked<C> {
 }
 
 /// Idle connections by backend; the one used last is used first, so that the others can run out.
-pub struct Pool<K, C>(RefCell<HashMap<K, VecDeque<Parked<C>>>>);
+pub struct Pool<K, C>(RefCell<BTreeMap<K, VecDeque<Parked<C>>>>);
 
-impl<K: Eq + Hash + Clone, C> Pool<K, C> {
+impl<K: Ord + Clone, C> Pool<K, C> {
     /// An empty pool.
     pub fn new() -> Rc<Self> {
         Rc::new(Self(RefCell::default()))

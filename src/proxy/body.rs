@@ -13,10 +13,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::{deadline::Deadline, error::Reason, flow::Shaping};
+use super::{
+    deadline::{Deadline, Deadlines},
+    error::Reason,
+    flow::Shaping,
+};
 use crate::{
     faults::{Cut, Piece},
-    wire::http1,
+    wire::http1::{self, Flaw},
 };
 
 /// Why a body ended before its end.
@@ -37,6 +41,22 @@ pub enum BodyError {
     /// A fault cut it.
     #[error("cut by a fault")]
     Cut(Cut),
+}
+
+impl BodyError {
+    /// What the error says of a client whose body it ended.
+    fn blame(&self) -> Reason {
+        let flaw = match self {
+            Self::Cut(_) => return Reason::Injected,
+            Self::Source(error) => error.downcast_ref::<http1::Error>(),
+            _ => None,
+        };
+        match flaw {
+            Some(http1::Error::Garbage(Flaw::BodyTooLarge)) => Reason::BodyTooLarge,
+            Some(http1::Error::Garbage(_)) => Reason::BadRequest,
+            _ => Reason::ClientGone,
+        }
+    }
 }
 
 /// What polling a body gives.
@@ -251,24 +271,43 @@ impl ShapedBody {
     }
 }
 
-/// The time a body may stand still.
+/// The time a body may stand still. It takes a place in the worker's list, and reads the clock, only when the body has to
+/// be waited for: one that is there costs nothing.
 pub struct Idle {
-    /// The place in the worker's list.
-    pub deadline: Deadline,
-    /// How long.
-    pub limit: Duration,
+    list: Rc<Deadlines>,
+    slot: Option<Deadline>,
+    limit: Duration,
+    waiting: bool,
 }
 
 impl Idle {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        self.deadline
-            .poll_expired(cx)
-            .map(|_| BodyError::Idle(self.limit))
+    /// A limit for one body.
+    pub fn new(list: &Rc<Deadlines>, limit: Duration) -> Self {
+        Self {
+            list: list.clone(),
+            slot: None,
+            limit,
+            waiting: false,
+        }
     }
 
-    /// Begins to count anew. Called when the body has to be waited for, so a body that is there costs no clock.
-    fn rewind(&self) {
-        self.deadline.set(Instant::now() + self.limit);
+    /// How long a body may stand still.
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Something came.
+    fn moved(&mut self) {
+        self.waiting = false;
+    }
+
+    /// Nothing came, again or for the first time.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let slot = self.slot.get_or_insert_with(|| self.list.slot());
+        if !std::mem::replace(&mut self.waiting, true) {
+            slot.set(Instant::now() + self.limit);
+        }
+        slot.poll_expired(cx).map(|_| BodyError::Idle(self.limit))
     }
 }
 
@@ -284,7 +323,6 @@ pub struct Guard {
     progress: Rc<Progress>,
     limit: u64,
     idle: Option<Idle>,
-    waiting: Cell<bool>,
 }
 
 /// How far a request body has come, and what went wrong with it; shared with the record of the exchange.
@@ -303,15 +341,16 @@ impl Guard {
             progress,
             limit,
             idle,
-            waiting: Cell::new(false),
         }
     }
 
-    fn check(&self, polled: Polled, cx: &mut Context<'_>) -> Polled {
+    fn check(&mut self, polled: Polled, cx: &mut Context<'_>) -> Polled {
         let progress = &self.progress;
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.waiting.set(false);
+                if let Some(idle) = &mut self.idle {
+                    idle.moved();
+                }
                 progress
                     .bytes
                     .set(progress.bytes.get() + frame.data_ref().map_or(0, |data| data.len() as u64));
@@ -322,20 +361,14 @@ impl Guard {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let cut = matches!(error, BodyError::Cut(_));
-                progress
-                    .blame
-                    .set(Some(if cut { Reason::Injected } else { Reason::ClientGone }));
+                progress.blame.set(Some(error.blame()));
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
-                let Some(idle) = &self.idle else {
+                let Some(idle) = &mut self.idle else {
                     return Poll::Pending;
                 };
-                if !self.waiting.replace(true) {
-                    idle.rewind();
-                }
                 idle.poll(cx).map(|expired| {
                     progress.blame.set(Some(Reason::ClientTimeout));
                     Some(Err(expired))
@@ -372,7 +405,7 @@ impl Body for Upload {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.source).poll_frame(cx);
-        match &this.guard {
+        match &mut this.guard {
             Some(guard) => guard.check(polled, cx),
             None => polled,
         }
@@ -393,7 +426,6 @@ pub struct Download<R> {
     source: Source,
     idle: Option<Idle>,
     whole: Option<Deadline>,
-    waiting: bool,
     record: R,
 }
 
@@ -417,7 +449,6 @@ impl<R: Tally> Download<R> {
             source,
             idle,
             whole,
-            waiting: false,
             record,
         }
     }
@@ -429,12 +460,9 @@ impl<R: Tally> Download<R> {
         {
             return Poll::Ready(Some(Err(BodyError::TooSlow)));
         }
-        let Some(idle) = &self.idle else {
+        let Some(idle) = &mut self.idle else {
             return Poll::Pending;
         };
-        if !std::mem::replace(&mut self.waiting, true) {
-            idle.rewind();
-        }
         idle.poll(cx).map(|expired| Some(Err(expired)))
     }
 }
@@ -451,7 +479,9 @@ impl<R: Tally + Unpin> Body for Download<R> {
         }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.waiting = false;
+                if let Some(idle) = &mut this.idle {
+                    idle.moved();
+                }
                 this.record.sent(frame.data_ref().map_or(0, Bytes::len));
                 if this.source.is_end_stream() {
                     this.record.ended();

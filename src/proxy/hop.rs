@@ -167,7 +167,7 @@ impl Hops {
         interim: impl FnMut(StatusCode, &HeaderMap),
         fresh: bool,
     ) -> Result<Answered, Refused> {
-        let (limits, begun) = (way.target.pool, Instant::now());
+        let (limits, begun) = (way.target.pool, way.client.worker.deadlines.now());
         let idle = if !fresh && way.is_shareable() && plan.is_empty() {
             self.h1.take(&way.id(), begun, &limits, |idle| idle.is_alive())
         } else {
@@ -209,6 +209,7 @@ impl Hops {
         let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.is_shareable());
         let limited = way.target.settings.limits.connections.is_some();
         let cluster = limited.then(|| way.target.cluster.clone());
+        let clock = way.client.worker.deadlines.clone();
         Rc::new(move |connection| {
             if let Some(pool) = pool.upgrade()
                 && shareable
@@ -217,7 +218,7 @@ impl Hops {
                     .is_some_and(|cluster| cluster.wants_connections())
                 && uses.is_none_or(|most| connection.uses() < most)
             {
-                pool.put(&id, Instant::now(), &limits, connection, opened);
+                pool.put(&id, clock.now(), &limits, connection, opened);
             }
         })
     }

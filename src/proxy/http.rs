@@ -85,8 +85,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
     drop(listener);
     let handle = client.h1.clone();
     let service = |request: Request<http1::Incoming>, interim: Interim| {
-        // In a box, so that an idle connection does not hold the room of a request.
-        Box::pin(answer(client.clone(), request.map(Source::H1), Some(interim)))
+        answer(client.clone(), request.map(Source::H1), Some(interim))
     };
     let served = http1::serve(stream, &serving, handle, service).await;
     match served.end {
@@ -466,16 +465,20 @@ impl Asked<'_> {
 
     /// Watches a body that has yet to come.
     pub fn guard(&mut self, body: Source) -> Upload {
-        if matches!(body, Source::Empty | Source::Whole(_)) {
+        if let Source::Empty | Source::Whole(_) = body {
+            self.record.whole = body.exact_len().unwrap_or(0);
             return Upload::unguarded(body);
         }
         let settings = &self.listener.settings;
         let progress = self.record.upload.get_or_insert_default().clone();
+        // Another attempt reads it from the beginning.
+        progress.bytes.set(0);
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
-        let idle = settings.timeouts.client_body_idle.0.map(|limit| Idle {
-            deadline: self.client.worker.deadlines.slot(),
-            limit: limit.into(),
-        });
+        let idle = settings
+            .timeouts
+            .client_body_idle
+            .0
+            .map(|limit| Idle::new(&self.client.worker.deadlines, limit.into()));
         Upload::guarded(body, Guard::new(progress, limit, idle))
     }
 
@@ -530,10 +533,7 @@ impl Asked<'_> {
             .settings
             .idle_timeout
             .map_or_else(|| target.settings.idle_timeout(), Duration::from);
-        Some(Idle {
-            deadline: self.client.worker.deadlines.slot(),
-            limit,
-        })
+        Some(Idle::new(&self.client.worker.deadlines, limit))
     }
 
     fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Made {
@@ -551,7 +551,7 @@ impl Asked<'_> {
             response,
             upstream,
             early,
-            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit),
+            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit()),
             plans,
         }
     }
@@ -576,6 +576,10 @@ impl Asked<'_> {
         };
         let (mut head, body) = response.into_parts();
         self.say(&mut head.headers, reason);
+        if self.is_half_read(reason) {
+            head.headers
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Made::Response {
             head,
             body: Source::Whole(body),
@@ -589,6 +593,15 @@ impl Asked<'_> {
         if self.listener.settings.headers.reason {
             headers.insert(&REASON, HeaderValue::from_static(reason.as_str()));
         }
+    }
+
+    /// Whether the rest of the request will not come, or is not wanted: its connection cannot go on.
+    fn is_half_read(&self, reason: Reason) -> bool {
+        self.interim.is_some()
+            && matches!(
+                reason,
+                Reason::ClientTimeout | Reason::ClientGone | Reason::BodyTooLarge | Reason::BadRequest
+            )
     }
 
     fn log(&self, failure: &Failure) {

@@ -35,6 +35,8 @@ pub struct Record {
     pub begun: Instant,
     /// How its body comes along; `None` without one.
     pub upload: Option<Rc<Progress>>,
+    /// The length of a body that was here whole, and needed no watching.
+    pub whole: u64,
     /// The route it took.
     pub route: Option<usize>,
     /// How often a backend was tried.
@@ -115,6 +117,7 @@ impl Record {
             number: client.worker.number(),
             begun: Instant::now(),
             upload: None,
+            whole: 0,
             route: None,
             attempts: 0,
             backend: None,
@@ -151,7 +154,9 @@ impl Record {
     }
 
     fn received(&self) -> u64 {
-        self.upload.as_ref().map_or(0, |upload| upload.bytes.get())
+        self.upload
+            .as_ref()
+            .map_or(self.whole, |upload| upload.bytes.get())
     }
 
     /// The connection was cut: there is no answer.

@@ -81,6 +81,7 @@ pub async fn send(
         asked,
         route,
         target,
+        place,
         hash,
         method,
         tried: Vec::new(),
@@ -93,6 +94,7 @@ struct Sending<'s, 'a> {
     asked: &'s mut Asked<'a>,
     route: &'s Route,
     target: &'s Arc<Target>,
+    place: usize,
     hash: Option<u64>,
     method: Method,
     tried: Vec<usize>,
@@ -121,7 +123,7 @@ impl Sending<'_, '_> {
 
     fn pick(&mut self) -> Result<usize, Ending> {
         let worker = &self.asked.client.worker;
-        let turn = worker.turn(&self.target.name);
+        let turn = worker.turn(self.place);
         if self.tried.is_empty()
             && let Some(cluster) = self.route.cluster
             && let Some(index) = self
@@ -131,7 +133,7 @@ impl Sending<'_, '_> {
         {
             return Ok(index);
         }
-        let (hash, tried, now) = (self.hash, &self.tried, Instant::now());
+        let (hash, tried, now) = (self.hash, &self.tried, worker.deadlines.now());
         let picked = worker.draw(|stream| {
             self.target.cluster.pick(&mut Choice {
                 now,
@@ -167,7 +169,10 @@ impl Sending<'_, '_> {
             Err(Course::Over(_)) => return result,
         };
         let worker = &self.asked.client.worker;
-        let verdict = self.target.cluster.record(Instant::now(), &active, outcome);
+        let verdict = self
+            .target
+            .cluster
+            .record(worker.deadlines.now(), &active, outcome);
         if let Some(Verdict::Ejected { time, .. }) = verdict {
             worker.shared.events.tell(Event::Ejected {
                 cluster: self.target.name.to_string(),

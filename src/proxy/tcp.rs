@@ -210,7 +210,7 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
     let mut last = None;
     while tried.len() < ATTEMPTS {
         let now = Instant::now();
-        let turn = worker.turn(&target.name);
+        let turn = worker.turn(place);
         let picked = worker.draw(|stream| {
             cluster.pick(&mut Choice {
                 now,

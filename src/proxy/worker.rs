@@ -83,7 +83,7 @@ pub struct Worker {
     truth: RefCell<watch::Receiver<Arc<Snapshot>>>,
     current: RefCell<View>,
     number: Cell<u64>,
-    turns: RefCell<HashMap<Arc<str>, u64>>,
+    turns: RefCell<Vec<u64>>,
     random: Cell<Stream>,
     clients: RefCell<Vec<Weak<Client>>>,
 }
@@ -123,19 +123,15 @@ impl Worker {
         number
     }
 
-    /// The next turn in a cluster; workers begin at different places, so that they do not move in step.
-    pub fn turn(&self, cluster: &Arc<str>) -> u64 {
+    /// The next turn in the cluster at this place of the snapshot; workers begin at different places, so that they do not
+    /// move in step.
+    pub fn turn(&self, place: usize) -> u64 {
         let mut turns = self.turns.borrow_mut();
-        match turns.get_mut(cluster) {
-            Some(turn) => {
-                *turn += 1;
-                *turn
-            }
-            None => {
-                turns.insert(cluster.clone(), self.index as u64);
-                self.index as u64
-            }
+        if turns.len() <= place {
+            turns.resize(place + 1, self.index as u64);
         }
+        turns[place] += 1;
+        turns[place]
     }
 
     /// Numbers for choices that no seed needs to repeat.

@@ -7,9 +7,8 @@ use std::fmt::{self, Write as _};
 use super::{Report, spark, story_span};
 use crate::{
     drill::{
-        event::{Ending, Started},
-        judge::{CheckKind, CheckResult, Verdict},
-        script::Form,
+        event::{Ending, Form, Started},
+        verdict::{CheckKind, CheckResult, Verdict},
         watch::{clock, ending, percent},
     },
     units::Span,

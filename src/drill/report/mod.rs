@@ -20,11 +20,12 @@ pub use self::{
 use super::{
     event::{Ended, Event, Lifted, Sample, Stamp, Started},
     journal::{self, Flaw},
-    judge::{Judgement, Verdict, judge},
+    judge::judge,
     ledger::Ledger,
     measure::{Figures, Rated, figures, rate, settled, whole},
     offset::Offset,
     profile::{ALL, Profile},
+    verdict::{Judgement, Verdict},
 };
 use crate::units::Span;
 

@@ -8,10 +8,10 @@ use super::*;
 use crate::{
     drill::{
         Mode, Terminal, Verdict, journal,
-        judge::CheckResult,
         remote::{Remote, remote},
         report::{Report, markdown, save},
         simulated::{Nature, Simulated, orm_break},
+        verdict::CheckResult,
     },
     telemetry::screen::testing::Paper,
 };

@@ -8,10 +8,10 @@ use super::{kind_name, micros};
 use crate::{
     drill::{
         event::{Event, Stamp},
-        judge::CheckResult,
         measure::{Rating, Row},
         profile::Outcome,
         report::{Report, story_span},
+        verdict::CheckResult,
         watch::{clock, ending, percent},
     },
     units::Span,

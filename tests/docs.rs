@@ -217,7 +217,15 @@ impl<'a> Tables<'a> {
             .flatten()
             .filter_map(|word| {
                 let said = description(word);
-                Some(format!("`{}`: {}", word["const"].as_str()?, cell(&said)))
+                let key = || {
+                    word["properties"]
+                        .as_object()?
+                        .keys()
+                        .next()
+                        .map(|key| format!("{key}: …"))
+                };
+                let word = word["const"].as_str().map(str::to_owned).or_else(key)?;
+                Some(format!("`{word}`: {}", cell(&said)))
             });
         words.map(|word| format!("<br>{word}")).collect()
     }

@@ -200,10 +200,11 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
         .unwrap_or(0);
     let place = |(name, place): &(String, String)| format!("  {DIM}{name:column$}{DIM:#}  {place}");
     lines.extend(places.iter().map(place));
-    lines.push(format!(
-        "{} minutes of the story pass in a minute. Ctrl-C ends it and leaves no fault.",
-        script.compression()
-    ));
+    let pace = match script.compression() {
+        1 => String::new(),
+        n => format!("{n} minutes of the story pass in a minute. "),
+    };
+    lines.push(format!("{pace}Ctrl-C ends it and leaves no fault."));
     lines.push(String::new());
     lines
 }

@@ -14,12 +14,12 @@ use crate::{
     drill::{
         Binding, Bindings, Named, Refusal, Steer, World,
         facts::{Counts, Observed, Traffic},
-        profile::{Profile, Sight},
+        profile::{ALL, Profile, Sight},
     },
     proxy::exchange::Held,
     snapshot::Steering,
     telemetry::{
-        Metrics,
+        METHODS, Metrics,
         events::{Event, Record},
         method_place,
     },
@@ -87,14 +87,17 @@ impl Proxy {
         name: &str,
         profile: &Profile,
     ) -> Self {
-        let classes = profile.traffic.iter().map(|(class, methods)| {
-            let places: Vec<usize> = methods
-                .methods
-                .iter()
-                .map(|method| method_place(method))
-                .collect();
-            (class.to_owned(), places)
-        });
+        let mut classes: Vec<(String, Vec<usize>)> = profile
+            .traffic
+            .iter()
+            .map(|(class, methods)| {
+                let places = methods.methods.iter().map(|method| method_place(method));
+                (class.to_owned(), places.collect())
+            })
+            .collect();
+        if classes.is_empty() {
+            classes.push((ALL.to_owned(), (0..METHODS.len()).collect()));
+        }
         let document = control.document();
         let roles = document.roles.iter().map(|(role, bound)| {
             let places = bound
@@ -107,7 +110,7 @@ impl Proxy {
             metrics: metrics.clone(),
             held: held.clone(),
             name: name.to_owned(),
-            classes: classes.collect(),
+            classes,
             roles: roles.collect(),
             state: Mutex::new(State {
                 lease: None,

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::HashMap, hash::Hash};
 use tokio::sync::watch;
 
 /// What is being made at the moment, by what it is made for.
-pub struct Together<K: Eq + Hash, T>(RefCell<HashMap<K, watch::Receiver<Option<T>>>>);
+pub(super) struct Together<K: Eq + Hash, T>(RefCell<HashMap<K, watch::Receiver<Option<T>>>>);
 
 impl<K: Eq + Hash, T> Default for Together<K, T> {
     fn default() -> Self {
@@ -16,7 +16,7 @@ impl<K: Eq + Hash, T> Default for Together<K, T> {
 impl<K: Eq + Hash + Copy, T: Clone> Together<K, T> {
     /// Gives what `make` makes, or what somebody else makes for the same key at the moment. Who waits for somebody that
     /// gives up (its client went away) makes it after all.
-    pub async fn make(&self, key: K, make: impl Future<Output = T>) -> T {
+    pub(super) async fn make(&self, key: K, make: impl Future<Output = T>) -> T {
         loop {
             let other = self.0.borrow().get(&key).cloned();
             let Some(mut other) = other else { break };

@@ -28,7 +28,7 @@ use crate::{
     telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, Metrics, RouteMetrics, Sharded},
     units::{Dice, Probability},
     upstream::{
-        Cluster, ClusterSettings,
+        Address, Cluster, ClusterSettings,
         retry::Retry,
         settings::{Protocol as Speaks, TlsSettings},
     },
@@ -246,6 +246,11 @@ impl Compiler {
         }
     }
 
+    /// Where everything is counted.
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Compiles, or says what stands in the way. Nothing is published and nothing of the previous snapshot is touched
     /// either way; ports that were bound for a snapshot that is not published are free again.
     ///
@@ -311,27 +316,11 @@ impl Compiler {
             before.map(|before| &*before.cluster),
             now,
         ));
-        let place_before = |address: &str| {
-            before?
-                .addresses
-                .iter()
-                .position(|known| known.to_string() == address)
-        };
-        let ids = settings.backends.iter().map(|backend| {
-            let known =
-                place_before(&backend.address.to_string()).and_then(|place| before.map(|b| b.ids[place]));
-            known.unwrap_or_else(|| self.next_id.fetch_add(1, Ordering::Relaxed))
-        });
-        let addresses = settings.backends.iter().map(|backend| {
-            let known = before.and_then(|b| {
-                b.addresses
-                    .iter()
-                    .find(|a| a.to_string() == backend.address.to_string())
-            });
-            known
-                .cloned()
-                .unwrap_or_else(|| self.directory.follow(&place(&backend.address)))
-        });
+        let (ids, addresses) = settings
+            .backends
+            .iter()
+            .map(|backend| self.whereabouts(&backend.address, before))
+            .unzip();
         let keep_alive = &settings.keep_alive;
         let faults = cluster.backends().iter().map(|backend| {
             let scope = Scope {
@@ -344,8 +333,8 @@ impl Compiler {
         Ok(Target {
             name: name.into(),
             faults: faults.collect(),
-            addresses: addresses.collect(),
-            ids: ids.collect(),
+            addresses,
+            ids,
             directory: self.directory.clone(),
             tls,
             pool: pool::Limits {
@@ -363,6 +352,22 @@ impl Compiler {
                 .collect(),
             settings: settings.clone(),
             cluster,
+        })
+    }
+
+    /// The number and the addresses of a backend, carried over by what was written.
+    fn whereabouts(&self, address: &Address, before: Option<&Arc<Target>>) -> (u64, Addresses) {
+        let written = address.to_string();
+        let known = before.and_then(|target| {
+            let place = target
+                .addresses
+                .iter()
+                .position(|known| known.to_string() == written)?;
+            Some((target.ids[place], target.addresses[place].clone()))
+        });
+        known.unwrap_or_else(|| {
+            let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+            (id, self.directory.follow(&place(address)))
         })
     }
 
@@ -550,7 +555,7 @@ fn steered(steering: &Steering, clusters: &[Arc<Target>]) -> Vec<Steered> {
 }
 
 /// The address as the resolver knows it.
-fn place(address: &crate::upstream::Address) -> resolve::Address {
+fn place(address: &Address) -> resolve::Address {
     address
         .to_string()
         .parse()

@@ -10,7 +10,7 @@ use super::{
     refusal::{Kind, Refusal},
     report,
 };
-use crate::drill::{Judgement, Ledger, Verdict, View, judge::CheckResult};
+use crate::drill::{Judgement, Ledger, Verdict, View, verdict::CheckResult};
 
 /// A drill now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{access::is_ambiguous, yaml::clock_time};
+use super::{node::is_ambiguous, yaml::clock_time};
 
 /// A part that fits into this many columns, with its indentation, is written on one line.
 const WIDTH: usize = 100;

@@ -1,6 +1,5 @@
 //! The document: what the user wrote, parsed, with every error at once.
 
-mod access;
 mod allow;
 mod check;
 mod document;

@@ -1,11 +1,14 @@
 //! serde's view of a node: hands plain text to whatever type wants text, and never guesses.
 
+mod access;
+
 use std::collections::HashSet;
 
 use serde::de::{Deserializer, Visitor};
 
+pub(super) use self::access::is_ambiguous;
+use self::access::{Choice, Entries, Items, Keys};
 use super::{
-    access::{Choice, Entries, Items, Keys},
     refusal::Refusal,
     tree::{Id, Node, Value},
 };

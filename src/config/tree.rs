@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::{
     path::{Path, Step},
     problem::{Place, Problem, Problems},
-    yaml,
 };
 
 /// Names a node of one tree, in the order written.
@@ -43,12 +42,6 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads a text. What makes a tree impossible (syntax, size, depth) is an error; what is refused but leaves a tree
-    /// (a key written twice, an anchor, a tag) is kept in it and reported by [`super::read`].
-    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
-        yaml::parse(file, text)
-    }
-
     /// The name of the file.
     pub fn file(&self) -> &str {
         &self.file

@@ -18,28 +18,31 @@ pub const LARGEST: usize = 1 << 20;
 /// Deeper nesting is refused: the grammar needs about ten levels, and readers recurse.
 pub const DEEPEST: usize = 64;
 
-/// Reads a text into a tree; see [`Tree::parse`].
-pub(super) fn parse(file: &str, text: &str) -> Result<Tree, Problems> {
-    if text.len() > LARGEST {
-        let what = format!("the document has more than the {LARGEST} bytes allowed");
-        return Err(Problem::whole(file, what, "split it, or generate less").into());
-    }
-    let mut builder = Builder::new(file, text);
-    let root = builder.run();
-    let Builder {
-        mut flaws, broken, ..
-    } = builder;
-    match root {
-        Ok(root) => Ok(Tree {
-            file: file.to_owned(),
-            text: text.to_owned(),
-            root,
-            flaws,
-            broken,
-        }),
-        Err(problems) => {
-            flaws.extend(problems);
-            Err(flaws)
+impl Tree {
+    /// Reads a text. What makes a tree impossible (syntax, size, depth) is an error; what is refused but leaves a tree
+    /// (a key written twice, an anchor, a tag) is kept in it and reported by [`super::read`].
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        if text.len() > LARGEST {
+            let what = format!("the document has more than the {LARGEST} bytes allowed");
+            return Err(Problem::whole(file, what, "split it, or generate less").into());
+        }
+        let mut builder = Builder::new(file, text);
+        let root = builder.run();
+        let Builder {
+            mut flaws, broken, ..
+        } = builder;
+        match root {
+            Ok(root) => Ok(Self {
+                file: file.to_owned(),
+                text: text.to_owned(),
+                root,
+                flaws,
+                broken,
+            }),
+            Err(problems) => {
+                flaws.extend(problems);
+                Err(flaws)
+            }
         }
     }
 }

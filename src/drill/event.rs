@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     clock::Mode,
     facts::Traffic,
-    judge::Judgement,
     offset::Offset,
     profile::{Audience, Kind, Outcome, Profile},
-    script::Form,
+    verdict::Judgement,
 };
 
 /// When something happened, by both clocks of the drill.
@@ -129,6 +128,16 @@ pub struct Started {
     pub roles: BTreeMap<String, String>,
     /// Faults whose role is not bound, and what was used in their place.
     pub replaced: BTreeMap<String, String>,
+}
+
+/// Whether the application really fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A fault takes away what the application needs, and the application fails by itself.
+    Causal,
+    /// The proxy answers in place of an application that would fail.
+    Simulated,
 }
 
 /// A phase began.

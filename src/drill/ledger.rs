@@ -4,7 +4,7 @@
 use super::{
     event::{ActEnded, Ended, Event, Lifted, Sample, Stamp, Stamped, Started},
     facts::Traffic,
-    judge::Judgement,
+    verdict::Judgement,
 };
 
 /// The events of one drill, gathered.

@@ -23,19 +23,20 @@ mod script;
 mod simulated;
 mod terminal;
 mod timeline;
+pub mod verdict;
 pub mod watch;
 mod world;
 
 pub use self::{
     clock::Mode,
-    event::Ending,
-    judge::{Judgement, Verdict},
+    event::{Ending, Form},
     ledger::Ledger,
     offset::Offset,
     remote::{Gone, Inbox, Remote, remote},
     run::{Outcome, Watcher, run},
-    script::{Binding, Bindings, Form, Named, Script, Settings, Steer, Unfit},
+    script::{Binding, Bindings, Named, Script, Settings, Steer, Unfit},
     terminal::Terminal,
     timeline::{Action, Answer, Gauge, Next, Timeline, View},
+    verdict::{Judgement, Verdict},
     world::{Refusal, World},
 };

@@ -11,11 +11,12 @@ use super::{
     event::{Ending, Event, Lifted, Stamped},
     facts::{Observed, Order},
     journal::Journal,
-    judge::{Judgement, Verdict, judge},
+    judge::judge,
     ledger::Ledger,
     remote::{Command, Inbox},
     script::{Named, Script},
     timeline::{Action, Answer, Timeline, View},
+    verdict::{Judgement, Verdict},
     world::{Leased, World},
 };
 

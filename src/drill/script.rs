@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
     clock::Mode,
-    event::Started,
+    event::{Form, Started},
     profile::{self, END, Kind, Profile, Sight, Steady, proof},
 };
 use crate::{
@@ -39,16 +37,6 @@ pub struct Settings {
     pub seed: u64,
     /// A tighter limit on how long the drill may last.
     pub max_wall: Option<Span>,
-}
-
-/// Whether the application really fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
-    /// A fault takes away what the application needs, and the application fails by itself.
-    Causal,
-    /// The proxy answers in place of an application that would fail.
-    Simulated,
 }
 
 /// Where a class of traffic must go while a drill runs, as it did in the incident's system.
@@ -193,6 +181,11 @@ impl Script {
     /// Who drives.
     pub const fn mode(&self) -> Mode {
         self.settings.mode
+    }
+
+    /// How many minutes of the story pass in a minute on the wall, while waiting is compressed.
+    pub const fn compression(&self) -> u32 {
+        self.compression.get()
     }
 
     /// The seed of the dice.

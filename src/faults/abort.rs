@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer::{Answer, Grpc, GrpcCode, Status, grpc_message},
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Hook, Verdict},
+    hook::{Acts, Ask, Verdict},
 };
 use crate::route::name::{FieldName, FieldValue};
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    doc::Doc,
-    hook::{Acts, Hook},
+    doc::{Doc, Hook},
+    hook::Acts,
 };
 
 /// Puts a broken document live through the reload path without validation, until it is rolled back.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    hook::Cut,
-    line::{Line, Piece, Shape},
+    line::{Cut, Line, Piece, Shape},
     server::Server,
 };
 

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::{
     answer::{Answer, Status},
     bond::Bond,
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
-    line::Shape,
+    hook::{Acts, Ask, Flow, Verdict},
+    line::{Cut, Shape},
     ramp::Load,
     server::{Arrival, Nature, Server},
 };

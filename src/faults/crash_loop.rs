@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::{
     bond::Bond,
-    doc::Doc,
-    hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
-    line::Shape,
+    doc::{Doc, Hook},
+    hook::{Acts, Ask, Flow, Verdict},
+    line::{Cut, Shape},
     ramp::Load,
     reading::some_time,
     server::{Arrival, Nature, Server},

@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::{
-    hook::{Cut, Flow, Verdict},
-    line::{Line, Piece, Shape},
+    hook::{Flow, Verdict},
+    line::{Cut, Line, Piece, Shape},
 };
 use crate::units::{ByteSize, Span};
 

@@ -1,8 +1,6 @@
-//! A kind's page in the catalogue.
+//! A kind's page in the catalogue, and the hooks that it may act at.
 
 use serde::Serialize;
-
-use super::hook::Hook;
 
 /// What `chaosproxy faults kinds` says of a kind.
 #[derive(Debug, Serialize)]
@@ -17,4 +15,24 @@ pub struct Doc {
     pub settings: &'static [(&'static str, &'static str)],
     /// Faults that can be written into a document as they are; a test reads and runs each.
     pub examples: &'static [&'static str],
+}
+
+/// A hook: a moment at which kinds are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// Before anything is sent on the leg.
+    Open,
+    /// When the head of the answer is there.
+    Reply,
+    /// For each piece of a byte stream.
+    Flow,
+    /// When the backend is dialled.
+    Dial,
+    /// When a health check asks.
+    Probe,
+    /// In the TLS handshake.
+    Connection,
+    /// On the control side, when the fault comes and goes.
+    Control,
 }

@@ -11,9 +11,9 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::{Entry, Where},
-    hook::{Acts, Hook, Leg},
+    hook::{Acts, Leg},
 };
 use crate::{
     route::matcher::{Match, Matcher},

@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Hold, Hook, Release, Verdict},
+    hook::{Acts, Ask, Hold, Release, Verdict},
 };
 
 /// Never answers.

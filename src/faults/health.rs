@@ -1,8 +1,8 @@
 //! `health`: what health checks are told, whatever the truth.
 
 use super::{
-    doc::Doc,
-    hook::{Acts, Hook, Told},
+    doc::{Doc, Hook},
+    hook::{Acts, Told},
 };
 
 /// The page of `health`.

@@ -8,7 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{answer::Answer, doc::Doc, line::Shape, threads::Queue};
+use super::{
+    answer::Answer,
+    doc::Doc,
+    line::{Cut, Shape},
+    queue::Queue,
+};
 use crate::{route::matcher::Facts, units::Stream};
 
 /// A side of the proxy.
@@ -67,25 +72,6 @@ pub enum Release {
     Unavailable,
 }
 
-/// How a connection is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cut {
-    /// As if nobody listened: a dial that is refused, or a client that is turned away with RST before a byte.
-    Refuse,
-    /// RST: what is on its way is lost.
-    Reset,
-    /// FIN after what is on its way.
-    Close,
-}
-
-impl Cut {
-    /// Whether it overtakes the bytes that are on their way.
-    pub const fn is_abrupt(self) -> bool {
-        matches!(self, Self::Refuse | Self::Reset)
-    }
-}
-
 /// Where the upstream leg dials to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Dial {
@@ -124,32 +110,6 @@ pub enum Handshake {
     Untrusted,
     /// Nothing, until the fault is lifted.
     Hang,
-}
-
-/// Something that must be given back when the exchange is over; dropping it does.
-#[derive(Debug)]
-pub struct Guard(
-    #[expect(dead_code, reason = "held for its drop")] pub(super) tokio::sync::OwnedSemaphorePermit,
-);
-
-/// A hook: a moment at which kinds are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Hook {
-    /// Before anything is sent on the leg.
-    Open,
-    /// When the head of the answer is there.
-    Reply,
-    /// For each piece of a byte stream.
-    Flow,
-    /// When the backend is dialled.
-    Dial,
-    /// When a health check asks.
-    Probe,
-    /// In the TLS handshake.
-    Connection,
-    /// On the control side, when the fault comes and goes.
-    Control,
 }
 
 /// What a kind may look at when it is asked, and the marks it may leave.

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Flow, Hook, Verdict},
+    hook::{Acts, Ask, Flow, Verdict},
     line::{Line, Piece, Shape},
 };
 use crate::units::{Span, Stream};

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cutting::Cutter,
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Cut, Flow, Hook},
-    line::{Piece, Shape},
+    hook::{Acts, Ask, Flow},
+    line::{Cut, Piece, Shape},
 };
 use crate::units::ByteSize;
 

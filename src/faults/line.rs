@@ -4,9 +4,9 @@ use std::{collections::VecDeque, fmt};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-
-use super::hook::Cut;
 
 /// A piece of a byte stream. Its end is a piece too.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,25 @@ impl Piece {
     /// Whether nothing can follow it.
     pub const fn is_last(&self) -> bool {
         matches!(self, Self::End | Self::Cut(_))
+    }
+}
+
+/// How a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// As if nobody listened: a dial that is refused, or a client that is turned away with RST before a byte.
+    Refuse,
+    /// RST: what is on its way is lost.
+    Reset,
+    /// FIN after what is on its way.
+    Close,
+}
+
+impl Cut {
+    /// Whether it overtakes the bytes that are on their way.
+    pub const fn is_abrupt(self) -> bool {
+        matches!(self, Self::Refuse | Self::Reset)
     }
 }
 

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Dial, Hook},
+    hook::{Acts, Dial},
 };
 use crate::units::{BadUnit, as_text};
 

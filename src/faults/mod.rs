@@ -30,6 +30,7 @@ mod line;
 mod misroute;
 mod pace;
 mod plan;
+mod queue;
 mod ramp;
 mod rate_limit;
 mod reading;
@@ -66,17 +67,18 @@ pub use self::{
     close::Close,
     corrupt::Corrupt,
     crash_loop::CrashLoop,
-    doc::Doc,
+    doc::{Doc, Hook},
     drive::{Driven, drive_chain},
     entry::{Entry, Sticky, Where},
     fault::{Fault, Scope},
     hang::Hang,
-    hook::{Cut, Dial, Flow, Guard, Handshake, Hold, Hook, Leg, Release, Told, Verdict},
+    hook::{Dial, Flow, Handshake, Hold, Leg, Release, Told, Verdict},
     latency::{Distribution, Latency},
     limit_data::LimitData,
-    line::Piece,
+    line::{Cut, Piece},
     misroute::{Address, Misroute},
     plan::{Plan, told},
+    queue::{Guard, Queue},
     ramp::{Load, Ramp},
     rate_limit::RateLimit,
     refuse::{Refuse, Standing},
@@ -86,7 +88,7 @@ pub use self::{
     slow_close::SlowClose,
     stall::Stall,
     strike::effective_shares,
-    threads::{MOST_WAITING, Queue, Threads},
+    threads::{MOST_WAITING, Threads},
     throttle::Throttle,
     timeout::Timeout,
     tls::Tls,

@@ -7,9 +7,11 @@ use tokio::time::Instant;
 
 use super::{
     chain::Chain,
+    doc::Hook,
     fault::Fault,
-    hook::{Acts, Ask, Cut, Dial, Flow, Guard, Handshake, Hook, Told, Verdict},
-    line::Piece,
+    hook::{Acts, Ask, Dial, Flow, Handshake, Told, Verdict},
+    line::{Cut, Piece},
+    queue::Guard,
     strike::strikes,
 };
 use crate::{route::matcher::Facts, units::Dice};

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::{
     answer::{Answer, Status},
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Hook, Verdict},
+    hook::{Acts, Ask, Verdict},
     pace::Pace,
 };
 use crate::units::{Rate, Span};

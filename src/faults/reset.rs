@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cutting::Moment,
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Cut, Flow, Hook, Verdict},
-    line::Shape,
+    hook::{Acts, Ask, Flow, Verdict},
+    line::{Cut, Shape},
 };
 use crate::units::{ByteSize, Span};
 

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer::Status,
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Hook, Verdict},
+    hook::{Acts, Ask, Verdict},
 };
 use crate::route::name::{FieldName, FieldValue, Target};
 

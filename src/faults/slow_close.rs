@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Flow, Hook},
+    hook::{Acts, Ask, Flow},
     line::{Line, Piece, Shape},
 };
 use crate::units::Span;

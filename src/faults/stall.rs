@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::{
     cutting::Cutter,
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Flow, Hook},
+    hook::{Acts, Ask, Flow},
     line::{Line, Piece, Shape},
 };
 use crate::units::ByteSize;

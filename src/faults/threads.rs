@@ -1,10 +1,7 @@
 //! `threads`: the backend has so many serving threads, and each exchange holds one.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,12 +9,12 @@ use http::{StatusCode, request};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::{Answer, Status},
-    doc::Doc,
-    hook::{Acts, Ask, Cut, Guard, Hook, Verdict},
+    doc::{Doc, Hook},
+    hook::{Acts, Ask, Verdict},
+    queue::{Place, Pool, Queue},
     ramp::Ramp,
 };
 use crate::{
@@ -120,24 +117,6 @@ pub(super) struct Compiled {
     pool: Mutex<Arc<Pool>>,
 }
 
-/// The threads between two restarts.
-#[derive(Debug)]
-struct Pool {
-    threads: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    restarted: CancellationToken,
-}
-
-impl Pool {
-    fn new(size: usize) -> Arc<Self> {
-        Arc::new(Self {
-            threads: Arc::new(Semaphore::new(size)),
-            waiting: AtomicUsize::new(0),
-            restarted: CancellationToken::new(),
-        })
-    }
-}
-
 impl Acts for Compiled {
     fn doc(&self) -> &'static Doc {
         &DOC
@@ -177,55 +156,6 @@ impl Acts for Compiled {
     }
 }
 
-/// A wait for a serving thread.
-#[derive(Debug)]
-pub struct Queue {
-    place: Place,
-    hangs: bool,
-    /// The edge's patience: after so long the client gets this answer.
-    pub limit: Option<(Duration, Arc<Answer>)>,
-}
-
-impl Queue {
-    /// Waits for a thread, in order of arrival; keep the guard until the exchange is over. An error: the backend was
-    /// restarted, and the connection ends so. Does not come back once the thread hangs, so wait beside it for the limit and
-    /// for the lifting of the fault: dropped then, a hung thread stays taken, and a mere place in the queue is given up.
-    pub async fn thread(self) -> Result<Guard, Cut> {
-        let pool = &self.place.0;
-        let served = async {
-            match Arc::clone(&pool.threads).acquire_owned().await {
-                Ok(thread) if !self.hangs => return Guard(thread),
-                Ok(thread) => thread.forget(),
-                // Nobody closes the pool; a restart makes another.
-                Err(_closed) => {}
-            }
-            std::future::pending().await
-        };
-        tokio::select! {
-            biased;
-            () = pool.restarted.cancelled() => Err(Cut::Reset),
-            guard = served => Ok(guard),
-        }
-    }
-}
-
-/// A place in the queue, given up when dropped.
-#[derive(Debug)]
-struct Place(Arc<Pool>);
-
-impl Place {
-    fn take(pool: Arc<Pool>) -> Self {
-        pool.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(pool)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::time::{Instant, timeout};
@@ -233,7 +163,7 @@ mod tests {
     use super::*;
     use crate::{
         faults::{
-            Fault, Plan,
+            Cut, Fault, Plan,
             trial::{facts, fault, ms, open, request},
         },
         units::Dice,

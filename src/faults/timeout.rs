@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Cut, Flow, Hook},
-    line::{Line, Piece, Shape},
+    hook::{Acts, Ask, Flow},
+    line::{Cut, Line, Piece, Shape},
 };
 use crate::units::Span;
 

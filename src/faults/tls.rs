@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    doc::Doc,
-    hook::{Acts, Handshake, Hook},
+    doc::{Doc, Hook},
+    hook::{Acts, Handshake},
 };
 
 /// What the TLS handshake shows.

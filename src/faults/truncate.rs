@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cutting::Cutter,
-    doc::Doc,
+    doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Flow, Hook},
+    hook::{Acts, Ask, Flow},
     line::{Piece, Shape},
 };
 use crate::units::ByteSize;

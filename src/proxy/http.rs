@@ -3,7 +3,11 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request, response};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
+    header::{self, Entry},
+    request, response,
+};
 
 use super::{
     body::{Download, Guard, Idle, Source, Upload},
@@ -392,12 +396,10 @@ impl Asked<'_> {
         let upgrade =
             headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
         headers::to_origin_form(head);
-        let host = head.headers.get(header::HOST).cloned();
         let about = headers::Client {
             address: self.client.peer.ip(),
             text: &self.client.text,
             tls: self.client.tls.is_some(),
-            host: host.as_ref(),
         };
         headers::forward(
             &mut head.headers,
@@ -408,16 +410,13 @@ impl Asked<'_> {
         if let Some(via) = &settings.via {
             headers::via(&mut head.headers, head.version, via);
         }
-        let ids = &mut head.headers;
-        let fresh = settings.request_id == RequestId::Replace
-            || (settings.request_id == RequestId::Keep && !ids.contains_key(&headers::X_REQUEST_ID));
-        if fresh {
-            ids.insert(
-                &headers::X_REQUEST_ID,
-                self.client.worker.draw(headers::request_id),
-            );
+        let fresh = || self.client.worker.draw(headers::request_id);
+        match (settings.request_id, head.headers.entry(&headers::X_REQUEST_ID)) {
+            (RequestId::Replace, Entry::Occupied(mut taken)) => drop(taken.insert(fresh())),
+            (RequestId::Keep | RequestId::Replace, Entry::Vacant(free)) => drop(free.insert(fresh())),
+            _ => {}
         }
-        self.record.follow(ids.get(&headers::X_REQUEST_ID));
+        self.record.follow(&head.headers);
         route.settings.request_headers.apply(&mut head.headers);
         if let Some(rewrite) = &route.settings.rewrite {
             if let Some(target) = head

@@ -10,6 +10,7 @@ use super::{
     body::{BodyError, Progress, Tally},
     client::Client,
     error::{Failure, Reason},
+    headers::X_REQUEST_ID,
     hop::Stretch,
     relay::Parted,
     worker::View,
@@ -134,9 +135,9 @@ impl Record {
     }
 
     /// Remembers the number that follows the request through every service's log.
-    pub fn follow(&mut self, request_id: Option<&http::HeaderValue>) {
+    pub fn follow(&mut self, headers: &http::HeaderMap) {
         if let Some(line) = &mut self.line {
-            line.request_id = request_id.cloned();
+            line.request_id = headers.get(&X_REQUEST_ID).cloned();
         }
     }
 

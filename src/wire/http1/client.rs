@@ -4,35 +4,17 @@ use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, request};
+use http::{HeaderMap, StatusCode, request};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::line::Line;
+use super::Error;
+use super::answer::{Answer, SendError, Stage};
+use super::line::{Asking, Line};
 use super::sending::Sending;
-use super::{Error, Incoming, Limits};
-
-/// How a backend is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asking {
-    /// How much a backend may send.
-    pub limits: Limits,
-    /// How long the body of a request with `Expect: 100-continue` waits for the backend's word before it is sent all the same.
-    pub patience: Duration,
-}
-
-impl Default for Asking {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            patience: Duration::from_secs(1),
-        }
-    }
-}
 
 /// Takes a connection back when its exchange has ended well and it can be used again. Hold the pool weakly in it.
 pub type GiveBack<IO> = Rc<dyn Fn(Connection<IO>)>;
@@ -50,49 +32,13 @@ impl<IO> fmt::Debug for Connection<IO> {
     }
 }
 
-/// What a backend answered.
-#[derive(Debug)]
-pub enum Answer<IO> {
-    /// A response. Its body gives the connection back when it has been read to the end; dropped before, it closes the connection.
-    Response(Response<Incoming>),
-    /// 101, or 2xx to `CONNECT`: the connection is no longer HTTP, and these bytes came after the head.
-    Tunnel(Response<()>, IO, Bytes),
-}
-
-/// How far a request got that failed: whether it may be tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Not a byte was written: anything may be sent again.
-    Unsent,
-    /// Something was written, not a byte of an answer came: a reused connection may just have been closed.
-    Unanswered,
-    /// A part of an answer came.
-    Answering,
-}
-
-/// A request that got no answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{cause}")]
-pub struct SendError<B> {
-    /// How far it got.
-    pub stage: Stage,
-    /// Why.
-    #[source]
-    pub cause: Error,
-    /// The body, if none of it was read.
-    pub body: Option<B>,
-}
-
 impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Connection<IO> {
     /// A connection that has just been made. `give_back` gets it whenever an exchange has ended and it can be used again.
     pub fn new(io: IO, how: &Asking, give_back: GiveBack<IO>) -> Self {
+        let give_back = Rc::new(move |line| give_back(Self { line }));
         Self {
             line: Box::new(Line::new(io, how, give_back)),
         }
-    }
-
-    pub(super) fn from_line(line: Box<Line<IO>>) -> Self {
-        Self { line }
     }
 
     /// How many exchanges it has begun: a failure after the first may be just the backend's idle limit.

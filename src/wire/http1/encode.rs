@@ -5,8 +5,20 @@ use http_body::SizeHint;
 
 use super::facts::decimal;
 use super::fields::members;
-use super::pump::Writer;
 use super::response::has_no_body;
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// There is no body.
+    Nothing,
+    /// After so many more bytes.
+    Length(u64),
+    /// With the last chunk; trailers only to those who want them.
+    Chunked { trailers: bool },
+    /// By closing the connection.
+    Close,
+}
 
 /// What the answer to a request must heed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

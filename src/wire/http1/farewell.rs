@@ -10,7 +10,7 @@ use super::Flaw;
 use super::encode::{self, Asker};
 use super::handle::Phase;
 use super::seat::Seat;
-use super::server::End;
+use super::serving::End;
 
 /// Answers a flawed request; nothing after it can be understood.
 pub(super) async fn refuse<IO, T>(seat: &Seat<IO>, flaw: Flaw) -> End<T>

@@ -3,18 +3,39 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client::{Asking, Connection, GiveBack};
 use super::facts::Framing;
 use super::incoming::{Incoming, Upstream};
 use super::link::Link;
 use super::pump::{Broken, Pump};
 use super::reader::Reader;
 use super::{Error, Limits};
+
+/// How a backend is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// How much a backend may send.
+    pub limits: Limits,
+    /// How long the body of a request with `Expect: 100-continue` waits for the backend's word before it is sent all the same.
+    pub patience: Duration,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            patience: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Takes a line back that can be used again.
+pub(super) type GiveBack<IO> = Rc<dyn Fn(Box<Line<IO>>)>;
 
 /// One upstream connection.
 pub(super) struct Line<IO> {
@@ -51,7 +72,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + 'static> Line<IO> {
     fn release(mut self: Box<Self>) {
         if self.lives && self.is_clean() {
             let give_back = Rc::clone(&self.give_back);
-            give_back(Connection::from_line(self));
+            give_back(self);
         }
     }
 

@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod answer;
 mod chunked;
 mod client;
 mod encode;
@@ -50,16 +51,20 @@ mod response;
 mod seat;
 mod sending;
 mod server;
+mod serving;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Answer, Asking, Connection, GiveBack, SendError, Stage};
+pub use answer::{Answer, SendError, Stage};
+pub use client::{Connection, GiveBack};
 pub use flaw::{Error, Flaw};
 pub use fuzz::fuzz;
 pub use handle::{Handle, Phase};
 pub use incoming::Incoming;
+pub use line::Asking;
 pub use pool::recycle;
-pub use server::{End, Interim, Reply, Served, Serving, serve};
+pub use server::{Interim, Reply, Served, serve};
+pub use serving::{End, Serving};
 
 /// How much a peer may send before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

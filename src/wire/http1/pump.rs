@@ -10,25 +10,12 @@ use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::encode;
+use super::encode::{self, Writer};
 use super::link::Link;
 use super::outbox::Outbox;
 
 /// Bytes after which a pump lets the others run. Measured: without it one download of many holds the thread for 8 MiB.
 const FAIR: usize = 256 * 1024;
-
-/// How the end of a body is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writer {
-    /// There is no body.
-    Nothing,
-    /// After so many more bytes.
-    Length(u64),
-    /// With the last chunk; trailers only to those who want them.
-    Chunked { trailers: bool },
-    /// By closing the connection.
-    Close,
-}
 
 /// Why a body did not go out whole.
 #[derive(Debug)]

@@ -16,7 +16,8 @@ use super::incoming::{Downstream, Incoming};
 use super::link::Link;
 use super::reader::Reader;
 use super::request::RequestHead;
-use super::{Error, Limits, Serving, encode};
+use super::serving::Serving;
+use super::{Error, Limits, encode};
 
 /// The head that asks a client for the body that it holds back.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -8,13 +8,14 @@ use http::{HeaderMap, Method, Response, StatusCode, request};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client::{Answer, SendError, Stage};
+use super::answer::{Answer, SendError, Stage};
+use super::encode::{self, Writer};
 use super::facts::Framing;
 use super::fields::Scan;
 use super::line::Line;
-use super::pump::{Broken, Pump, Writer};
+use super::pump::{Broken, Pump};
 use super::response::{self, ResponseHead};
-use super::{Error, Flaw, encode, recycle};
+use super::{Error, Flaw, recycle};
 
 /// Interim answers before the final one: more are a backend gone mad.
 const INTERIMS: u32 = 64;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,54 +11,15 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::encode::{self, Asker};
+use super::encode::{self, Asker, Writer};
 use super::farewell::{close, discard, expire, refuse};
 use super::fields::Scan;
 use super::incoming::Downstream;
-use super::pump::{Broken, Pump, Writer};
+use super::pump::{Broken, Pump};
 use super::request::{self, RequestHead};
 use super::seat::{Look, Seat};
-use super::{Flaw, Handle, Incoming, Limits, Phase};
-
-/// How a client connection is served.
-#[derive(Clone, Copy, Debug)]
-pub struct Serving {
-    /// How much a client may send.
-    pub limits: Limits,
-    /// Bytes of a request body that nobody read which are thrown away to keep the connection; with more to come it is closed.
-    pub unread: u64,
-    /// Whether `CONNECT` reaches the service (else 501).
-    pub connect: bool,
-    /// Whether a client that closed its sending side still waits for its answer; if not, the exchange is given up.
-    pub half_close: bool,
-    /// The answer to a flawed request; [`Serving::plain`] by default.
-    pub refuse: fn(Flaw) -> Response<Bytes>,
-}
-
-impl Serving {
-    /// Answers with the flaw's status and its words as plain text.
-    pub fn plain(flaw: Flaw) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(format!("{flaw}\n")));
-        *response.status_mut() = flaw.status();
-        response.headers_mut().insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static("text/plain"),
-        );
-        response
-    }
-}
-
-impl Default for Serving {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            unread: 256 * 1024,
-            connect: false,
-            half_close: false,
-            refuse: Self::plain,
-        }
-    }
-}
+use super::serving::{End, Serving};
+use super::{Flaw, Handle, Incoming, Phase};
 
 /// What becomes of a request. `T` is the owner's: what it needs to go on with the connection itself.
 #[derive(Debug)]
@@ -80,25 +40,6 @@ pub struct Served<IO, T> {
     pub io: IO,
     /// Why it is no longer served.
     pub end: End<T>,
-}
-
-/// Why a connection is no longer served.
-#[derive(Debug)]
-pub enum End<T> {
-    /// As it should be: the client closed between requests, or the last answer is out.
-    Closed,
-    /// The client went away, or failed, in this phase; `None` when it just closed.
-    Gone(Phase, Option<io::Error>),
-    /// The request was flawed; the answer is out.
-    Refused(Flaw),
-    /// The owner's time limit struck in this phase.
-    Expired(Phase),
-    /// The response body failed or had not the length announced. What came before is out; close or reset, but do not go on.
-    Cut,
-    /// The head of [`Reply::Tunnel`] is out; these bytes of the client came after its request.
-    Tunnel(T, Bytes),
-    /// [`Reply::Abort`].
-    Abort(T),
 }
 
 /// Sends interim answers (1xx) before the final one.

@@ -3,9 +3,11 @@
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 
 use super::{
-    node::Reader,
-    refusal::{Kind, Refusal},
-    tree::{Node, Value},
+    super::{
+        refusal::{Kind, Refusal},
+        tree::{Node, Value},
+    },
+    Reader,
 };
 
 /// The items of a list.
@@ -34,7 +36,7 @@ const AMBIGUOUS: [&str; 11] = [
 ];
 
 /// Whether another reader takes a plain key for something else than text.
-pub(super) fn is_ambiguous(text: &str) -> bool {
+pub(in crate::config) fn is_ambiguous(text: &str) -> bool {
     let number =
         text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) && text.parse::<f64>().is_ok();
     number || AMBIGUOUS.contains(&text.to_ascii_lowercase().as_str())

@@ -10,8 +10,8 @@ use crate::kit::{Doc, H1, Origin, Place, Proxy, Raw, eventually, get, load::Load
 /// nginx with a configuration of its own; killed when dropped.
 struct Nginx {
     place: Place,
-    folder: tempfile::TempDir,
-    _process: Child,
+    _folder: tempfile::TempDir,
+    process: Child,
 }
 
 impl Nginx {
@@ -23,7 +23,7 @@ impl Nginx {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
         let config = format!(
-            "daemon off; worker_processes 1; pid {path}/pid; error_log {path}/error.log;
+            "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log;
              events {{ worker_connections 1024; }}
              http {{
                  access_log off; client_body_temp_path {path}/body; proxy_temp_path {path}/proxy;
@@ -49,8 +49,8 @@ impl Nginx {
             .expect("nginx is installed by tests/run");
         let nginx = Self {
             place,
-            folder,
-            _process: process,
+            _folder: folder,
+            process,
         };
         eventually("nginx listens", async || {
             tokio::net::TcpStream::connect(nginx.place.address).await.is_ok()
@@ -63,15 +63,9 @@ impl Nginx {
         self.place.address
     }
 
-    /// Kills master and worker, as a machine that fails does.
-    async fn kill(self) -> Place {
-        let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap();
-        let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        eventually("nginx is gone", async || {
-            tokio::net::TcpStream::connect(self.place.address).await.is_err()
-        })
-        .await;
+    /// Kills it, as a machine that fails does; its place stays.
+    async fn kill(mut self) -> Place {
+        self.process.kill().await.unwrap();
         self.place
     }
 }

@@ -41,7 +41,7 @@ impl Workers {
         vital: &Vital,
     ) -> io::Result<Self> {
         let drain = CancellationToken::new();
-        let held = Arc::new(Held::default());
+        let held = Arc::new(Held::new(metrics.clone()));
         let access = open_log(document, metrics)?;
         let impostor =
             Impostor::new().inspect_err(|error| tracing::warn!(%error, "no bad certificates for `tls`"));

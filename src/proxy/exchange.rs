@@ -1,14 +1,14 @@
 //! Verdicts carried out: the one performer of what faults decide about an exchange that opens or is answered.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use http::{request, response};
 use tokio::time::{Instant, sleep};
 
-use crate::faults::{Answer, Cut, Fault, Plan, Release, Verdict};
+use crate::{
+    faults::{Answer, Cut, Fault, Plan, Release, Verdict},
+    telemetry::Metrics,
+};
 
 /// What becomes of the exchange once its faults have had their say.
 #[derive(Debug)]
@@ -24,26 +24,31 @@ pub enum Course {
 }
 
 /// Exchanges that are held at the moment, over all workers.
-#[derive(Debug, Default)]
-pub struct Held(AtomicUsize);
+#[derive(Debug)]
+pub struct Held(Arc<Metrics>);
 
 struct Place<'a>(&'a Held);
 
 impl Held {
+    /// Counts them where everybody can see it.
+    pub const fn new(metrics: Arc<Metrics>) -> Self {
+        Self(metrics)
+    }
+
     /// How many are held.
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.held.load(Relaxed)
     }
 
     fn enter(&self) -> Place<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.held.fetch_add(1, Relaxed);
         Place(self)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.held.fetch_sub(1, Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -28,13 +28,15 @@ pub struct Metrics {
     /// What users saw, by the method that they asked with ([`METHODS`]).
     pub methods: [Sharded<MethodLane>; METHODS.len()],
     /// Exchanges that a fault holds now.
-    pub held: Sharded<Level>,
+    pub held: AtomicUsize,
     /// Reloads that went live.
     pub reloads_applied: Counter,
     /// Reloads that were refused; the old document runs on.
     pub reloads_refused: Counter,
     /// The number of the snapshot in force.
     pub generation: AtomicU64,
+    /// The number of the snapshot that each worker goes by.
+    followed: Box<[AtomicU64]>,
     /// Whether the proxy is draining.
     pub draining: AtomicBool,
     /// Access log lines lost because the disk was slower than the traffic.
@@ -184,13 +186,28 @@ impl Metrics {
             backends: Family::new(["cluster", "backend"]),
             faults: Family::new(["fault"]),
             methods: std::array::from_fn(|_| Sharded::new(workers)),
-            held: Sharded::new(workers),
+            held: AtomicUsize::default(),
             reloads_applied: Counter::default(),
             reloads_refused: Counter::default(),
             generation: AtomicU64::default(),
+            followed: (0..workers).map(|_| AtomicU64::default()).collect(),
             draining: AtomicBool::default(),
             access_lines_dropped: Counter::default(),
         })
+    }
+
+    /// A worker goes by this snapshot from now on, its standing connections too.
+    pub fn follow(&self, worker: usize, generation: u64) {
+        self.followed[worker].store(generation, Relaxed);
+    }
+
+    /// Whether every worker goes by this snapshot, or a later one, and no exchange is held: what traffic itself says.
+    pub fn has_settled(&self, generation: u64) -> bool {
+        self.held.load(Relaxed) == 0
+            && self
+                .followed
+                .iter()
+                .all(|worker| worker.load(Relaxed) >= generation)
     }
 
     /// How many workers have a lane.

@@ -41,7 +41,13 @@ async fn what_runs_ends_and_what_is_idle_is_closed() {
     let origin = slow(Duration::from_millis(800)).await;
     let (proxy, public) = before(&origin, "").await;
     let mut idle = http::Connection::open(public).await.unwrap();
-    assert_eq!(idle.send(http::request("GET", "/", &[], "")).await.unwrap().status(), 200);
+    assert_eq!(
+        idle.send(http::request("GET", "/", &[], ""))
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     let silent = TcpStream::connect(public).await.unwrap();
     let running = tokio::spawn(async move { http::get(public, "/").await.unwrap() });
     eventually("the request runs", || async {
@@ -52,7 +58,10 @@ async fn what_runs_ends_and_what_is_idle_is_closed() {
     proxy.signal(Signal::TERM);
     let begun = Instant::now();
     let answer = running.await.unwrap();
-    assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (200, &"close".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["connection"]),
+        (200, &"close".parse().unwrap())
+    );
     let (status, _) = proxy.ended().await;
     assert_eq!(status.code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());

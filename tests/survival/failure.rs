@@ -42,8 +42,9 @@ fn a_broken_document_ends_with_2_and_all_that_is_wrong() {
 fn a_port_in_use_ends_with_1_and_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let document =
-        format!("listeners: {{public: {{bind: \"{address}\", protocol: http, routes: [{{cluster: web}}]}}}}\n{CLUSTERS}");
+    let document = format!(
+        "listeners: {{public: {{bind: \"{address}\", protocol: http, routes: [{{cluster: web}}]}}}}\n{CLUSTERS}"
+    );
     let (code, told) = fails(&document, &[]);
     assert_eq!(code, Some(1), "{told}");
     for words in ["listeners.public.bind", &address.to_string(), "address in use"] {
@@ -80,7 +81,14 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
     };
     prlimit(Pid::from_raw(proxy.id().cast_signed()), Resource::Nofile, few).unwrap();
     let mut standing = http::Connection::open(public).await.unwrap();
-    assert_eq!(standing.send(http::request("GET", "/", &[], "")).await.unwrap().status(), 200);
+    assert_eq!(
+        standing
+            .send(http::request("GET", "/", &[], ""))
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     let mut crowd = Vec::new();
     for _ in 0..150 {
         crowd.push(TcpStream::connect(public).await.unwrap());

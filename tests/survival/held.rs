@@ -31,7 +31,9 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
 }
 
 async fn hold_and_release(proxy: &Proxy, public: std::net::SocketAddr) {
-    proxy.add("held", "{where: {cluster: web}, do: hang, for: 5m}").await;
+    proxy
+        .add("held", "{where: {cluster: web}, do: hang, for: 5m}")
+        .await;
     let (done, mut finished) = mpsc::unbounded_channel();
     let mut clients = JoinSet::new();
     for _ in 0..HELD {
@@ -46,7 +48,10 @@ async fn hold_and_release(proxy: &Proxy, public: std::net::SocketAddr) {
         (faults[0]["hits"] == HELD).then_some(())
     })
     .await;
-    assert!(finished.try_recv().is_err(), "nobody is answered while the fault stands");
+    assert!(
+        finished.try_recv().is_err(),
+        "nobody is answered while the fault stands"
+    );
     proxy.remove("held").await;
     while let Some(client) = clients.join_next().await {
         client.unwrap();
@@ -63,7 +68,10 @@ async fn hold_and_release(proxy: &Proxy, public: std::net::SocketAddr) {
 /// The memory that the proxy has in use, in bytes.
 fn memory(proxy: &Proxy) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
     kilobytes * 1024
 }

@@ -45,7 +45,9 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
 
     /// Adds a fault that holds everything, and a request that it holds.
     async fn hold(&self) -> tokio::task::JoinHandle<Held> {
-        self.proxy.add("held", "{where: {cluster: web}, do: hang, for: 1m}").await;
+        self.proxy
+            .add("held", "{where: {cluster: web}, do: hang, for: 1m}")
+            .await;
         let public = self.public;
         let held = tokio::spawn(http::get(public, "/"));
         eventually("a request is held", || async {
@@ -69,10 +71,17 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
 async fn a_fault_ends_with_its_time() {
     let house = House::build().await;
     let begun = Instant::now();
-    house.proxy.add("brief", "{where: {cluster: web}, do: hang, for: 1s}").await;
+    house
+        .proxy
+        .add("brief", "{where: {cluster: web}, do: hang, for: 1s}")
+        .await;
     let answer = http::get(house.public, "/").await.unwrap();
     let took = begun.elapsed();
-    assert_eq!(answer.status(), 200, "held as long as the fault lived, then it went on");
+    assert_eq!(
+        answer.status(),
+        200,
+        "held as long as the fault lived, then it went on"
+    );
     assert!((1000..2000).contains(&took.as_millis()), "{took:?}");
     assert!(house.proxy.faults().await.is_empty());
 }
@@ -87,7 +96,10 @@ async fn a_fault_ends_when_its_holder_is_gone() {
     let answer = http::get(house.public, "/").await.unwrap();
     let took = begun.elapsed();
     assert_eq!(answer.status(), 200);
-    assert!((8..=11).contains(&took.as_secs()), "{took:?}: a lease that nobody renews ends after 10 s");
+    assert!(
+        (8..=11).contains(&took.as_secs()),
+        "{took:?}: a lease that nobody renews ends after 10 s"
+    );
     assert!(house.proxy.log().contains("not renewed in time"));
 }
 
@@ -110,7 +122,10 @@ async fn every_way_to_panic_leaves_nothing() {
         house.is_clean(held).await;
         let refused = proxy.command(&["faults", "add", "hang", "--for", "1m"]).await;
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(!refused.status.success() && told.contains("panic reset"), "{way}: {told}");
+        assert!(
+            !refused.status.success() && told.contains("panic reset"),
+            "{way}: {told}"
+        );
         let _ = std::fs::remove_file(file);
         proxy.cli(&["panic", "reset"]).await;
     }
@@ -156,7 +171,11 @@ async fn ctrl_c_half_way_through_an_incident_leaves_no_fault_and_says_so() {
     })
     .await;
     let told = std::fs::read_to_string(log).unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}\n{told}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}\n{told}",
+        begun.elapsed()
+    );
     assert_eq!(status.code(), Some(5), "not everything was evaluated\n{told}");
     assert!(told.contains("no fault stands"), "{told}");
     assert!(told.contains("report"), "{told}");

@@ -77,7 +77,10 @@ clusters:
 async fn echo(stream: &mut TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).await.unwrap();
     let mut back = vec![0; bytes.len()];
-    timeout(PATIENCE, stream.read_exact(&mut back)).await.unwrap().unwrap();
+    timeout(PATIENCE, stream.read_exact(&mut back))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(back, bytes);
 }
 
@@ -108,10 +111,17 @@ async fn a_standing_connection_is_cut_when_a_fault_says_so() {
     let house = &House::build().await;
     let tcp = ["reset", "close", "{refuse: {standing: reset}}"].map(|does| (does, "cluster: echo", true));
     let http = ["reset", "close"].map(|does| (does, "cluster: web", false));
-    let listener = [("reset", "listener: tcp", true), ("reset", "listener: http", false)];
+    let listener = [
+        ("reset", "listener: tcp", true),
+        ("reset", "listener: http", false),
+    ];
     for (does, place, is_tcp) in tcp.into_iter().chain(http).chain(listener) {
         within_promise(&format!("{does} at {place}"), || async move {
-            let mut standing = if is_tcp { house.standing().await } else { house.download().await };
+            let mut standing = if is_tcp {
+                house.standing().await
+            } else {
+                house.download().await
+            };
             let fault = format!("{{where: {{{place}}}, do: {does}, for: 1m}}");
             house.proxy.add("cut", &fault).await;
             let took = end_of(&mut standing).await;
@@ -152,7 +162,10 @@ async fn what_a_fault_holds_of_a_standing_connection_comes_when_it_is_lifted() {
             let begun = Instant::now();
             let mut back = Vec::new();
             while !back.ends_with(b"f") {
-                timeout(PATIENCE, standing.read_buf(&mut back)).await.unwrap().unwrap();
+                timeout(PATIENCE, standing.read_buf(&mut back))
+                    .await
+                    .unwrap()
+                    .unwrap();
             }
             let took = begun.elapsed();
             echo(&mut standing, b"and on it goes").await;
@@ -165,7 +178,12 @@ async fn what_a_fault_holds_of_a_standing_connection_comes_when_it_is_lifted() {
 #[tokio::test]
 async fn an_answer_on_its_way_goes_on_when_its_fault_is_lifted() {
     let house = &House::build().await;
-    for does in ["stall", "{throttle: {rate: 1B/s}}", "hang", "{latency: {add: 1m}}"] {
+    for does in [
+        "stall",
+        "{throttle: {rate: 1B/s}}",
+        "hang",
+        "{latency: {add: 1m}}",
+    ] {
         within_promise(does, || async move {
             let fault = format!("{{where: {{cluster: web}}, do: {does}, for: 5m}}");
             house.proxy.add("held", &fault).await;
@@ -237,14 +255,23 @@ clusters: {{web: {{backends: [{{address: \"{}\"}}]}}}}
         assert_eq!(http::get(public, "/").await.unwrap().status(), 200);
         let before = counter.load(Relaxed);
         proxy
-            .add("cut", &format!("{{where: {{cluster: web}}, do: {does}, for: 1m}}"))
+            .add(
+                "cut",
+                &format!("{{where: {{cluster: web}}, do: {does}, for: 1m}}"),
+            )
             .await;
         eventually(does, || async { (counter.load(Relaxed) > before).then_some(()) }).await;
         proxy.remove("cut").await;
     }
     let before = (ends.reset.load(Relaxed), ends.closed.load(Relaxed));
     assert_eq!(http::get(public, "/").await.unwrap().status(), 200);
-    proxy.add("cut", "{where: {cluster: web}, do: refuse, for: 1m}").await;
+    proxy
+        .add("cut", "{where: {cluster: web}, do: refuse, for: 1m}")
+        .await;
     assert_eq!(http::get(public, "/").await.unwrap().status(), 502);
-    assert_eq!(before, (ends.reset.load(Relaxed), ends.closed.load(Relaxed)), "kept");
+    assert_eq!(
+        before,
+        (ends.reset.load(Relaxed), ends.closed.load(Relaxed)),
+        "kept"
+    );
 }

@@ -236,6 +236,10 @@ impl Control {
             .generation
             .store(snapshot.generation, Ordering::Relaxed);
         self.publish.send_replace(snapshot.clone());
+        self.compiler
+            .metrics()
+            .generation
+            .store(snapshot.generation, Ordering::Relaxed);
         let (added, gone) = snapshot.faults_changed(&previous);
         for fault in gone {
             fault.lift();
@@ -770,3 +774,6 @@ fn held(leases: &mut Leases, id: LeaseId) -> Result<&mut Lease, ChangeError> {
         known: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

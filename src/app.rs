@@ -35,6 +35,7 @@ use crate::{
     telemetry::{
         Metrics,
         events::{Event, Events},
+        screen::Screen,
     },
     units::{Dice, Span},
 };
@@ -82,11 +83,11 @@ impl StartError {
 ///
 /// # Errors
 /// When it cannot start. Nothing stays bound then.
-pub fn run(plan: Plan) -> Result<u8, StartError> {
+pub fn run(plan: Plan, screen: Screen) -> Result<u8, StartError> {
     crate::net::raise_descriptors();
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::system("no runtime"))?;
-    let status = runtime.block_on(start(plan));
+    let status = runtime.block_on(start(plan, &screen));
     // A lookup or a read that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(500));
     status
@@ -109,7 +110,7 @@ struct App {
     tasks: tokio::task::JoinSet<()>,
 }
 
-async fn start(mut plan: Plan) -> Result<u8, StartError> {
+async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
     let seed = plan.seed.unwrap_or_else(fresh_seed);
     let end = CancellationToken::new();
     let demo_stop = end.child_token();
@@ -136,16 +137,13 @@ async fn start(mut plan: Plan) -> Result<u8, StartError> {
     app.watch(&written, &plan);
     let status = match plan.incident.take() {
         Some(incident) => {
-            Box::pin(incident::run(
-                &app,
-                incident,
-                &plan,
-                seed,
-                &stage,
-                feed,
-                &mut orders,
-            ))
-            .await
+            let setting = incident::Setting {
+                app: &app,
+                plan: &plan,
+                screen,
+                stage: &stage,
+            };
+            Box::pin(setting.run(incident, seed, feed, &mut orders)).await
         }
         None => {
             app.say_where();

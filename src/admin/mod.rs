@@ -51,6 +51,11 @@ use self::{
 
 /// Everything that can be asked, in the order in which it is documented.
 fn endpoints() -> Vec<Endpoint> {
+    [platform(), truth(), traffic(), people()].concat()
+}
+
+/// For browsers, platforms and scrapers.
+fn platform() -> Vec<Endpoint> {
     vec![
         get("/", "Shows a page for a browser").does(page::show),
         get("/healthz", "Tells that the process lives")
@@ -66,6 +71,12 @@ fn endpoints() -> Vec<Endpoint> {
         .does(health::ready),
         get("/metrics", "Shows the numbers, as OpenMetrics").does(health::metrics),
         get("/api/openapi.json", "Shows this document").does(openapi::show),
+    ]
+}
+
+/// What stands: the document and the faults.
+fn truth() -> Vec<Endpoint> {
+    vec![
         get("/api/v1/status", "Shows everything that stands").does(status::show),
         get("/api/v1/config", "Shows the document in force").does(config::show),
         put(
@@ -99,6 +110,12 @@ fn endpoints() -> Vec<Endpoint> {
             "Gives a lease back, and its faults are gone",
         )
         .does(faults::release),
+    ]
+}
+
+/// The responder's balancer.
+fn traffic() -> Vec<Endpoint> {
+    vec![
         get("/api/v1/clusters", "Lists the clusters with their backends").does(clusters::list),
         get("/api/v1/clusters/{cluster}", "Shows a cluster").does(clusters::show),
         post(
@@ -126,6 +143,12 @@ fn endpoints() -> Vec<Endpoint> {
         )
         .by(Responder)
         .does(clusters::weigh),
+    ]
+}
+
+/// The drill, the emergency button, and what happens.
+fn people() -> Vec<Endpoint> {
+    vec![
         get("/api/v1/drill", "Shows the drill that runs, or ran last").does(drill::show),
         get("/api/v1/acts", "Lists the acts of the drill").awaits(acts::list),
         post("/api/v1/acts", "Declares an act; a gate may refuse it (409)")

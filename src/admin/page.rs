@@ -16,6 +16,7 @@ use super::{
     refusal::Refusal,
     status::{self, Status},
 };
+use crate::units::Span;
 
 /// A page.
 pub(super) struct Html(String);
@@ -70,26 +71,7 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 fn page(status: &Status) -> String {
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chaosproxy</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
-         <h1>chaosproxy {} is {}</h1>",
-        escaped(&status.version),
-        if status.ready {
-            "<span class=\"good\">ready</span>"
-        } else {
-            "<span class=\"bad\">not ready</span>"
-        },
-    );
-    if status.panic.is_some() {
-        page.push_str("<p class=\"bad\">Panic is in force: no fault is let in until <code>chaosproxy panic reset</code>.");
-    }
-    let _ = write!(
-        page,
-        "<p>Revision {}, up {}.",
-        status.revision,
-        crate::units::Span::secs(status.up.0.as_secs())
-    );
+    let mut page = head(status);
     let listeners = status.listeners.iter().map(|listener| {
         let connections = format!("{} of {}", listener.connections, listener.connections_at_most);
         vec![
@@ -139,6 +121,27 @@ fn page(status: &Status) -> String {
     page
 }
 
+fn head(status: &Status) -> String {
+    let ready = match status.ready {
+        true => "<span class=\"good\">ready</span>",
+        false => "<span class=\"bad\">not ready</span>",
+    };
+    let panic = match status.panic {
+        Some(_) => {
+            "<p class=\"bad\">Panic is in force: no fault is let in until <code>chaosproxy panic reset</code>."
+        }
+        None => "",
+    };
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chaosproxy</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
+         <h1>chaosproxy {} is {ready}</h1>{panic}<p>Revision {}, up {}.",
+        escaped(&status.version),
+        status.revision,
+        Span::secs(status.up.0.as_secs()),
+    )
+}
+
 fn table(page: &mut String, title: &str, heading: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let _ = write!(page, "<h2>{title}</h2><table><tr>");
     for name in heading {
@@ -174,9 +177,7 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
 }
 
 fn fault(fault: &FaultStatus) -> Vec<String> {
-    let ends = fault
-        .ends_in
-        .map(|ends| crate::units::Span::secs(ends.0.as_secs()).to_string());
+    let ends = fault.ends_in.map(|ends| Span::secs(ends.0.as_secs()).to_string());
     vec![
         escaped(&fault.name),
         fault.fault.odds.to_string(),

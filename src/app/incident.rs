@@ -1,78 +1,131 @@
 //! One incident, from the invitation to look at it to its verdict.
 
-use std::{io::Write, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use anstyle::Style;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::watch;
 
 use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
 use crate::{
     admin::{self, Feed, JOURNAL},
+    config::Protocol,
     drill::{self, Ending, Outcome, Remote, Script, Settings, Terminal, journal::Journal, report},
+    telemetry::screen::Screen,
 };
 
-/// Runs an incident to its end; the process then goes on, unless it was asked to end with it. Gives the exit status.
-pub(super) async fn run(
-    app: &App,
-    incident: Incident,
-    plan: &Plan,
-    seed: u64,
-    stage: &watch::Sender<Option<admin::Drill>>,
-    feed: Feed,
-    orders: &mut Orders,
-) -> Result<u8, StartError> {
-    let Incident {
-        profile,
-        mode,
-        compression,
-        exit,
-    } = incident;
+/// What an incident runs in.
+pub(super) struct Setting<'a> {
+    pub(super) app: &'a App,
+    pub(super) plan: &'a Plan,
+    pub(super) screen: &'a Screen,
+    /// Where the admin API finds the drill.
+    pub(super) stage: &'a watch::Sender<Option<admin::Drill>>,
+}
+
+impl Setting<'_> {
+    /// Runs an incident to its end; the process then goes on, unless it was asked to end with it. Gives the exit status.
+    pub(super) async fn run(
+        &self,
+        incident: Incident,
+        seed: u64,
+        feed: Feed,
+        orders: &mut Orders,
+    ) -> Result<u8, StartError> {
+        let (app, exit) = (self.app, incident.exit);
+        let script = script(app, incident, seed)?;
+        let (name, folder) = new_folder(&self.plan.reports, &script.profile().name)
+            .map_err(StartError::system("the folder for reports cannot be made"))?;
+        let journal = Journal::create(&folder.join(JOURNAL), &name).await;
+        let journal = journal.map_err(StartError::system("the journal cannot be written"))?;
+        let visits = app.demo.as_ref().map(crate::demo::Demo::visit);
+        self.say(&invitation(app, &script, &folder));
+        let profile = script.profile();
+        let world = world::Proxy::new(&app.control, &app.metrics, &app.workers.held, &name, profile);
+        let (remote, inbox) = drill::remote();
+        self.stage.send_replace(Some(admin::Drill {
+            name,
+            profile: Arc::new(profile.clone()),
+            remote: remote.clone(),
+        }));
+        let mut watcher = (Terminal::new(self.screen.clone()), feed);
+        let running = drill::run(script, &world, journal, &mut watcher, inbox);
+        let (outcome, ended) = Box::pin(steer(app, &remote, orders, running)).await;
+        drop(visits);
+        self.conclude(&folder, &outcome);
+        if !exit && !ended && !matches!(outcome.ending, Ending::Interrupted(_)) {
+            let status = format!("chaosproxy status --admin {}", app.admin);
+            self.say(&[format!(
+                "The services go on, healthy, until Ctrl-C; `{status}` shows them."
+            )]);
+            app.attend(orders).await;
+        }
+        Ok(outcome.judgement.exit)
+    }
+
+    /// Writes the report and says where it is.
+    fn conclude(&self, folder: &Path, outcome: &Outcome) {
+        let mut lines = Vec::new();
+        if let Some(lost) = &outcome.lost {
+            lines.push(format!("evidence was lost: {lost}"));
+        }
+        let journal = fs::read_to_string(folder.join(JOURNAL));
+        match journal.and_then(|text| report::save(&report::Report::of(&text), folder)) {
+            Ok(saved) => lines.push(format!("report: {}", saved.markdown.display())),
+            Err(error) => lines.push(format!(
+                "the report could not be written: {error}; the journal is in {}",
+                folder.display()
+            )),
+        }
+        self.say(&lines);
+        if self.plan.json {
+            let text = fs::read_to_string(folder.join("report.json")).unwrap_or_default();
+            // A reader that has gone away does not want the rest.
+            let _ = writeln!(io::stdout(), "{}", text.trim_end());
+        }
+    }
+
+    fn say(&self, lines: &[String]) {
+        self.screen.say(lines);
+    }
+}
+
+/// The incident, bound to the document in force.
+fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError> {
     let settings = Settings {
-        mode,
-        compression,
+        mode: incident.mode,
+        compression: incident.compression,
         seed,
         max_wall: None,
     };
-    let name = format!("{}-{}", profile.name, moment());
-    let script =
-        Script::new(profile, &world::bindings(&app.control.document()), settings).map_err(|unfit| {
-            StartError::Unfit(
-                unfit
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            )
-        })?;
-    let folder = plan.reports.join(&name);
-    std::fs::create_dir_all(&folder).map_err(StartError::system("the folder for reports cannot be made"))?;
-    let journal = Journal::create(&folder.join(JOURNAL), &name).await;
-    let journal = journal.map_err(StartError::system("the journal cannot be written"))?;
-    let visits = app.demo.as_ref().map(crate::demo::Demo::visit);
-    invite(app, &script, &folder, plan.json);
-    let world = world::Proxy::new(
-        &app.control,
-        &app.metrics,
-        &app.workers.held,
-        &name,
-        script.profile(),
-    );
-    let (remote, inbox) = drill::remote();
-    stage.send_replace(Some(admin::Drill {
-        name: name.clone(),
-        profile: Arc::new(script.profile().clone()),
-        remote: remote.clone(),
-    }));
-    let mut watcher = (Terminal::stderr(), feed);
-    let running = drill::run(script, &world, journal, &mut watcher, inbox);
-    let (outcome, ended) = Box::pin(steer(app, &remote, orders, running)).await;
-    drop(visits);
-    let status = conclude(&folder, &outcome, plan.json);
-    if !exit && !ended && !matches!(outcome.ending, Ending::Interrupted(_)) {
-        hint(app, plan.json);
-        app.attend(orders).await;
+    let bindings = world::bindings(&app.control.document());
+    Script::new(incident.profile, &bindings, settings).map_err(|unfit| {
+        let lines: Vec<_> = unfit.iter().map(ToString::to_string).collect();
+        StartError::Unfit(lines.join("\n"))
+    })
+}
+
+/// A folder of its own for each drill, named by incident and time, also where two begin in the same second.
+fn new_folder(reports: &Path, incident: &str) -> io::Result<(String, PathBuf)> {
+    let at =
+        |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    fs::create_dir_all(reports).map_err(|error| at(reports, error))?;
+    let first = format!("{incident}-{}", moment());
+    let mut name = first.clone();
+    for n in 2.. {
+        let folder = reports.join(&name);
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok((name, folder)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => name = format!("{first}-{n}"),
+            Err(error) => return Err(at(&folder, error)),
+        }
     }
-    Ok(status)
+    unreachable!("there is a number that no folder has")
 }
 
 /// Drives the drill, and passes on to it what the process is told meanwhile. True when it was told to end.
@@ -111,82 +164,50 @@ fn moment() -> String {
         .to_string()
 }
 
-/// Says where to look.
-fn invite(app: &App, script: &Script, folder: &Path, json: bool) {
-    if json {
-        return;
-    }
+/// Says what is about to happen and where to look.
+fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
     let profile = script.profile();
-    let mut lines = vec![format!("{}: {}", profile.name, profile.headline())];
-    for listener in app.control.snapshot().listeners.values() {
-        let scheme = match (listener.settings.protocol, listener.settings.tls.is_some()) {
-            (crate::config::Protocol::Http, true) => "https://",
-            (crate::config::Protocol::Http, false) => "http://",
-            (crate::config::Protocol::Tcp, _) => "tcp://",
+    let origin = profile.origin.as_ref();
+    let mut lines = vec![match origin {
+        Some(origin) => format!("{BOLD}{}{BOLD:#} {DIM}· {}{DIM:#}", profile.name, origin.report),
+        None => format!("{BOLD}{}{BOLD:#}", profile.name),
+    }];
+    let mut places = vec![];
+    let snapshot = app.control.snapshot();
+    let mut listeners: Vec<_> = snapshot.listeners.values().collect();
+    // What a browser can look at comes first.
+    listeners.sort_by_key(|listener| listener.settings.protocol != Protocol::Http);
+    for listener in listeners {
+        let address = listener.sockets.bound();
+        let demo = app
+            .demo
+            .as_ref()
+            .filter(|demo| demo.addresses.orders_db == address);
+        let place = match (listener.settings.protocol, listener.settings.tls.is_some()) {
+            _ if demo.is_some() => format!("psql -h {} -p {} shop", address.ip(), address.port()),
+            (Protocol::Http, true) => format!("https://{address}"),
+            (Protocol::Http, false) => format!("http://{address}"),
+            (Protocol::Tcp, _) => format!("tcp://{address}"),
         };
-        lines.push(format!(
-            "  {:<10} {scheme}{}",
-            listener.name,
-            listener.sockets.bound()
-        ));
+        places.push((listener.name.to_string(), place));
     }
-    if let Some(demo) = &app.demo {
-        lines.push(format!(
-            "  {:<10} psql -h {} -p {} shop",
-            "database",
-            demo.addresses.orders_db.ip(),
-            demo.addresses.orders_db.port()
-        ));
-    }
-    lines.push(format!("  {:<10} http://{}", "admin", app.admin));
-    lines.push(format!("  {:<10} {}", "reports", folder.display()));
-    lines.push(format!(
-        "  {:<10} {} (repeat this run with --seed {})",
-        "seed",
-        script.seed(),
-        script.seed()
-    ));
-    lines.push("  Ctrl-C ends it and leaves nothing broken".into());
-    tell(&lines);
+    places.push(("admin".into(), format!("http://{}", app.admin)));
+    places.push(("report".into(), folder.join("report.md").display().to_string()));
+    let column = places
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let place = |(name, place): &(String, String)| format!("  {DIM}{name:column$}{DIM:#}  {place}");
+    lines.extend(places.iter().map(place));
+    let pace = match script.compression() {
+        1 => String::new(),
+        n => format!("{n} minutes of the story pass in a minute. "),
+    };
+    lines.push(format!("{pace}Ctrl-C ends it and leaves no fault."));
+    lines.push(String::new());
+    lines
 }
 
-/// Writes the report and says how it went.
-fn conclude(folder: &Path, outcome: &Outcome, json: bool) -> u8 {
-    let mut lines = Vec::new();
-    if let Some(lost) = &outcome.lost {
-        lines.push(format!("evidence was lost: {lost}"));
-    }
-    let journal = std::fs::read_to_string(folder.join(JOURNAL));
-    match journal.and_then(|text| report::save(&report::Report::of(&text), folder)) {
-        Ok(saved) => lines.push(format!("report: {}", saved.markdown.display())),
-        Err(error) => lines.push(format!(
-            "the report could not be written: {error}; the journal is in {}",
-            folder.display()
-        )),
-    }
-    if json {
-        let text = std::fs::read_to_string(folder.join("report.json")).unwrap_or_default();
-        // A reader that has gone away does not want the rest.
-        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    } else {
-        tell(&lines);
-    }
-    outcome.judgement.exit
-}
-
-fn hint(app: &App, json: bool) {
-    if !json {
-        tell(&[format!(
-            "The services go on, healthy, until Ctrl-C; `chaosproxy status --admin {}` shows them.",
-            app.admin
-        )]);
-    }
-}
-
-/// Talk goes to stderr; a terminal that is gone is no reason to stop.
-fn tell(lines: &[String]) {
-    let mut out = std::io::stderr().lock();
-    for line in lines {
-        let _ = writeln!(out, "{line}");
-    }
-}
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();

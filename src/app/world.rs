@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 
 use crate::{
     config::Document,
@@ -14,12 +14,12 @@ use crate::{
     drill::{
         Binding, Bindings, Named, Refusal, Steer, World,
         facts::{Counts, Observed, Traffic},
-        profile::{Profile, Sight},
+        profile::{ALL, Profile, Sight},
     },
     proxy::exchange::Held,
     snapshot::Steering,
     telemetry::{
-        Metrics,
+        METHODS, Metrics,
         events::{Event, Record},
         method_place,
     },
@@ -47,6 +47,8 @@ struct State {
     events: broadcast::Receiver<Arc<Record>>,
     /// Backends whose health checks fail, with how many events said so.
     failing: BTreeMap<String, u32>,
+    /// Backends that a fault stood before, with the time by which they must have recovered from it.
+    excused: BTreeMap<String, Instant>,
     /// Touches of faults that are gone: totals only grow.
     hits: BTreeMap<String, u64>,
 }
@@ -85,14 +87,17 @@ impl Proxy {
         name: &str,
         profile: &Profile,
     ) -> Self {
-        let classes = profile.traffic.iter().map(|(class, methods)| {
-            let places: Vec<usize> = methods
-                .methods
-                .iter()
-                .map(|method| method_place(method))
-                .collect();
-            (class.to_owned(), places)
-        });
+        let mut classes: Vec<(String, Vec<usize>)> = profile
+            .traffic
+            .iter()
+            .map(|(class, methods)| {
+                let places = methods.methods.iter().map(|method| method_place(method));
+                (class.to_owned(), places.collect())
+            })
+            .collect();
+        if classes.is_empty() {
+            classes.push((ALL.to_owned(), (0..METHODS.len()).collect()));
+        }
         let document = control.document();
         let roles = document.roles.iter().map(|(role, bound)| {
             let places = bound
@@ -105,13 +110,14 @@ impl Proxy {
             metrics: metrics.clone(),
             held: held.clone(),
             name: name.to_owned(),
-            classes: classes.collect(),
+            classes,
             roles: roles.collect(),
             state: Mutex::new(State {
                 lease: None,
                 begun: false,
                 events: control.events().subscribe(),
                 failing: BTreeMap::new(),
+                excused: BTreeMap::new(),
                 hits: BTreeMap::new(),
             }),
         }
@@ -187,7 +193,12 @@ impl Proxy {
                     if state.failing.remove(&place).is_some() {
                         sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Restarted));
                     }
-                } else {
+                } else if state
+                    .excused
+                    .get(&place)
+                    .is_none_or(|until| *until < Instant::now())
+                {
+                    // One that a fault made ill gets well without anybody's doing.
                     *state.failing.entry(place).or_default() += 1;
                 }
             }
@@ -196,21 +207,27 @@ impl Proxy {
     }
 
     /// Checks in a row that failed: at least as many as it takes to call a backend unhealthy. One that a fault stands
-    /// before is ill because it was meant to be, and does not count.
-    fn failing(&self) -> BTreeMap<String, u32> {
-        let snapshot = self.control.snapshot();
-        let ill = snapshot.clusters.iter().flat_map(|target| {
-            let most = target
-                .settings
-                .health
-                .as_ref()
-                .map_or(0, crate::upstream::health::HealthSettings::unhealthy_after);
-            let backends = target.cluster.backends().iter().zip(&target.faults);
-            let ill =
-                backends.filter(|(b, faults)| faults.is_empty() && b.condition() == Condition::Unhealthy);
-            ill.map(move |(backend, _)| (format!("{}/{}", target.name, backend.name()), most))
-        });
-        ill.collect()
+    /// before is ill because it was meant to be, and does not count; nor does one that has not yet had the time to show
+    /// that it is well again.
+    fn failing(&self, excused: &mut BTreeMap<String, Instant>) -> BTreeMap<String, u32> {
+        let (now, snapshot) = (Instant::now(), self.control.snapshot());
+        let mut failing = BTreeMap::new();
+        for target in &snapshot.clusters {
+            let Some(health) = &target.settings.health else {
+                continue;
+            };
+            for (backend, faults) in target.cluster.backends().iter().zip(&target.faults) {
+                let place = format!("{}/{}", target.name, backend.name());
+                if !faults.is_empty() {
+                    excused.insert(place, now + health.recovery());
+                } else if backend.condition() == Condition::Unhealthy
+                    && excused.get(&place).is_none_or(|until| *until < now)
+                {
+                    failing.insert(place, health.unhealthy_after());
+                }
+            }
+        }
+        failing
     }
 }
 
@@ -250,6 +267,10 @@ impl World for Proxy {
         let Some((id, _)) = self.state().lease else {
             return Err(Refusal("the lease is gone".into()));
         };
+        if faults.is_empty() && !self.control.holds(id) {
+            // A panic, or the end of its time, has lifted all of them already.
+            return Ok(());
+        }
         self.control
             .replace(id, faults.to_vec())
             .map_err(|error| Refusal(error.to_string()))
@@ -281,7 +302,7 @@ impl World for Proxy {
             traffic: Traffic(traffic.collect()),
             hits: state.hits.clone(),
             sights,
-            failing: self.failing(),
+            failing: self.failing(&mut state.excused),
             held: self.held.count() as u64,
             lease_lost,
         }

@@ -17,7 +17,7 @@ use crate::{
     config,
     control::ChangeError,
     drill::{self, profiles},
-    telemetry::log,
+    telemetry::{log, screen::Screen},
 };
 
 /// Serve a document, run an incident, or both; `run` may be left out
@@ -95,9 +95,10 @@ struct Process {
         hide_possible_values = true
     )]
     log_format: log::Format,
-    /// What is logged: error, warn, info, debug, trace, or as in info,chaosproxy::net=debug
-    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, hide_env_values = true, default_value = log::DEFAULT_LEVEL)]
-    log: String,
+    /// What is logged: error, warn, info, debug, trace, or as in info,chaosproxy::net=debug; by default info, and warn
+    /// where an incident runs, which tells its own story
+    #[arg(long, value_name = "LEVEL", env = log::VARIABLE, hide_env_values = true)]
+    log: Option<String>,
 }
 
 /// Who drives an incident.
@@ -113,11 +114,20 @@ const PORT: u16 = 8080;
 
 impl Args {
     pub(super) fn perform(self, terminal: Terminal) -> Outcome {
-        let (form, level) = (self.process.log_format, self.process.log.clone());
+        let (form, level) = (self.process.log_format, self.level().to_owned());
         let plan = self.plan(terminal)?;
-        log::set_up(form, &level)
+        let screen = Screen::stderr();
+        log::set_up(form, &level, &screen)
             .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy run --help`"))?;
-        Ok(app::run(plan).map(Exit::of)?)
+        Ok(app::run(plan, screen).map(Exit::of)?)
+    }
+
+    fn level(&self) -> &str {
+        match (&self.process.log, &self.profile) {
+            (Some(level), _) => level,
+            (None, Some(_)) => log::LEVEL_OF_AN_INCIDENT,
+            (None, None) => log::DEFAULT_LEVEL,
+        }
     }
 
     /// What is to be run; every file that it needs has been read and proved.

@@ -183,7 +183,7 @@ fn drill_line(drill: &DrillStatus) -> String {
         Some(view) => format!(
             "{drill} of {profile}: phase {} at {}",
             view.phase,
-            view.at.offset()
+            view.at.offset().rounded()
         ),
     }
 }

@@ -21,6 +21,18 @@ impl Offset {
     }
 }
 
+impl Offset {
+    /// As people speak of it: `+9m48s`, later `+27m`, since nobody counts the seconds of an hour.
+    pub fn rounded(self) -> Self {
+        let grain = if self.0 < SECONDS_COUNT { 1 } else { 60 };
+        let grains = (self.0 + Duration::from_secs(grain) / 2).as_secs() / grain;
+        Self(Duration::from_secs(grains * grain))
+    }
+}
+
+/// How long seconds matter.
+const SECONDS_COUNT: Duration = Duration::from_secs(600);
+
 impl FromStr for Offset {
     type Err = BadUnit;
 
@@ -38,7 +50,10 @@ impl FromStr for Offset {
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        write!(f, "+{}m", millis / 60_000)?;
+        f.write_str("+")?;
+        if millis == 0 || millis >= 60_000 {
+            write!(f, "{}m", millis / 60_000)?;
+        }
         if !(millis / 1000).is_multiple_of(60) {
             write!(f, "{}s", millis / 1000 % 60)?;
         }
@@ -89,7 +104,19 @@ mod tests {
         check("+4m", "+4m");
         check("+2h16m", "+136m");
         check("+90s", "+1m30s");
-        check("+250ms", "+0m250ms");
+        check("+250ms", "+250ms");
+    }
+
+    #[test]
+    fn people_read_seconds_first_and_minutes_later() {
+        let check = |text: &str, shown: &str| {
+            assert_eq!(text.parse::<Offset>().unwrap().rounded().to_string(), shown);
+        };
+        check("+4m", "+4m");
+        check("+4m12ms", "+4m");
+        check("+9m48s370ms", "+9m48s");
+        check("+26m5s578ms", "+26m");
+        check("+90m31s", "+91m");
     }
 
     #[test]

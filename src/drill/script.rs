@@ -183,6 +183,11 @@ impl Script {
         self.settings.mode
     }
 
+    /// How many minutes of the story pass in a minute on the wall, while waiting is compressed.
+    pub const fn compression(&self) -> u32 {
+        self.compression.get()
+    }
+
     /// The seed of the dice.
     pub const fn seed(&self) -> u64 {
         self.settings.seed

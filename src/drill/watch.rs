@@ -7,7 +7,7 @@ use std::{fmt::Write as _, time::Duration};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    event::{Ending, Event},
+    event::{Ending, Event, Lifted},
     facts::Counts,
     offset::Offset,
     profile::{Audience, Outcome},
@@ -170,16 +170,26 @@ pub fn line(at: Offset, event: &Event) -> Option<String> {
         Event::Signalled(mark) => format!("signal {BOLD}{}{BOLD:#}", mark.name),
         Event::DrillEnded(ended) => format!("{BOLD}end{BOLD:#}  {}", ending(&ended.how)),
         Event::MarkPassed(mark) => format!("{DIM}the original: {}{DIM:#}", mark.name.replace('_', " ")),
-        Event::Lifted(lifted) => {
-            let style = if lifted.injected == 0 { GOOD } else { BAD };
-            format!(
-                "{style}{} of {} requests{style:#} carried an injected answer after all faults were lifted",
-                lifted.injected, lifted.requests
-            )
-        }
+        Event::Lifted(lifted) => clean(lifted),
         Event::Sampled(_) | Event::Judged(_) => return None,
     };
     Some(format!("{DIM}{:>6}{DIM:#}  {said}", minutes(at)))
+}
+
+/// Whether traffic confirms that the faults are gone.
+fn clean(lifted: &Lifted) -> String {
+    let Lifted {
+        requests, injected, ..
+    } = *lifted;
+    match (requests, injected) {
+        (0, _) => format!("{GOOD}no fault is left{GOOD:#} {DIM}(and nobody has asked anything since){DIM:#}"),
+        (_, 0) => format!(
+            "{GOOD}no fault is left{GOOD:#} {DIM}(of {requests} requests since, none was answered by a fault){DIM:#}"
+        ),
+        _ => {
+            format!("{BAD}not clean{BAD:#}: {injected} of {requests} requests since were answered by a fault")
+        }
+    }
 }
 
 /// The verdict as a few lines: every check, with what was wanted and what was measured.

@@ -3,7 +3,11 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request, response};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
+    header::{self, Entry},
+    request, response,
+};
 
 use super::{
     body::{Download, Guard, Idle, Source, Upload},
@@ -22,7 +26,7 @@ use super::{
 };
 use crate::{
     config::RequestId,
-    faults::{Cut, Flow, Plan},
+    faults::{Cut, Flow, Leg, Plan},
     net::{Alpn, Stream},
     route,
     snapshot::{Listener, Route},
@@ -392,12 +396,10 @@ impl Asked<'_> {
         let upgrade =
             headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
         headers::to_origin_form(head);
-        let host = head.headers.get(header::HOST).cloned();
         let about = headers::Client {
             address: self.client.peer.ip(),
             text: &self.client.text,
             tls: self.client.tls.is_some(),
-            host: host.as_ref(),
         };
         headers::forward(
             &mut head.headers,
@@ -408,16 +410,13 @@ impl Asked<'_> {
         if let Some(via) = &settings.via {
             headers::via(&mut head.headers, head.version, via);
         }
-        let ids = &mut head.headers;
-        let fresh = settings.request_id == RequestId::Replace
-            || (settings.request_id == RequestId::Keep && !ids.contains_key(&headers::X_REQUEST_ID));
-        if fresh {
-            ids.insert(
-                &headers::X_REQUEST_ID,
-                self.client.worker.draw(headers::request_id),
-            );
+        let fresh = || self.client.worker.draw(headers::request_id);
+        match (settings.request_id, head.headers.entry(&headers::X_REQUEST_ID)) {
+            (RequestId::Replace, Entry::Occupied(mut taken)) => drop(taken.insert(fresh())),
+            (RequestId::Keep | RequestId::Replace, Entry::Vacant(free)) => drop(free.insert(fresh())),
+            _ => {}
         }
-        self.record.follow(ids.get(&headers::X_REQUEST_ID));
+        self.record.follow(&head.headers);
         route.settings.request_headers.apply(&mut head.headers);
         if let Some(rewrite) = &route.settings.rewrite {
             if let Some(target) = head
@@ -458,18 +457,24 @@ impl Asked<'_> {
             Some(chain) => {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body.shaped(Shaping::new(chain), move |cut| client.cut(cut))
+                body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
+                    client.cut_exchange(cut)
+                })
             }
         })
     }
 
     /// Watches a body that has yet to come.
     pub fn guard(&mut self, body: Source) -> Upload {
-        if matches!(body, Source::Empty | Source::Whole(_)) {
+        if let Source::Empty | Source::Whole(_) = body {
+            self.record.whole = body.exact_len().unwrap_or(0);
             return Upload::unguarded(body);
         }
         let settings = &self.listener.settings;
         let progress = self.record.upload.get_or_insert_default().clone();
+        // Another attempt reads it from the beginning.
+        progress.bytes.set(0);
+        progress.cut.set(false);
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
         let idle = settings
             .timeouts
@@ -495,10 +500,10 @@ impl Asked<'_> {
         route.settings.answer_headers.apply(&mut head.headers);
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
-        for plan in [&mut upstream, &mut *plan]
-            .into_iter()
-            .filter(|plan| !plan.is_empty())
-        {
+        for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
+            if plan.is_empty() {
+                continue;
+            }
             let before = head.status;
             let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
@@ -510,7 +515,12 @@ impl Asked<'_> {
             if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body = body.shaped(Shaping::new(chain), move |cut| client.cut(cut));
+                body = body.shaped(Shaping::new(chain), leg, move |cut| {
+                    // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
+                    if leg == Leg::Client {
+                        client.cut_exchange(cut);
+                    }
+                });
             }
         }
         if !upstream.is_empty() {
@@ -573,6 +583,10 @@ impl Asked<'_> {
         };
         let (mut head, body) = response.into_parts();
         self.say(&mut head.headers, reason);
+        if self.is_half_read(reason) {
+            head.headers
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Made::Response {
             head,
             body: Source::Whole(body),
@@ -586,6 +600,15 @@ impl Asked<'_> {
         if self.listener.settings.headers.reason {
             headers.insert(&REASON, HeaderValue::from_static(reason.as_str()));
         }
+    }
+
+    /// Whether the rest of the request will not come, or is not wanted: its connection cannot go on.
+    fn is_half_read(&self, reason: Reason) -> bool {
+        self.interim.is_some()
+            && matches!(
+                reason,
+                Reason::ClientTimeout | Reason::ClientGone | Reason::BodyTooLarge | Reason::BadRequest
+            )
     }
 
     fn log(&self, failure: &Failure) {

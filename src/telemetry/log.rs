@@ -1,14 +1,24 @@
 //! The log: `tracing` to stderr, as text for people or JSON for machines.
 
-use std::io::{self, IsTerminal};
+use jiff::Timestamp;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter, fmt,
+    fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use super::screen::Screen;
 
 /// The variable that sets the level where no flag does, in the syntax of `tracing` (`info`, `warn,chaosproxy::net=debug`).
 pub const VARIABLE: &str = "CHAOSPROXY_LOG";
 
 /// The level where nobody has set one.
 pub const DEFAULT_LEVEL: &str = "info";
+
+/// The level where nobody has set one and an incident runs: it tells its own story.
+pub const LEVEL_OF_AN_INCIDENT: &str = "warn";
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,19 +46,25 @@ pub enum LogError {
     Twice,
 }
 
-/// Sets up the log of the process: once, and before anything is worth logging.
-pub fn set_up(format: Format, level: &str) -> Result<(), LogError> {
+/// Sets up the log of the process: once, and before anything is worth logging. On a screen, its lines stand above those
+/// that are kept up to date.
+pub fn set_up(format: Format, level: &str, screen: &Screen) -> Result<(), LogError> {
     let filter = parse_level(level)?;
+    // Where a line comes from helps those who look into the proxy, and nobody else.
+    let detailed = filter
+        .max_level_hint()
+        .is_none_or(|level| level > LevelFilter::INFO);
     let registry = tracing_subscriber::registry().with(filter);
+    let (colours, screen_is_live, screen) = (screen.has_colours(), screen.is_live(), screen.clone());
+    let layer = fmt::layer().with_writer(move || screen.clone());
     let done = match format {
         Format::Text => {
-            let layer = fmt::layer().with_writer(io::stderr).with_ansi(colours());
+            let layer = layer.with_ansi(colours).with_target(detailed).with_timer(Moment {
+                short: screen_is_live,
+            });
             registry.with(layer).try_init()
         }
-        Format::Json => {
-            let layer = fmt::layer().json().flatten_event(true).with_writer(io::stderr);
-            registry.with(layer).try_init()
-        }
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     done.map_err(|_| LogError::Twice)?;
     std::panic::set_hook(Box::new(log_panic));
@@ -63,17 +79,25 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     tracing::error!(thread = thread.name(), place, said, "panic: this is a bug");
 }
 
+/// The time of a line of text. Who looks at a terminal knows the day, and has little room.
+struct Moment {
+    short: bool,
+}
+
+impl FormatTime for Moment {
+    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+        match self.short {
+            true => write!(w, "{}", Timestamp::now().strftime("%H:%M:%SZ")),
+            false => write!(w, "{:.3}", Timestamp::now()),
+        }
+    }
+}
+
 fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(level).map_err(|error| LogError::Level {
         level: level.into(),
         why: error.to_string(),
     })
-}
-
-/// On a terminal, unless <https://no-color.org> is asked for: set and not empty.
-fn colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal() && !refused
 }
 
 #[cfg(test)]

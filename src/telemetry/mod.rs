@@ -1,5 +1,5 @@
-//! What the proxy tells about itself: numbers ([`Metrics`]), events ([`events`]), the log ([`log`]) and the access log
-//! ([`access`]).
+//! What the proxy tells about itself: numbers ([`Metrics`]), events ([`events`]), the log ([`log`]), the access log
+//! ([`access`]), and the screen that people read some of it on ([`screen`]).
 //!
 //! Traffic writes, people read; nothing here ever makes traffic wait. Labels come from names in the document, never from
 //! clients.
@@ -10,6 +10,7 @@ mod labels;
 pub mod log;
 mod metrics;
 mod scrape;
+pub mod screen;
 mod shard;
 
 pub use labels::{Attempt, Class, Origin};

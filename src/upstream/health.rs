@@ -148,6 +148,13 @@ impl HealthSettings {
         self.unhealthy_after.map_or(3, NonZeroU32::get)
     }
 
+    /// How long a backend that is well again may take to show it: the passes that it needs, after a check that was still
+    /// under way, at the slowest pace.
+    pub fn recovery(&self) -> Duration {
+        let jitter = self.jitter.map_or(0.1, Probability::get);
+        (self.every().mul_f64(1.0 + jitter) + self.timeout()) * (self.healthy_after() + 1)
+    }
+
     /// A span around `every`, as far from it as the jitter allows.
     fn pause(&self, stream: &mut Stream) -> Duration {
         let jitter = self.jitter.map_or(0.1, Probability::get);

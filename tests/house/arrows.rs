@@ -53,7 +53,7 @@ pub(crate) const ROOMS: &[Room] = &[
         ],
     ),
     // People. The drill sees the world through a trait of its own; the composition root gives it one.
-    ("drill", &["config", "faults", "units"]),
+    ("drill", &["config", "faults", "telemetry", "units"]),
     ("demo", &["units"]),
     (
         "admin",

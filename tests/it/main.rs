@@ -7,6 +7,7 @@
 mod kit;
 
 mod clusters;
+mod commands;
 mod failure;
 mod faults;
 mod http1;

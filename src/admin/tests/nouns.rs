@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::{telemetry::events::Event, upstream::Condition};
 
 fn slow() -> Value {
     json!({"do": {"latency": {"add": "300ms"}}, "where": {"cluster": "app"}, "odds": "20%", "for": "5m"})
@@ -283,6 +284,28 @@ async fn readiness_is_about_forwarding_alone() {
         .store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(proxy.get("/readyz").await.status, 503);
     assert_eq!(proxy.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_backend_that_is_down_says_why() {
+    let proxy = proxy();
+    tokio::spawn(proxy.desk.clone().follow(proxy.desk.control.events().subscribe()));
+    tokio::task::yield_now().await;
+    let snapshot = proxy.desk.control.snapshot();
+    let backend = &snapshot.clusters[0].cluster.backends()[0];
+    backend.set_condition(tokio::time::Instant::now(), Condition::Unhealthy);
+    proxy.desk.control.events().tell(Event::HealthChanged {
+        cluster: "app".to_owned(),
+        backend: "app-a".to_owned(),
+        healthy: false,
+        cause: "connection refused".to_owned(),
+    });
+    tokio::task::yield_now().await;
+    let shown = proxy.get("/api/v1/backends").await.json()[0].clone();
+    assert_eq!(
+        (&shown["health"], &shown["why"]),
+        (&json!("down"), &json!("connection refused"))
+    );
 }
 
 #[tokio::test]

@@ -200,8 +200,8 @@ async fn create(
     }
     let new = match new {
         Ok(Json(new)) if new.is_sound() => new,
-        Ok(_) => return Ok(problem(StatusCode::UNPROCESSABLE_ENTITY, UNSOUND)),
-        Err(rejection) => return Ok(problem(rejection.status(), &rejection.body_text())),
+        Ok(_) => return refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, UNSOUND).await,
+        Err(rejection) => return refuse(&app, rejection.status(), &rejection.body_text()).await,
     };
     let sql = "insert into orders (item, quantity) values ($1, $2) returning id, item, quantity, created";
     let parameters: [pool::Parameter<'_>; 2] = [(&new.item, Type::TEXT), (&new.quantity, Type::INT4)];
@@ -209,6 +209,13 @@ async fn create(
     let order = Order::read(rows.first().ok_or(Trouble::Garbled(None))?)?;
     let place = format!("/orders/{}", order.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(order)).into_response())
+}
+
+/// Refuses an order. Like most applications it has its transaction open by then, so that without a database nobody is
+/// told of mistakes of his own.
+async fn refuse(app: &App, status: StatusCode, why: &str) -> Result<Response, Trouble> {
+    app.database.query("select 1", &[]).await?;
+    Ok(problem(status, why))
 }
 
 /// Why an order that reads well is still refused.

@@ -4,12 +4,14 @@ mod tables;
 
 use std::fmt::{self, Write as _};
 
-use super::{Report, spark};
-use crate::drill::{
-    event::Form,
-    event::{Ending, Started},
-    verdict::{CheckKind, CheckResult, Verdict},
-    watch::{clock, ending, percent},
+use super::{Report, spark, story_span};
+use crate::{
+    drill::{
+        event::{Ending, Form, Started},
+        verdict::{CheckKind, CheckResult, Verdict},
+        watch::{clock, ending, percent},
+    },
+    units::Span,
 };
 
 /// The report as Markdown.
@@ -61,9 +63,9 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
             let beside = worst.ok.get(*class)?;
             let original = beside
                 .original
-                .map(|share| format!(" (original: {})", percent(Some(share))));
+                .map(|share| format!(" (the original: {})", percent(Some(share))));
             Some(format!(
-                "{class} {}{}",
+                "{} of `{class}`{}",
                 percent(beside.run),
                 original.unwrap_or_default()
             ))
@@ -71,9 +73,9 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
         let beside: Vec<_> = beside.collect();
         writeln!(
             out,
-            "At its worst, in phase **{}**, of each class succeeded: {}.\n",
+            "At its worst, in phase **{}**, {} succeeded.\n",
             worst.phase,
-            beside.join(", ")
+            beside.join(" and ")
         )?;
     }
     if let Some(started) = &report.started {
@@ -107,7 +109,7 @@ fn verdict_line(report: &Report) -> String {
     };
     let how = match &report.ended {
         Some(ended) if ended.how == Ending::Complete => String::new(),
-        Some(ended) => format!(" It ended in phase `{}`: {}.", ended.phase, ending(&ended.how)),
+        Some(ended) => format!(" In phase `{}` it was {}.", ended.phase, ending(&ended.how)),
         None => " The journal ends before the drill did: it crashed or was killed.".into(),
     };
     let void = if count(CheckKind::Team, Some(CheckResult::Void)) > 0 {
@@ -147,7 +149,7 @@ fn circumstances(report: &Report, started: &Started) -> String {
     };
     format!(
         "A {mode}{date}: {} of the story in {} on the wall. Run in its {form}.",
-        report.length.offset().to_string().trim_start_matches('+'),
+        story_span(Span(report.length.story)),
         clock(report.length.wall),
     )
 }
@@ -218,7 +220,7 @@ fn chart(report: &Report, out: &mut String) -> fmt::Result {
             writeln!(out, "{:width$}  {line}", "original")?;
         }
     }
-    let end = report.length.offset().to_string();
+    let end = report.length.offset().rounded().to_string();
     let room = spark::WIDTH as usize - 3;
     writeln!(out, "{:width$}  +0m{end:>room$}\n```\n", "")
 }

@@ -7,7 +7,7 @@ mod markdown;
 mod save;
 mod spark;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -255,10 +255,8 @@ fn mean(profile: &Profile, class: &str, from: Stamp, to: Stamp) -> Option<(f64, 
     ))
 }
 
-/// A length of story time as post-mortems count: `86m`, `4m30s`; nobody counts the seconds of an hour.
+/// A length of story time as post-mortems count: `86m`, `4m30s`.
 fn story_span(span: Span) -> String {
-    let grain = if span.0 < Duration::from_secs(600) { 1 } else { 60 };
-    let grains = (span.0 + Duration::from_secs(grain) / 2).as_secs() / grain;
-    let rounded = Offset(Duration::from_secs(grains * grain));
-    rounded.to_string().trim_start_matches('+').to_owned()
+    let rounded = Offset(span.0).rounded().to_string();
+    rounded.trim_start_matches('+').to_owned()
 }

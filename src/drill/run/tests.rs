@@ -5,12 +5,15 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::time::timeout;
 
 use super::*;
-use crate::drill::{
-    Mode, Terminal, Verdict, journal,
-    remote::{Remote, remote},
-    report::{Report, markdown, save},
-    simulated::{Nature, Simulated, orm_break},
-    verdict::CheckResult,
+use crate::{
+    drill::{
+        Mode, Terminal, Verdict, journal,
+        remote::{Remote, remote},
+        report::{Report, markdown, save},
+        simulated::{Nature, Simulated, orm_break},
+        verdict::CheckResult,
+    },
+    telemetry::screen::testing::Paper,
 };
 
 /// Remembers nothing.
@@ -224,8 +227,8 @@ async fn a_terminal_that_is_none_gets_lines() {
     let journal = Journal::create(&folder.path().join("j"), "plain").await.unwrap();
     let world = Simulated::new(Nature::Honest);
     let (_remote, inbox) = remote();
-    let mut out = Vec::new();
-    let mut terminal = Terminal::plain(&mut out);
+    let paper = Paper::default();
+    let mut terminal = Terminal::new(paper.screen(false));
     run(
         orm_break(Mode::Replay, true),
         &world,
@@ -234,7 +237,7 @@ async fn a_terminal_that_is_none_gets_lines() {
         inbox,
     )
     .await;
-    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    insta::assert_snapshot!(paper.text());
 }
 
 #[tokio::test(start_paused = true)]

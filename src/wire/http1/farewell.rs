@@ -32,7 +32,8 @@ where
     End::Expired(Phase::Head)
 }
 
-/// Throws away what is left of a request that nobody wants to read; says whether the connection can go on.
+/// Throws away what is left of a request that nobody wants to read; says whether the connection can go on. A client that
+/// does not send the rest has as long for it as one that does not close.
 pub(super) async fn discard<IO>(seat: &Seat<IO>) -> bool
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -47,7 +48,10 @@ where
                 Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, |piece| piece.len() as u64),
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
                 Poll::Ready(None) => break,
-                Poll::Pending => return wait(seat, cx, false),
+                Poll::Pending => {
+                    seat.handle.enter(Phase::Closing);
+                    return wait(seat, cx, false);
+                }
             };
             match allowed.checked_sub(size) {
                 Some(left) => allowed = left,

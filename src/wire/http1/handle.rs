@@ -12,8 +12,8 @@ pub enum Phase {
     Head,
     /// A request is being answered.
     Exchange,
-    /// The last answer is out; what the client still sends is thrown away until it closes, so that the answer is not lost to a
-    /// reset (RFC 9112 section 9.6).
+    /// The answer is out; what the client still sends is thrown away until its request is over or, after the last answer, until
+    /// it closes, so that the answer is not lost to a reset (RFC 9112 section 9.6).
     Closing,
 }
 

@@ -47,7 +47,9 @@ pub(super) fn phases(report: &Report, out: &mut String) -> fmt::Result {
         write!(
             out,
             "| **{}** | {} to {} | {original} |",
-            phase.phase, phase.from, phase.to
+            phase.phase,
+            phase.from.rounded(),
+            phase.to.rounded()
         )?;
         for class in &classes {
             let beside = phase.ok.get(*class).copied().unwrap_or_default();
@@ -68,7 +70,7 @@ pub(super) fn story(report: &Report, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "| {} | {} | {} |",
-            line.at.offset(),
+            line.at.offset().rounded(),
             clock(wall),
             cell(&told(&line.event))
         )?;
@@ -148,7 +150,7 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
             writeln!(
                 out,
                 "| `{name}` | {what} | {} | {} | {known} | {result} | {original} |",
-                at.offset(),
+                at.offset().rounded(),
                 cell(&ended.by)
             )?;
         }

@@ -1,0 +1,37 @@
+//! What every test needs: the proxy's real binary, real nginx servers, small origins, clients that count, and patience.
+
+pub mod certificate;
+pub mod http;
+pub mod load;
+pub mod nginx;
+pub mod origin;
+pub mod proxy;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::{Duration, Instant},
+};
+
+/// Nothing that is waited for takes longer than this, on a machine that has other work too.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether something has come true.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Waits until something is there.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// An address of this machine that nobody listens on.
+pub fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}

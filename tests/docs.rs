@@ -3,6 +3,8 @@
 //!
 //! Where a generated part has fallen behind, `UPDATE_DOCS=1 cargo test --test docs` writes it anew.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 use std::{
     collections::BTreeSet,
     fmt::Write as _,

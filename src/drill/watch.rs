@@ -1,6 +1,6 @@
 //! What a drill looks like while it runs: the [`View`] of one moment as a few lines for a terminal, an event as one.
 //!
-//! Pure: [`lines`] and [`line`] make text with colours; [`super::terminal`] writes it and knows when to leave colours out.
+//! Pure: [`lines`] and [`line()`] make text with colours; [`super::terminal`] writes it and knows when to leave colours out.
 
 use std::{fmt::Write as _, time::Duration};
 

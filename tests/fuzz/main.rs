@@ -2,6 +2,8 @@
 //! that breaks one is seen without a fuzzer. `cargo +nightly fuzz run NAME --fuzz-dir tests/fuzz -s none`
 //! looks further: there is no unsafe code for a sanitizer to watch.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says so")]
+
 mod entry;
 
 use std::{fs, path::Path};

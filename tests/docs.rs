@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chaosproxy::{config, drill, faults};
+use chaosproxy::{config, drill, faults, telemetry};
 use serde_json::Value;
 
 #[test]
@@ -46,6 +46,20 @@ fn the_page_of_faults_is_the_catalogue() {
         text.push_str("```\n\n");
     }
     hold("docs/faults.md", "catalogue", text.trim_end());
+}
+
+#[test]
+fn no_metric_is_missing_in_the_list() {
+    let list = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let page = telemetry::Metrics::new(1).encode(Vec::new());
+    let names = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let missing: Vec<_> = names.filter(|name| !list.contains(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not tell of {missing:?}"
+    );
 }
 
 #[test]

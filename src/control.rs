@@ -7,7 +7,7 @@ pub mod history;
 pub mod lease;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -231,6 +231,10 @@ impl Control {
                 .compile(&source, Instant::now())
                 .map_err(ChangeError::Obstacles)?,
         );
+        self.compiler
+            .metrics()
+            .generation
+            .store(snapshot.generation, Ordering::Relaxed);
         self.publish.send_replace(snapshot.clone());
         let (added, gone) = snapshot.faults_changed(&previous);
         for fault in gone {
@@ -262,14 +266,8 @@ impl Control {
             .map_err(ChangeError::Problems)
             .and_then(|loaded| self.put_in_force(loaded.document, text, file, author.clone()));
         match &result {
-            Ok(revision) => self.events.tell(Event::ReloadApplied {
-                generation: *revision,
-                by: author.to_string(),
-            }),
-            Err(error) => self.events.tell(Event::ReloadRefused {
-                by: author.to_string(),
-                cause: error.to_string(),
-            }),
+            Ok(revision) => self.tell_applied(*revision, &author),
+            Err(error) => self.tell_refused(error, &author),
         }
         result
     }
@@ -304,9 +302,22 @@ impl Control {
 
     /// Tells that a document could not even be read; the one in force runs on.
     pub fn refuse(&self, problems: &Problems, author: &Author) {
+        self.tell_refused(problems, author);
+    }
+
+    fn tell_applied(&self, revision: u64, author: &Author) {
+        self.compiler.metrics().reloads_applied.add_shared(1);
+        self.events.tell(Event::ReloadApplied {
+            generation: revision,
+            by: author.to_string(),
+        });
+    }
+
+    fn tell_refused(&self, cause: &dyn std::fmt::Display, author: &Author) {
+        self.compiler.metrics().reloads_refused.add_shared(1);
         self.events.tell(Event::ReloadRefused {
             by: author.to_string(),
-            cause: problems.to_string(),
+            cause: cause.to_string(),
         });
     }
 
@@ -320,10 +331,7 @@ impl Control {
         if let (Some(fault), None) = (broken_by, to) {
             self.remove_fault(&fault);
             let revision = self.lock().history.last().map_or(0, |revision| revision.number);
-            self.events.tell(Event::ReloadApplied {
-                generation: revision,
-                by: author.to_string(),
-            });
+            self.tell_applied(revision, &author);
             return Ok(revision);
         }
         let revision = {
@@ -456,7 +464,7 @@ impl Control {
         own: Option<LeaseId>,
         faults: &[(String, Entry)],
     ) -> Result<(), ChangeError> {
-        if truth.panic.is_some() {
+        if truth.panic.is_some() && !faults.is_empty() {
             return Err(ChangeError::Panicked);
         }
         let others: usize = truth

@@ -246,6 +246,11 @@ impl Compiler {
         }
     }
 
+    /// Where everything is counted.
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Compiles, or says what stands in the way. Nothing is published and nothing of the previous snapshot is touched
     /// either way; ports that were bound for a snapshot that is not published are free again.
     ///

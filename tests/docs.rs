@@ -63,6 +63,28 @@ fn no_metric_is_missing_in_the_list() {
 }
 
 #[test]
+fn every_dependency_has_its_sentence() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, page) = page.split_once("## Dependencies").expect("there is a list");
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, manifest) = manifest.split_once("[dependencies]").expect("there are some");
+    let manifest = manifest.split("\n[").next().unwrap();
+    let crates: BTreeSet<_> = manifest
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| crate"));
+    let told: BTreeSet<_> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|names| names.split(", ").map(str::trim))
+        .collect();
+    assert_eq!(told, crates, "the list in ARCHITECTURE.md, and Cargo.toml");
+}
+
+#[test]
 fn every_example_of_a_document_and_of_a_profile_reads() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();

@@ -229,20 +229,19 @@ fn backend(desk: &Desk, cluster: &str, backend: &Backend, now: Instant) -> Backe
     }
 }
 
+/// A failing check first: the end of an ejection does not bring such a backend back.
 fn health(desk: &Desk, cluster: &str, backend: &Backend, now: Instant) -> (Health, String) {
-    if let Some(left) = backend.ejected_for(now) {
-        return (
-            Health::Ejected,
-            format!(
-                "too many errors in traffic; back in {}",
-                Span::secs(left.as_secs() + 1)
-            ),
-        );
-    }
-    match backend.condition() {
-        Condition::Healthy => (Health::Up, String::new()),
-        Condition::Unchecked => (Health::Up, "no health check".to_owned()),
-        Condition::Joining => (Health::Unknown, "waits for its first check".to_owned()),
-        Condition::Unhealthy => (Health::Down, desk.cause(cluster, backend.name())),
+    match (backend.condition(), backend.ejected_for(now)) {
+        (Condition::Unhealthy, _) => (Health::Down, desk.cause(cluster, backend.name())),
+        (_, Some(left)) => {
+            let back = Span::secs(left.as_secs() + 1);
+            (
+                Health::Ejected,
+                format!("too many errors in traffic; back in {back}"),
+            )
+        }
+        (Condition::Healthy, None) => (Health::Up, String::new()),
+        (Condition::Unchecked, None) => (Health::Up, "no health check".to_owned()),
+        (Condition::Joining, None) => (Health::Unknown, "waits for its first check".to_owned()),
     }
 }

@@ -186,6 +186,14 @@ impl Plan {
         (Dial::Backend, None)
     }
 
+    /// Whether a connection that is dialled for it goes elsewhere, or through another handshake, than the backend's own.
+    pub fn leads_astray(&self) -> bool {
+        self.hits.iter().any(|hit| {
+            let acts = hit.fault.acts();
+            !hit.fault.is_lifted() && (acts.dial() != Dial::Backend || acts.handshake() != Handshake::Sound)
+        })
+    }
+
     /// What the TLS handshake shows, and the fault that says so.
     pub fn handshake(&mut self) -> (Handshake, Option<Arc<Fault>>) {
         for hit in self.hits.iter_mut().filter(|hit| !hit.fault.is_lifted()) {

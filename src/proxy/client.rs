@@ -145,6 +145,14 @@ impl Client {
         }
     }
 
+    /// Ends what carries one exchange in the way a fault wants it: the connection, or with HTTP/2 the stream alone, which its
+    /// body's error does.
+    pub fn cut_exchange(&self, cut: Cut) {
+        if self.kind.get() != Kind::Http2 {
+            self.cut(cut);
+        }
+    }
+
     /// The address that it connected to.
     pub fn local(&self) -> Option<SocketAddr> {
         self.local

@@ -3,7 +3,11 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request, response};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
+    header::{self, Entry},
+    request, response,
+};
 
 use super::{
     body::{Download, Guard, Idle, Source, Upload},
@@ -22,7 +26,7 @@ use super::{
 };
 use crate::{
     config::RequestId,
-    faults::{Cut, Flow, Plan},
+    faults::{Cut, Flow, Leg, Plan},
     net::{Alpn, Stream},
     route,
     snapshot::{Listener, Route},
@@ -392,12 +396,10 @@ impl Asked<'_> {
         let upgrade =
             headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
         headers::to_origin_form(head);
-        let host = head.headers.get(header::HOST).cloned();
         let about = headers::Client {
             address: self.client.peer.ip(),
             text: &self.client.text,
             tls: self.client.tls.is_some(),
-            host: host.as_ref(),
         };
         headers::forward(
             &mut head.headers,
@@ -408,16 +410,13 @@ impl Asked<'_> {
         if let Some(via) = &settings.via {
             headers::via(&mut head.headers, head.version, via);
         }
-        let ids = &mut head.headers;
-        let fresh = settings.request_id == RequestId::Replace
-            || (settings.request_id == RequestId::Keep && !ids.contains_key(&headers::X_REQUEST_ID));
-        if fresh {
-            ids.insert(
-                &headers::X_REQUEST_ID,
-                self.client.worker.draw(headers::request_id),
-            );
+        let fresh = || self.client.worker.draw(headers::request_id);
+        match (settings.request_id, head.headers.entry(&headers::X_REQUEST_ID)) {
+            (RequestId::Replace, Entry::Occupied(mut taken)) => drop(taken.insert(fresh())),
+            (RequestId::Keep | RequestId::Replace, Entry::Vacant(free)) => drop(free.insert(fresh())),
+            _ => {}
         }
-        self.record.follow(ids.get(&headers::X_REQUEST_ID));
+        self.record.follow(&head.headers);
         route.settings.request_headers.apply(&mut head.headers);
         if let Some(rewrite) = &route.settings.rewrite {
             if let Some(target) = head
@@ -458,7 +457,9 @@ impl Asked<'_> {
             Some(chain) => {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body.shaped(Shaping::new(chain), move |cut| client.cut(cut))
+                body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
+                    client.cut_exchange(cut)
+                })
             }
         })
     }
@@ -473,6 +474,7 @@ impl Asked<'_> {
         let progress = self.record.upload.get_or_insert_default().clone();
         // Another attempt reads it from the beginning.
         progress.bytes.set(0);
+        progress.cut.set(false);
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
         let idle = settings
             .timeouts
@@ -498,10 +500,10 @@ impl Asked<'_> {
         route.settings.answer_headers.apply(&mut head.headers);
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
-        for plan in [&mut upstream, &mut *plan]
-            .into_iter()
-            .filter(|plan| !plan.is_empty())
-        {
+        for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
+            if plan.is_empty() {
+                continue;
+            }
             let before = head.status;
             let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
             if head.status != before {
@@ -513,7 +515,12 @@ impl Asked<'_> {
             if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body = body.shaped(Shaping::new(chain), move |cut| client.cut(cut));
+                body = body.shaped(Shaping::new(chain), leg, move |cut| {
+                    // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
+                    if leg == Leg::Client {
+                        client.cut_exchange(cut);
+                    }
+                });
             }
         }
         if !upstream.is_empty() {

@@ -19,5 +19,6 @@ pub mod relay;
 mod rt;
 pub mod send;
 pub mod tcp;
+mod together;
 pub mod tunnel;
 pub mod worker;

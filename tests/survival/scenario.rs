@@ -10,7 +10,7 @@ use crate::kit::{
     eventually, free, http,
     load::{Failure, Load},
     nginx::Nginx,
-    proxy::Proxy,
+    proxy::{Proxy, two_workers},
 };
 
 /// The kinds whose faults can ask for a header: each with what it does, and what a client that sends the header then sees.
@@ -135,7 +135,7 @@ async fn a_bad_day_costs_no_request() {
         certificate: "old",
         timeout: 15,
     };
-    let proxy = Proxy::start_in(folder, &setting.document(), |_| {}).await;
+    let proxy = Proxy::start_in(folder, &setting.document(), two_workers).await;
     let load = Load::start(setting.public, 64);
 
     servers_come_and_go(&proxy, &load, &mut servers).await;

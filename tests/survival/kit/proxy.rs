@@ -30,7 +30,7 @@ pub struct Proxy {
 impl Proxy {
     /// Starts two workers with a document, and waits until they serve.
     pub async fn start(document: &str) -> Self {
-        Self::start_in(TempDir::new().unwrap(), document, |_| {}).await
+        Self::start_in(TempDir::new().unwrap(), document, two_workers).await
     }
 
     /// As [`Self::start`], in a folder that has files in it already, with more arguments.
@@ -180,12 +180,17 @@ impl Drop for Proxy {
     }
 }
 
+/// What most tests run with.
+pub fn two_workers(command: &mut Command) {
+    command.args(["--workers", "2"]);
+}
+
 /// The command line of a proxy whose document lies in a folder.
 pub fn run(folder: &TempDir, admin: SocketAddr) -> Command {
     let mut command = Command::new(BINARY);
     let log = std::fs::File::create(folder.path().join("log")).unwrap();
     command
-        .args(["run", "--workers", "2", "--config"])
+        .args(["run", "--config"])
         .arg(folder.path().join("chaosproxy.yaml"))
         .arg("--state")
         .arg(folder.path().join("state"))

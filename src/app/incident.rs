@@ -46,7 +46,7 @@ impl Setting<'_> {
         let visits = app.demo.as_ref().map(crate::demo::Demo::visit);
         self.say(&invitation(app, &script, &folder));
         let profile = script.profile();
-        let world = world::Proxy::new(&app.control, &app.metrics, &app.workers.held, &name, profile);
+        let world = world::Proxy::new(&app.control, &app.metrics, &name, profile);
         let (remote, inbox) = drill::remote();
         self.stage.send_replace(Some(admin::Drill {
             name,

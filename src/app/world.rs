@@ -16,7 +16,6 @@ use crate::{
         facts::{Counts, Observed, Traffic},
         profile::{ALL, Profile, Sight},
     },
-    proxy::exchange::Held,
     snapshot::Steering,
     telemetry::{
         METHODS, Metrics,
@@ -30,7 +29,6 @@ use crate::{
 pub(super) struct Proxy {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
-    held: Arc<Held>,
     name: String,
     /// The places in [`METHODS`] of each class.
     classes: Vec<(String, Vec<usize>)>,
@@ -80,13 +78,7 @@ pub(super) fn bindings(document: &Document) -> Bindings {
 
 impl Proxy {
     /// The proxy, for one drill of a profile.
-    pub(super) fn new(
-        control: &Arc<Control>,
-        metrics: &Arc<Metrics>,
-        held: &Arc<Held>,
-        name: &str,
-        profile: &Profile,
-    ) -> Self {
+    pub(super) fn new(control: &Arc<Control>, metrics: &Arc<Metrics>, name: &str, profile: &Profile) -> Self {
         let mut classes: Vec<(String, Vec<usize>)> = profile
             .traffic
             .iter()
@@ -108,7 +100,6 @@ impl Proxy {
         Self {
             control: control.clone(),
             metrics: metrics.clone(),
-            held: held.clone(),
             name: name.to_owned(),
             classes,
             roles: roles.collect(),
@@ -303,7 +294,7 @@ impl World for Proxy {
             hits: state.hits.clone(),
             sights,
             failing: self.failing(&mut state.excused),
-            held: self.held.count() as u64,
+            held: self.metrics.held.now(),
             lease_lost,
         }
     }

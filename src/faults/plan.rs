@@ -211,6 +211,11 @@ impl Plan {
         self.hits[i].guard = Some(guard);
     }
 
+    /// Gives back at once what was kept: the exchange is over for these faults, and only the record still asks which they were.
+    pub fn give_back(&mut self) {
+        self.hits.iter_mut().for_each(|hit| hit.guard = None);
+    }
+
     /// The faults that really did something to the exchange.
     pub fn touched(&self) -> impl Iterator<Item = &Arc<Fault>> {
         self.hits.iter().filter(|hit| hit.touched).map(|hit| &hit.fault)

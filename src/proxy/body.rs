@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     faults::{Cut, Leg, Piece},
-    wire::http1::{self, Flaw},
+    wire::http1,
 };
 
 /// Why a body ended before its end.
@@ -53,8 +53,7 @@ impl BodyError {
             _ => None,
         };
         Some(match flaw {
-            Some(http1::Error::Garbage(Flaw::BodyTooLarge)) => Reason::BodyTooLarge,
-            Some(http1::Error::Garbage(_)) => Reason::BadRequest,
+            Some(http1::Error::Garbage(flaw)) => Reason::of_flaw(*flaw),
             _ => Reason::ClientGone,
         })
     }

@@ -19,6 +19,7 @@ use super::{
     headers,
     hop::Answered,
     record::Record,
+    refusal,
     rt::Local,
     send,
     tunnel::{self, Tunnel},
@@ -30,12 +31,12 @@ use crate::{
     net::{Alpn, Stream},
     route,
     snapshot::{Listener, Route},
-    telemetry::{Class, Origin},
-    wire::http1::{self, End, Interim, Reply, Serving},
+    telemetry::Origin,
+    wire::http1::{self, End, Flaw, Interim, Phase, Reply, Serving},
 };
 
 /// Why the proxy itself answered; switched off by a listener's `headers.reason`.
-static REASON: http::HeaderName = http::HeaderName::from_static("x-chaosproxy-reason");
+pub(super) static REASON: http::HeaderName = http::HeaderName::from_static("x-chaosproxy-reason");
 
 /// What becomes of a request.
 pub type Outcome = Reply<Download<Box<Record>>, After>;
@@ -84,6 +85,11 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
             body: limits.body.0.map_or(u64::MAX, |size| size.0),
             ..http1::Limits::default()
         },
+        refuse: if listener.settings.headers.reason {
+            refusal::answer
+        } else {
+            Serving::plain
+        },
         ..Serving::default()
     };
     drop(listener);
@@ -98,14 +104,9 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
             tunnel::run(&client, *tunnel, served.io, early).await;
         }
         End::Abort(After::Cut(Cut::Reset | Cut::Refuse)) => served.io.reset(),
-        End::Refused(flaw) => {
-            tracing::debug!(peer = %client.peer, %flaw, "request refused");
-            let (_, listener) = client.seen();
-            listener
-                .no_route
-                .lane(client.worker.index, None)
-                .answered(Class::of(flaw.status().as_u16()), Origin::Proxy);
-        }
+        End::Cut if matches!(client.wanted_cut(), Some(Cut::Reset | Cut::Refuse)) => served.io.reset(),
+        End::Refused(flaw) => refusal::record(&client, flaw),
+        End::Expired(Phase::Head) => refusal::record(&client, Flaw::Late),
         _ => {}
     }
 }
@@ -322,7 +323,7 @@ impl Asked<'_> {
         if !plan.is_empty() {
             let course = Box::pin(exchange::open(
                 &mut plan,
-                &self.client.worker.shared.held,
+                self.client.worker.held(),
                 Some(&mut head),
             ))
             .await;
@@ -500,17 +501,19 @@ impl Asked<'_> {
         route.settings.answer_headers.apply(&mut head.headers);
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
+        let mut over = None;
         for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
             if plan.is_empty() {
                 continue;
             }
             let before = head.status;
-            let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
+            let course = Box::pin(exchange::reply(plan, self.client.worker.held(), &mut head)).await;
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }
             if !matches!(course, Course::On) {
-                return Err(ending(course));
+                over = Some(course);
+                break;
             }
             if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
@@ -518,13 +521,16 @@ impl Asked<'_> {
                 body = body.shaped(Shaping::new(chain), leg, move |cut| {
                     // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
                     if leg == Leg::Client {
-                        client.cut_exchange(cut);
+                        client.cut_after_answer(cut);
                     }
                 });
             }
         }
         if !upstream.is_empty() {
             self.record.kept.upstream = Some(upstream);
+        }
+        if let Some(course) = over {
+            return Err(ending(course));
         }
         Ok(Made::Response {
             head,

@@ -15,6 +15,7 @@ pub mod http;
 pub mod listener;
 pub mod prober;
 pub mod record;
+mod refusal;
 pub mod relay;
 mod rt;
 pub mod send;

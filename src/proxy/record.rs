@@ -85,7 +85,7 @@ pub struct Kept {
     pub active: Option<Active>,
     /// Its place on an HTTP/2 connection.
     pub stretch: Option<Stretch>,
-    /// Its faults, once it is a tunnel.
+    /// Faults that it has behind it: those of attempts that failed, and those of the tunnel that it was.
     pub parted: Vec<Plan>,
 }
 
@@ -183,7 +183,7 @@ impl Record {
     /// The tunnel that it became has ended.
     pub fn tunnelled(&mut self, parted: Parted) {
         self.complete = true;
-        self.kept.parted = parted.plans;
+        self.kept.parted.extend(parted.plans);
     }
 }
 

@@ -192,6 +192,11 @@ impl Sending<'_, '_> {
 
     async fn exchange(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
         let client = self.asked.client.clone();
+        // What stood before another backend has nothing to do with this one.
+        if let Some(mut plan) = self.asked.record.kept.upstream.take() {
+            plan.give_back();
+            self.asked.record.kept.parted.push(plan);
+        }
         let faults = &self.route.upstream[index];
         if self.target.settings.host == Some(HostPolicy::Rewrite) {
             headers::set_host(head, &self.target.addresses[index].to_string());
@@ -207,12 +212,7 @@ impl Sending<'_, '_> {
         let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
-        let course = Box::pin(exchange::open(
-            &mut plan,
-            &client.worker.shared.held,
-            Some(&mut head),
-        ))
-        .await;
+        let course = Box::pin(exchange::open(&mut plan, client.worker.held(), Some(&mut head))).await;
         let result = match course {
             exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
             exchange::Course::Answer(answer, fault) => {

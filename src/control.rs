@@ -289,6 +289,12 @@ impl Control {
         author: Author,
     ) -> Result<u64, ChangeError> {
         let mut truth = self.lock();
+        if let Some(name) = document.faults.names().find(|name| truth.leases.has_fault(name)) {
+            return Err(ChangeError::Refused(format!(
+                "faults.{name}: somebody has set a fault of this name by hand; remove that one first, or call this one \
+                 something else"
+            )));
+        }
         // Whoever puts a document in force mends a broken one: the fault that broke it is over, or it would do so again.
         let leases = truth.leases.clone();
         truth

@@ -46,7 +46,7 @@ impl Setting<'_> {
         let visits = app.demo.as_ref().map(crate::demo::Demo::visit);
         self.say(&invitation(app, &script, &folder));
         let profile = script.profile();
-        let world = world::Proxy::new(&app.control, &app.metrics, &app.workers.held, &name, profile);
+        let world = world::Proxy::new(&app.control, &app.metrics, &name, profile);
         let (remote, inbox) = drill::remote();
         self.stage.send_replace(Some(admin::Drill {
             name,
@@ -200,10 +200,11 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
         .unwrap_or(0);
     let place = |(name, place): &(String, String)| format!("  {DIM}{name:column$}{DIM:#}  {place}");
     lines.extend(places.iter().map(place));
-    lines.push(format!(
-        "{} minutes of the story pass in a minute. Ctrl-C ends it and leaves no fault.",
-        script.compression()
-    ));
+    let pace = match script.compression() {
+        1 => String::new(),
+        n => format!("{n} minutes of the story pass in a minute. "),
+    };
+    lines.push(format!("{pace}Ctrl-C ends it and leaves no fault."));
     lines.push(String::new());
     lines
 }

@@ -10,10 +10,7 @@ use crate::{
     config::{AccessLog as Wanted, Document},
     control::Control,
     net::Impostor,
-    proxy::{
-        exchange::Held,
-        worker::{self, Shared},
-    },
+    proxy::worker::{self, Shared},
     telemetry::{
         Metrics,
         access::{AccessLog, Format, Target},
@@ -25,8 +22,6 @@ use crate::{
 pub(super) struct Workers {
     threads: Vec<(JoinHandle<()>, oneshot::Receiver<usize>)>,
     drain: CancellationToken,
-    /// Exchanges that faults hold.
-    pub(super) held: Arc<Held>,
     access: Option<Arc<AccessLog>>,
 }
 
@@ -41,13 +36,11 @@ impl Workers {
         vital: &Vital,
     ) -> io::Result<Self> {
         let drain = CancellationToken::new();
-        let held = Arc::new(Held::new(metrics.clone()));
         let access = open_log(document, metrics)?;
         let impostor =
             Impostor::new().inspect_err(|error| tracing::warn!(%error, "no bad certificates for `tls`"));
         let shared = Shared {
             truth: control.subscribe(),
-            held: held.clone(),
             events: events.clone(),
             metrics: metrics.clone(),
             impostor: impostor.ok(),
@@ -80,7 +73,6 @@ impl Workers {
         Ok(Self {
             threads,
             drain,
-            held,
             access,
         })
     }

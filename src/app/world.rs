@@ -14,12 +14,11 @@ use crate::{
     drill::{
         Binding, Bindings, Named, Refusal, Steer, World,
         facts::{Counts, Observed, Traffic},
-        profile::{Profile, Sight},
+        profile::{ALL, Profile, Sight},
     },
-    proxy::exchange::Held,
     snapshot::Steering,
     telemetry::{
-        Metrics,
+        METHODS, Metrics,
         events::{Event, Record},
         method_place,
     },
@@ -30,7 +29,6 @@ use crate::{
 pub(super) struct Proxy {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
-    held: Arc<Held>,
     name: String,
     /// The places in [`METHODS`] of each class.
     classes: Vec<(String, Vec<usize>)>,
@@ -80,21 +78,18 @@ pub(super) fn bindings(document: &Document) -> Bindings {
 
 impl Proxy {
     /// The proxy, for one drill of a profile.
-    pub(super) fn new(
-        control: &Arc<Control>,
-        metrics: &Arc<Metrics>,
-        held: &Arc<Held>,
-        name: &str,
-        profile: &Profile,
-    ) -> Self {
-        let classes = profile.traffic.iter().map(|(class, methods)| {
-            let places: Vec<usize> = methods
-                .methods
-                .iter()
-                .map(|method| method_place(method))
-                .collect();
-            (class.to_owned(), places)
-        });
+    pub(super) fn new(control: &Arc<Control>, metrics: &Arc<Metrics>, name: &str, profile: &Profile) -> Self {
+        let mut classes: Vec<(String, Vec<usize>)> = profile
+            .traffic
+            .iter()
+            .map(|(class, methods)| {
+                let places = methods.methods.iter().map(|method| method_place(method));
+                (class.to_owned(), places.collect())
+            })
+            .collect();
+        if classes.is_empty() {
+            classes.push((ALL.to_owned(), (0..METHODS.len()).collect()));
+        }
         let document = control.document();
         let roles = document.roles.iter().map(|(role, bound)| {
             let places = bound
@@ -105,9 +100,8 @@ impl Proxy {
         Self {
             control: control.clone(),
             metrics: metrics.clone(),
-            held: held.clone(),
             name: name.to_owned(),
-            classes: classes.collect(),
+            classes,
             roles: roles.collect(),
             state: Mutex::new(State {
                 lease: None,
@@ -300,7 +294,7 @@ impl World for Proxy {
             hits: state.hits.clone(),
             sights,
             failing: self.failing(&mut state.excused),
-            held: self.held.count() as u64,
+            held: self.metrics.held.now(),
             lease_lost,
         }
     }

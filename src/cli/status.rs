@@ -180,13 +180,11 @@ fn drill_line(drill: &DrillStatus) -> String {
     match view {
         None => format!("{drill} of {profile}: about to begin"),
         Some(view) if view.ended.is_some() => format!("{drill} of {profile}: over"),
-        Some(view) => {
-            format!(
-                "{drill} of {profile}: phase {} at {}",
-                view.phase,
-                view.at.offset().rounded()
-            )
-        }
+        Some(view) => format!(
+            "{drill} of {profile}: phase {} at {}",
+            view.phase,
+            view.at.offset().rounded()
+        ),
     }
 }
 

@@ -50,7 +50,10 @@ impl FromStr for Offset {
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        write!(f, "+{}m", millis / 60_000)?;
+        f.write_str("+")?;
+        if millis == 0 || millis >= 60_000 {
+            write!(f, "{}m", millis / 60_000)?;
+        }
         if !(millis / 1000).is_multiple_of(60) {
             write!(f, "{}s", millis / 1000 % 60)?;
         }
@@ -101,7 +104,7 @@ mod tests {
         check("+4m", "+4m");
         check("+2h16m", "+136m");
         check("+90s", "+1m30s");
-        check("+250ms", "+0m250ms");
+        check("+250ms", "+250ms");
     }
 
     #[test]

@@ -186,6 +186,14 @@ impl Plan {
         (Dial::Backend, None)
     }
 
+    /// Whether a connection that is dialled for it goes elsewhere, or through another handshake, than the backend's own.
+    pub fn leads_astray(&self) -> bool {
+        self.hits.iter().any(|hit| {
+            let acts = hit.fault.acts();
+            !hit.fault.is_lifted() && (acts.dial() != Dial::Backend || acts.handshake() != Handshake::Sound)
+        })
+    }
+
     /// What the TLS handshake shows, and the fault that says so.
     pub fn handshake(&mut self) -> (Handshake, Option<Arc<Fault>>) {
         for hit in self.hits.iter_mut().filter(|hit| !hit.fault.is_lifted()) {
@@ -201,6 +209,11 @@ impl Plan {
     /// Keeps what must be given back until the exchange is over and the plan is dropped.
     pub fn keep(&mut self, i: usize, guard: Guard) {
         self.hits[i].guard = Some(guard);
+    }
+
+    /// Gives back at once what was kept: the exchange is over for these faults, and only the record still asks which they were.
+    pub fn give_back(&mut self) {
+        self.hits.iter_mut().for_each(|hit| hit.guard = None);
     }
 
     /// The faults that really did something to the exchange.

@@ -19,8 +19,8 @@ use super::{
     flow::Shaping,
 };
 use crate::{
-    faults::{Cut, Piece},
-    wire::http1::{self, Flaw},
+    faults::{Cut, Leg, Piece},
+    wire::http1,
 };
 
 /// Why a body ended before its end.
@@ -40,22 +40,22 @@ pub enum BodyError {
     TooLarge(u64),
     /// A fault cut it.
     #[error("cut by a fault")]
-    Cut(Cut),
+    Cut(Leg),
 }
 
 impl BodyError {
-    /// What the error says of a client whose body it ended.
-    fn blame(&self) -> Reason {
+    /// What the error says of a client whose body it ended; nothing where it was ended on the way to the backend.
+    fn blame(&self) -> Option<Reason> {
         let flaw = match self {
-            Self::Cut(_) => return Reason::Injected,
+            Self::Cut(Leg::Upstream) => return None,
+            Self::Cut(Leg::Client) => return Some(Reason::Injected),
             Self::Source(error) => error.downcast_ref::<http1::Error>(),
             _ => None,
         };
-        match flaw {
-            Some(http1::Error::Garbage(Flaw::BodyTooLarge)) => Reason::BodyTooLarge,
-            Some(http1::Error::Garbage(_)) => Reason::BadRequest,
+        Some(match flaw {
+            Some(http1::Error::Garbage(flaw)) => Reason::of_flaw(*flaw),
             _ => Reason::ClientGone,
-        }
+        })
     }
 }
 
@@ -81,12 +81,13 @@ pub enum Source {
 }
 
 impl Source {
-    /// Puts a chain of faults around it.
-    pub fn shaped(self, shaping: Shaping, on_cut: impl Fn(Cut) + 'static) -> Self {
+    /// Puts a chain of faults of one leg around it.
+    pub fn shaped(self, shaping: Shaping, leg: Leg, on_cut: impl Fn(Cut) + 'static) -> Self {
         Self::Shaped(Box::new(ShapedBody {
             source: self,
             ended: false,
             shaping,
+            leg,
             on_cut: Box::new(on_cut),
         }))
     }
@@ -232,6 +233,7 @@ pub struct ShapedBody {
     source: Source,
     ended: bool,
     shaping: Shaping,
+    leg: Leg,
     on_cut: Box<dyn Fn(Cut)>,
 }
 
@@ -245,7 +247,7 @@ impl ShapedBody {
                     Piece::End => None,
                     Piece::Cut(cut) => {
                         (self.on_cut)(cut);
-                        Some(Err(BodyError::Cut(cut)))
+                        Some(Err(BodyError::Cut(self.leg)))
                     }
                 });
             }
@@ -332,6 +334,8 @@ pub struct Progress {
     pub bytes: Cell<u64>,
     /// Why it broke off, when that was the client's doing.
     pub blame: Cell<Option<Reason>>,
+    /// Whether a fault broke it off.
+    pub cut: Cell<bool>,
 }
 
 impl Guard {
@@ -361,7 +365,8 @@ impl Guard {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                progress.blame.set(Some(error.blame()));
+                progress.blame.set(error.blame());
+                progress.cut.set(matches!(error, BodyError::Cut(_)));
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => Poll::Ready(None),

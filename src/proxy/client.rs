@@ -27,6 +27,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long an idle connection that is to end stays open for a request that is on its way already.
 const LEAVE: Duration = Duration::from_millis(500);
 
+/// Bytes before a cut that the client has not taken by then are lost with it.
+const FLUSHING: Duration = Duration::from_millis(500);
+
 /// A client connection.
 pub struct Client {
     /// The worker that serves it.
@@ -48,6 +51,7 @@ pub struct Client {
     leaving: Cell<bool>,
     look: Cell<Look<State>>,
     kind: Cell<Kind>,
+    wanted: Cell<Option<Cut>>,
 }
 
 /// What a client connection speaks.
@@ -104,6 +108,7 @@ impl Client {
             leaving: Cell::new(false),
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
             kind: Cell::new(Kind::Http1),
+            wanted: Cell::new(None),
         });
         worker.watch_over(&client);
         client
@@ -143,6 +148,32 @@ impl Client {
             Cut::Reset | Cut::Refuse => self.socket.reset(),
             Cut::Close => self.socket.close(),
         }
+    }
+
+    /// Ends what carries one exchange in the way a fault wants it: the connection, or with HTTP/2 the stream alone, which its
+    /// body's error does.
+    pub fn cut_exchange(&self, cut: Cut) {
+        if self.kind.get() != Kind::Http2 {
+            self.cut(cut);
+        }
+    }
+
+    /// The same once what has passed is out: a fault that cuts after so many bytes lets exactly so many pass. A client that
+    /// does not take them is cut all the same.
+    pub fn cut_after_answer(self: &Rc<Self>, cut: Cut) {
+        self.wanted.set(Some(cut));
+        let client = Rc::downgrade(self);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(FLUSHING).await;
+            if let Some(client) = client.upgrade() {
+                client.cut_exchange(cut);
+            }
+        });
+    }
+
+    /// How a fault wants the connection to end after its answer.
+    pub fn wanted_cut(&self) -> Option<Cut> {
+        self.wanted.get()
     }
 
     /// The address that it connected to.

@@ -5,7 +5,7 @@ use std::fmt;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::{telemetry::Origin, upstream::Outcome};
+use crate::{telemetry::Origin, upstream::Outcome, wire::http1::Flaw};
 
 /// Why there is no answer of a backend to pass on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -54,6 +54,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// What a malformed or oversized request is refused for.
+    pub const fn of_flaw(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::BodyTooLarge => Self::BodyTooLarge,
+            Flaw::Late => Self::ClientTimeout,
+            _ => Self::BadRequest,
+        }
+    }
+
     /// The word in headers, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,13 +1,13 @@
 //! Verdicts carried out: the one performer of what faults decide about an exchange that opens or is answered.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use http::{request, response};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     faults::{Answer, Cut, Fault, Plan, Release, Verdict},
-    telemetry::Metrics,
+    telemetry::Level,
 };
 
 /// What becomes of the exchange once its faults have had their say.
@@ -23,37 +23,24 @@ pub enum Course {
     Released(Arc<Fault>),
 }
 
-/// Exchanges that are held at the moment, over all workers.
-#[derive(Debug)]
-pub struct Held(Arc<Metrics>);
+/// A place among the exchanges that are held.
+struct Place<'a>(&'a Level);
 
-struct Place<'a>(&'a Held);
-
-impl Held {
-    /// Counts them where everybody can see it.
-    pub const fn new(metrics: Arc<Metrics>) -> Self {
-        Self(metrics)
-    }
-
-    /// How many are held.
-    pub fn count(&self) -> usize {
-        self.0.held.load(Relaxed)
-    }
-
-    fn enter(&self) -> Place<'_> {
-        self.0.held.fetch_add(1, Relaxed);
-        Place(self)
+impl<'a> Place<'a> {
+    fn enter(held: &'a Level) -> Self {
+        held.came.inc();
+        Self(held)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.0.held.fetch_sub(1, Relaxed);
+        self.0.went.inc();
     }
 }
 
 /// Asks the faults of one leg before anything is sent on it, and carries out what they say.
-pub async fn open(plan: &mut Plan, held: &Held, mut head: Option<&mut request::Parts>) -> Course {
+pub async fn open(plan: &mut Plan, held: &Level, mut head: Option<&mut request::Parts>) -> Course {
     for i in 0..plan.len() {
         let verdict = plan.open(i, Instant::now(), head.as_deref_mut());
         if let Some(course) = perform(plan, i, verdict, held).await {
@@ -64,7 +51,7 @@ pub async fn open(plan: &mut Plan, held: &Held, mut head: Option<&mut request::P
 }
 
 /// Asks the faults of one leg when the head of the answer is there.
-pub async fn reply(plan: &mut Plan, held: &Held, head: &mut response::Parts) -> Course {
+pub async fn reply(plan: &mut Plan, held: &Level, head: &mut response::Parts) -> Course {
     for i in 0..plan.len() {
         let verdict = plan.reply(i, Instant::now(), head);
         if let Some(course) = perform(plan, i, verdict, held).await {
@@ -75,7 +62,7 @@ pub async fn reply(plan: &mut Plan, held: &Held, head: &mut response::Parts) -> 
 }
 
 /// Carries out one verdict; `None`: the exchange goes on to the next fault.
-async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Held) -> Option<Course> {
+async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Level) -> Option<Course> {
     let fault = match verdict {
         Verdict::Pass => return None,
         _ => plan.fault(i).clone(),
@@ -90,12 +77,12 @@ async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Held) -> Op
             None
         }
         Verdict::Hold(hold) => {
-            let _place = held.enter();
+            let _place = Place::enter(held);
             fault.lifted().await;
             (hold.release == Release::Unavailable).then_some(Course::Released(fault))
         }
         Verdict::Queue(queue) => {
-            let _place = held.enter();
+            let _place = Place::enter(held);
             let limit = queue.limit.clone();
             let patience = async {
                 match limit {

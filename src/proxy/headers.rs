@@ -113,8 +113,6 @@ pub struct Client<'a> {
     pub text: &'a HeaderValue,
     /// Whether the client came over TLS.
     pub tls: bool,
-    /// The host that the client asked for.
-    pub host: Option<&'a HeaderValue>,
 }
 
 /// Writes `X-Forwarded-*` or `Forwarded` (RFC 7239) as the policy says.
@@ -148,7 +146,8 @@ pub fn forward(headers: &mut HeaderMap, policy: Forwarded, kind: ForwardedAs, cl
         }
     }
     if standard {
-        append(headers, &header::FORWARDED, forwarded_element(client));
+        let element = forwarded_element(client, headers.get(header::HOST));
+        append(headers, &header::FORWARDED, element);
     }
 }
 
@@ -173,13 +172,12 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
 }
 
 /// One element of `Forwarded` (RFC 7239 section 4): an IPv6 address stands in brackets and quotes.
-fn forwarded_element(client: &Client<'_>) -> HeaderValue {
+fn forwarded_element(client: &Client<'_>, host: Option<&HeaderValue>) -> HeaderValue {
     let mut text = match client.address {
         IpAddr::V4(ip) => format!("for={ip}"),
         IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
     };
-    if let Some(host) = client
-        .host
+    if let Some(host) = host
         .and_then(|h| h.to_str().ok())
         .filter(|h| !h.contains(['"', '\\']))
     {
@@ -327,16 +325,20 @@ mod tests {
     #[test]
     fn the_client_is_told_as_the_policy_says() {
         let text = HeaderValue::from_static("10.0.0.9");
-        let host = HeaderValue::from_static("shop");
         let client = Client {
             address: "10.0.0.9".parse().unwrap(),
             text: &text,
             tls: true,
-            host: Some(&host),
         };
         let check = |policy, kind, expected: &[(&str, &str)]| {
-            let mut headers = map(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]);
+            let sent = [
+                ("host", "shop"),
+                ("x-forwarded-for", "1.1.1.1"),
+                ("forwarded", "for=1.1.1.1"),
+            ];
+            let mut headers = map(&sent);
             forward(&mut headers, policy, kind, &client);
+            headers.remove("host");
             assert_eq!(headers, map(expected), "{policy:?} {kind:?}");
         };
         use {Forwarded as P, ForwardedAs as K};

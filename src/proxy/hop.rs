@@ -22,10 +22,11 @@ use super::{
     error::{Failure, Reason},
     headers,
     rt::Local,
+    together::Together,
     worker::Worker,
 };
 use crate::{
-    faults::{Cut, Dial, Fault, Plan},
+    faults::{Cut, Dial, Fault, Handshake, Plan},
     net::{DialError, Dialer, Handle, Stream, pool, proxy_protocol, resolve},
     snapshot::Target,
     upstream::{
@@ -42,6 +43,8 @@ const STREAMS: u32 = 100;
 pub struct Hops {
     h1: Rc<pool::Pool<BackendId, Connection<Stream>>>,
     h2: RefCell<HashMap<BackendId, Vec<Rc<Shared>>>>,
+    /// HTTP/2 connections that are being dialled, for all who wait for one.
+    dialled: Together<BackendId, Result<Rc<Shared>, Failure>>,
     /// Every connection that carries HTTP, idle or not, so that a fault can cut it.
     standing: RefCell<HashMap<BackendId, Vec<Handle>>>,
     /// The last time that a fault cut connections to a backend, and which one.
@@ -57,6 +60,12 @@ struct Shared {
     sender: http2::SendRequest<Upload>,
     open: Cell<u32>,
     since: Cell<Instant>,
+}
+
+impl Shared {
+    fn has_room(&self) -> bool {
+        !self.sender.is_closed() && self.open.get() < STREAMS
+    }
 }
 
 /// A place on an HTTP/2 connection.
@@ -124,9 +133,10 @@ impl Way<'_> {
         self.target.backend_id(self.index)
     }
 
-    /// A connection of a client's own cannot be shared: PROXY protocol names one client.
-    fn is_shareable(&self) -> bool {
-        self.target.settings.proxy_protocol.is_none()
+    /// A connection of a client's own cannot be shared, as PROXY protocol names one client; nor can one that a fault leads
+    /// astray, which must not serve anybody who is spared.
+    fn may_share(&self, plan: &Plan) -> bool {
+        self.target.settings.proxy_protocol.is_none() && !plan.leads_astray()
     }
 }
 
@@ -136,6 +146,7 @@ impl Hops {
         Self {
             h1: pool::Pool::new(),
             h2: RefCell::default(),
+            dialled: Together::default(),
             standing: RefCell::default(),
             cuts: RefCell::default(),
             worker,
@@ -168,7 +179,7 @@ impl Hops {
         fresh: bool,
     ) -> Result<Answered, Refused> {
         let (limits, begun) = (way.target.pool, way.client.worker.deadlines.now());
-        let idle = if !fresh && way.is_shareable() && plan.is_empty() {
+        let idle = if !fresh && way.may_share(plan) {
             self.h1.take(&way.id(), begun, &limits, |idle| idle.is_alive())
         } else {
             None
@@ -178,7 +189,7 @@ impl Hops {
             Some(pooled) => pooled.connection,
             // In a box: dialling with TLS and PROXY protocol is large, and most requests find a connection.
             None => match Box::pin(self.open(way, plan)).await {
-                Ok(stream) => Connection::new(stream, &way.target.asking, self.give_back(way)),
+                Ok(stream) => Connection::new(stream, &way.target.asking, self.give_back(way, plan)),
                 Err(failure) => {
                     return Err(Refused {
                         failure,
@@ -204,9 +215,9 @@ impl Hops {
     }
 
     /// Gives a connection back to the pool, if it is still there and the connection may be used again.
-    fn give_back(&self, way: &Way<'_>) -> http1::GiveBack<Stream> {
+    fn give_back(&self, way: &Way<'_>, plan: &Plan) -> http1::GiveBack<Stream> {
         let (pool, id, limits) = (Rc::downgrade(&self.h1), way.id(), way.target.pool);
-        let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.is_shareable());
+        let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.may_share(plan));
         let limited = way.target.settings.limits.connections.is_some();
         let cluster = limited.then(|| way.target.cluster.clone());
         let clock = way.client.worker.deadlines.clone();
@@ -273,14 +284,32 @@ impl Hops {
 
     /// An HTTP/2 connection with room for one more stream.
     async fn shared(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Rc<Shared>, Failure> {
+        if !way.may_share(plan) {
+            return self.connect_h2(way, plan).await;
+        }
         let id = way.id();
-        if way.is_shareable() && plan.is_empty() {
-            let known = self.h2.borrow();
-            let room = |one: &&Rc<Shared>| !one.sender.is_closed() && one.open.get() < STREAMS;
-            if let Some(shared) = known.get(&id).and_then(|all| all.iter().find(room)) {
-                return Ok(shared.clone());
+        loop {
+            let known = self
+                .h2
+                .borrow()
+                .get(&id)
+                .and_then(|all| all.iter().find(|one| one.has_room()).cloned());
+            if let Some(shared) = known {
+                return Ok(shared);
+            }
+            let dial = async {
+                let shared = self.connect_h2(way, plan).await?;
+                self.h2.borrow_mut().entry(id).or_default().push(shared.clone());
+                Ok(shared)
+            };
+            let shared: Rc<Shared> = self.dialled.make(id, dial).await?;
+            if shared.has_room() {
+                return Ok(shared);
             }
         }
+    }
+
+    async fn connect_h2(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Rc<Shared>, Failure> {
         let stream = Box::pin(self.open(way, plan)).await?;
         let (sender, connection) = http2::Builder::new(Local)
             .timer(hyper_util::rt::TokioTimer::new())
@@ -289,15 +318,11 @@ impl Hops {
             .await
             .map_err(|error| Failure::real(Reason::UpstreamGarbage, error))?;
         tokio::task::spawn_local(connection);
-        let shared = Rc::new(Shared {
+        Ok(Rc::new(Shared {
             sender,
             open: Cell::new(0),
             since: Cell::new(Instant::now()),
-        });
-        if way.is_shareable() {
-            self.h2.borrow_mut().entry(id).or_default().push(shared.clone());
-        }
-        Ok(shared)
+        }))
     }
 
     /// Dials a backend for HTTP: the connection stands from here on, and faults can cut it.
@@ -377,6 +402,11 @@ impl Hops {
         let left = limit
             .saturating_sub(begun.elapsed())
             .max(Duration::from_millis(1));
+        if let (shown, Some(fault)) = plan.handshake() {
+            let settings = way.target.settings.tls.as_ref();
+            let verifies = settings.is_none_or(|tls| tls.verify != Some(false));
+            suffer(shown, &fault, verifies, left).await?;
+        }
         let host = host_of(addresses);
         tls.connect(stream, &host, left)
             .await
@@ -447,6 +477,21 @@ impl Hops {
             });
             !all.is_empty()
         });
+    }
+}
+
+/// A handshake under a fault: what the backend shows is no good, or it shows nothing.
+async fn suffer(shown: Handshake, fault: &Fault, verifies: bool, limit: Duration) -> Result<(), Failure> {
+    let wrong = |reason| Err(Failure::injected(reason, fault.name()));
+    match shown {
+        Handshake::Hang => match tokio::time::timeout(limit, fault.lifted()).await {
+            Ok(()) => Ok(()),
+            Err(_) => wrong(Reason::ConnectTimeout),
+        },
+        Handshake::Sound => Ok(()),
+        // Who does not look at certificates does not mind a bad one.
+        _ if !verifies => Ok(()),
+        _ => wrong(Reason::TlsHandshake),
     }
 }
 

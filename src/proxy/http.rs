@@ -3,7 +3,11 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request, response};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
+    header::{self, Entry},
+    request, response,
+};
 
 use super::{
     body::{Download, Guard, Idle, Source, Upload},
@@ -15,6 +19,7 @@ use super::{
     headers,
     hop::Answered,
     record::Record,
+    refusal,
     rt::Local,
     send,
     tunnel::{self, Tunnel},
@@ -22,16 +27,16 @@ use super::{
 };
 use crate::{
     config::RequestId,
-    faults::{Cut, Flow, Plan},
+    faults::{Cut, Flow, Leg, Plan},
     net::{Alpn, Stream},
     route,
     snapshot::{Listener, Route},
-    telemetry::{Class, Origin},
-    wire::http1::{self, End, Interim, Reply, Serving},
+    telemetry::Origin,
+    wire::http1::{self, End, Flaw, Interim, Phase, Reply, Serving},
 };
 
 /// Why the proxy itself answered; switched off by a listener's `headers.reason`.
-static REASON: http::HeaderName = http::HeaderName::from_static("x-chaosproxy-reason");
+pub(super) static REASON: http::HeaderName = http::HeaderName::from_static("x-chaosproxy-reason");
 
 /// What becomes of a request.
 pub type Outcome = Reply<Download<Box<Record>>, After>;
@@ -80,6 +85,11 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
             body: limits.body.0.map_or(u64::MAX, |size| size.0),
             ..http1::Limits::default()
         },
+        refuse: if listener.settings.headers.reason {
+            refusal::answer
+        } else {
+            Serving::plain
+        },
         ..Serving::default()
     };
     drop(listener);
@@ -94,14 +104,9 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
             tunnel::run(&client, *tunnel, served.io, early).await;
         }
         End::Abort(After::Cut(Cut::Reset | Cut::Refuse)) => served.io.reset(),
-        End::Refused(flaw) => {
-            tracing::debug!(peer = %client.peer, %flaw, "request refused");
-            let (_, listener) = client.seen();
-            listener
-                .no_route
-                .lane(client.worker.index, None)
-                .answered(Class::of(flaw.status().as_u16()), Origin::Proxy);
-        }
+        End::Cut if matches!(client.wanted_cut(), Some(Cut::Reset | Cut::Refuse)) => served.io.reset(),
+        End::Refused(flaw) => refusal::record(&client, flaw),
+        End::Expired(Phase::Head) => refusal::record(&client, Flaw::Late),
         _ => {}
     }
 }
@@ -318,7 +323,7 @@ impl Asked<'_> {
         if !plan.is_empty() {
             let course = Box::pin(exchange::open(
                 &mut plan,
-                &self.client.worker.shared.held,
+                self.client.worker.held(),
                 Some(&mut head),
             ))
             .await;
@@ -392,12 +397,10 @@ impl Asked<'_> {
         let upgrade =
             headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
         headers::to_origin_form(head);
-        let host = head.headers.get(header::HOST).cloned();
         let about = headers::Client {
             address: self.client.peer.ip(),
             text: &self.client.text,
             tls: self.client.tls.is_some(),
-            host: host.as_ref(),
         };
         headers::forward(
             &mut head.headers,
@@ -408,16 +411,13 @@ impl Asked<'_> {
         if let Some(via) = &settings.via {
             headers::via(&mut head.headers, head.version, via);
         }
-        let ids = &mut head.headers;
-        let fresh = settings.request_id == RequestId::Replace
-            || (settings.request_id == RequestId::Keep && !ids.contains_key(&headers::X_REQUEST_ID));
-        if fresh {
-            ids.insert(
-                &headers::X_REQUEST_ID,
-                self.client.worker.draw(headers::request_id),
-            );
+        let fresh = || self.client.worker.draw(headers::request_id);
+        match (settings.request_id, head.headers.entry(&headers::X_REQUEST_ID)) {
+            (RequestId::Replace, Entry::Occupied(mut taken)) => drop(taken.insert(fresh())),
+            (RequestId::Keep | RequestId::Replace, Entry::Vacant(free)) => drop(free.insert(fresh())),
+            _ => {}
         }
-        self.record.follow(ids.get(&headers::X_REQUEST_ID));
+        self.record.follow(&head.headers);
         route.settings.request_headers.apply(&mut head.headers);
         if let Some(rewrite) = &route.settings.rewrite {
             if let Some(target) = head
@@ -458,7 +458,9 @@ impl Asked<'_> {
             Some(chain) => {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body.shaped(Shaping::new(chain), move |cut| client.cut(cut))
+                body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
+                    client.cut_exchange(cut)
+                })
             }
         })
     }
@@ -473,6 +475,7 @@ impl Asked<'_> {
         let progress = self.record.upload.get_or_insert_default().clone();
         // Another attempt reads it from the beginning.
         progress.bytes.set(0);
+        progress.cut.set(false);
         let limit = settings.limits.body.0.map_or(u64::MAX, |size| size.0);
         let idle = settings
             .timeouts
@@ -498,26 +501,36 @@ impl Asked<'_> {
         route.settings.answer_headers.apply(&mut head.headers);
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
-        for plan in [&mut upstream, &mut *plan]
-            .into_iter()
-            .filter(|plan| !plan.is_empty())
-        {
+        let mut over = None;
+        for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
+            if plan.is_empty() {
+                continue;
+            }
             let before = head.status;
-            let course = Box::pin(exchange::reply(plan, &self.client.worker.shared.held, &mut head)).await;
+            let course = Box::pin(exchange::reply(plan, self.client.worker.held(), &mut head)).await;
             if head.status != before {
                 self.record.answered(head.status, Origin::Injected);
             }
             if !matches!(course, Course::On) {
-                return Err(ending(course));
+                over = Some(course);
+                break;
             }
             if let Some(chain) = plan.flow(Flow::Reply, tokio::time::Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
-                body = body.shaped(Shaping::new(chain), move |cut| client.cut(cut));
+                body = body.shaped(Shaping::new(chain), leg, move |cut| {
+                    // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
+                    if leg == Leg::Client {
+                        client.cut_after_answer(cut);
+                    }
+                });
             }
         }
         if !upstream.is_empty() {
             self.record.kept.upstream = Some(upstream);
+        }
+        if let Some(course) = over {
+            return Err(ending(course));
         }
         Ok(Made::Response {
             head,

@@ -80,7 +80,7 @@ async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: 
         client.drain();
     }
     if !plan.is_empty() {
-        match exchange::open(&mut plan, &worker.shared.held, None).await {
+        match exchange::open(&mut plan, worker.held(), None).await {
             Course::On => {}
             Course::Cut(cut, _) => return client.cut(cut),
             Course::Answer(..) | Course::Released(_) => return,

@@ -10,15 +10,16 @@ use super::{
     body::{BodyError, Progress, Tally},
     client::Client,
     error::{Failure, Reason},
+    headers::X_REQUEST_ID,
     hop::Stretch,
     relay::Parted,
     worker::View,
 };
 use crate::{
-    faults::{Fault, Plan},
+    faults::{Fault, Leg, Plan},
     snapshot::{Listener, Target},
     telemetry::{Class, Origin, access, method_place},
-    upstream::{Active, Backend, Entered},
+    upstream::{Active, Backend, Entered, Outcome},
 };
 
 /// What one request has been through.
@@ -84,7 +85,7 @@ pub struct Kept {
     pub active: Option<Active>,
     /// Its place on an HTTP/2 connection.
     pub stretch: Option<Stretch>,
-    /// Its faults, once it is a tunnel.
+    /// Faults that it has behind it: those of attempts that failed, and those of the tunnel that it was.
     pub parted: Vec<Plan>,
 }
 
@@ -134,9 +135,9 @@ impl Record {
     }
 
     /// Remembers the number that follows the request through every service's log.
-    pub fn follow(&mut self, request_id: Option<&http::HeaderValue>) {
+    pub fn follow(&mut self, headers: &http::HeaderMap) {
         if let Some(line) = &mut self.line {
-            line.request_id = request_id.cloned();
+            line.request_id = headers.get(&X_REQUEST_ID).cloned();
         }
     }
 
@@ -182,7 +183,7 @@ impl Record {
     /// The tunnel that it became has ended.
     pub fn tunnelled(&mut self, parted: Parted) {
         self.complete = true;
-        self.kept.parted = parted.plans;
+        self.kept.parted.extend(parted.plans);
     }
 }
 
@@ -207,7 +208,13 @@ impl Tally for Box<Record> {
         if injected {
             self.origin = Origin::Injected;
         }
-        if let (Some(tried), Some(outcome), false) = (&self.backend, reason.outcome(), injected) {
+        // What breaks on the upstream leg speaks against the backend, whoever broke it.
+        let outcome = match error {
+            BodyError::Cut(Leg::Client) => None,
+            _ if injected => Some(Outcome::Reset),
+            _ => reason.outcome(),
+        };
+        if let (Some(tried), Some(outcome)) = (&self.backend, outcome) {
             if let Some(active) = &self.kept.active {
                 // An ejection that follows shows in the backend's own state; the answer that broke off is over.
                 let _ = tried.target.cluster.record(Instant::now(), active, outcome);

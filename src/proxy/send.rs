@@ -10,13 +10,15 @@ use super::{
     body::{Kept, Source},
     client::Client,
     error::{Failure, Reason},
-    exchange, headers,
+    exchange,
+    flow::Shaping,
+    headers,
     hop::{Answered, Way},
     http::{Asked, Ending},
     record::{Record, Tried},
 };
 use crate::{
-    faults::{Answer, Cut, Fault, Plan},
+    faults::{Answer, Cut, Fault, Flow, Leg, Plan},
     route::Facts,
     snapshot::{Route, Target},
     telemetry::{Attempt, events::Event},
@@ -190,6 +192,11 @@ impl Sending<'_, '_> {
 
     async fn exchange(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
         let client = self.asked.client.clone();
+        // What stood before another backend has nothing to do with this one.
+        if let Some(mut plan) = self.asked.record.kept.upstream.take() {
+            plan.give_back();
+            self.asked.record.kept.parted.push(plan);
+        }
         let faults = &self.route.upstream[index];
         if self.target.settings.host == Some(HostPolicy::Rewrite) {
             headers::set_host(head, &self.target.addresses[index].to_string());
@@ -205,12 +212,7 @@ impl Sending<'_, '_> {
         let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
-        let course = Box::pin(exchange::open(
-            &mut plan,
-            &client.worker.shared.held,
-            Some(&mut head),
-        ))
-        .await;
+        let course = Box::pin(exchange::open(&mut plan, client.worker.held(), Some(&mut head))).await;
         let result = match course {
             exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
             exchange::Course::Answer(answer, fault) => {
@@ -273,7 +275,7 @@ impl Sending<'_, '_> {
                     Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
                 ));
             };
-            let body = self.asked.guard(body);
+            let body = self.asked.guard(shaped(plan, head, body));
             let interim = self.asked.interim.clone();
             let tell = move |status: StatusCode, headers: &HeaderMap| {
                 if let Some(interim) = &interim {
@@ -301,7 +303,21 @@ impl Sending<'_, '_> {
                 fresh = true;
                 continue;
             }
-            return Err(self.refused(refused.failure, refused.sent));
+            return Err(self.refused(self.blamed(plan, refused.failure), refused.sent));
+        }
+    }
+
+    /// A failure, which is a fault's where one has broken the body off.
+    fn blamed(&self, plan: &Plan, failure: Failure) -> Failure {
+        let is_cut = self
+            .asked
+            .record
+            .upload
+            .as_ref()
+            .is_some_and(|upload| upload.cut.get());
+        match plan.touched().next() {
+            Some(fault) if is_cut => Failure::injected(failure.reason, fault.name()),
+            _ => failure,
         }
     }
 
@@ -382,6 +398,21 @@ pub const fn attempt_number(exchange: u64, attempt: u32) -> u64 {
 
 /// The bit from which attempts are counted: above it a worker numbers no exchanges in practice, below the next worker's.
 const ATTEMPTS_FROM: u32 = 40;
+
+/// A body under the faults of the upstream leg.
+fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source) -> Source {
+    if plan.is_empty() || http_body::Body::is_end_stream(&body) {
+        return body;
+    }
+    match plan.flow(Flow::Request, Instant::now()) {
+        None => body,
+        Some(chain) => {
+            head.headers.remove(header::CONTENT_LENGTH);
+            // What breaks off here breaks off the attempt, not the client.
+            body.shaped(Shaping::new(chain), Leg::Upstream, |_| {})
+        }
+    }
+}
 
 /// How an attempt did not give an answer to pass on.
 enum Course {

@@ -34,7 +34,7 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
         return;
     };
     let mut plan = Plan::roll(&route.faults, view.dice, number, &client.facts());
-    match exchange::open(&mut plan, &worker.shared.held, None).await {
+    match exchange::open(&mut plan, worker.held(), None).await {
         Course::On => {}
         Course::Cut(cut, _) => return client.cut(cut),
         Course::Answer(..) | Course::Released(_) => return,
@@ -250,7 +250,7 @@ async fn attempt(
     let backend = &target.cluster.backends()[index];
     let active = backend.begin();
     let mut plan = Plan::roll(&route.upstream[index], view.dice, number, &client.facts());
-    let opened = match exchange::open(&mut plan, &worker.shared.held, None).await {
+    let opened = match exchange::open(&mut plan, worker.held(), None).await {
         Course::On => {
             let way = Way {
                 target,

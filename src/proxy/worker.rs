@@ -19,7 +19,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     client::{Client, added, cut_of_standing},
     deadline::Deadlines,
-    exchange::Held,
     hop::Hops,
     listener,
 };
@@ -27,7 +26,7 @@ use crate::{
     net::{Permits, tls::Impostor},
     route::Facts,
     snapshot::{Listener, Snapshot},
-    telemetry::{Metrics, access::Pen, events::Events},
+    telemetry::{Level, Metrics, access::Pen, events::Events},
     units::{Dice, Stream},
 };
 
@@ -52,8 +51,6 @@ pub type View = Rc<Arc<Snapshot>>;
 pub struct Shared {
     /// The truth.
     pub truth: watch::Receiver<Arc<Snapshot>>,
-    /// Exchanges that are held.
-    pub held: Arc<Held>,
     /// Where events go.
     pub events: Events,
     /// Where measurements go.
@@ -140,6 +137,11 @@ impl Worker {
         let drawn = with(&mut stream);
         self.random.set(stream);
         drawn
+    }
+
+    /// The exchanges of this worker that faults hold.
+    pub fn held(&self) -> &Level {
+        self.shared.metrics.held.lane(self.index)
     }
 
     /// The dice of the snapshot in force.

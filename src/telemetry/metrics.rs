@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -28,7 +28,7 @@ pub struct Metrics {
     /// What users saw, by the method that they asked with ([`METHODS`]).
     pub methods: [Sharded<MethodLane>; METHODS.len()],
     /// Exchanges that a fault holds now.
-    pub held: AtomicUsize,
+    pub held: Sharded<Level>,
     /// Reloads that went live.
     pub reloads_applied: Counter,
     /// Reloads that were refused; the old document runs on.
@@ -186,7 +186,7 @@ impl Metrics {
             backends: Family::new(["cluster", "backend"]),
             faults: Family::new(["fault"]),
             methods: std::array::from_fn(|_| Sharded::new(workers)),
-            held: AtomicUsize::default(),
+            held: Sharded::new(workers),
             reloads_applied: Counter::default(),
             reloads_refused: Counter::default(),
             generation: AtomicU64::default(),
@@ -203,11 +203,8 @@ impl Metrics {
 
     /// Whether every worker goes by this snapshot, or a later one, and no exchange is held: what traffic itself says.
     pub fn has_settled(&self, generation: u64) -> bool {
-        self.held.load(Relaxed) == 0
-            && self
-                .followed
-                .iter()
-                .all(|worker| worker.load(Relaxed) >= generation)
+        let follows = |worker: &AtomicU64| worker.load(Relaxed) >= generation;
+        self.held.now() == 0 && self.followed.iter().all(follows)
     }
 
     /// How many workers have a lane.

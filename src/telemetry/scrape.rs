@@ -82,7 +82,7 @@ impl Page<'_> {
         self.0
             .encode_descriptor("build", "The running version", None, MetricType::Info)?
             .encode_info(&version)?;
-        let held = metrics.held.load(Relaxed) as f64;
+        let held = metrics.held.now() as f64;
         self.gauge("held_requests", "Exchanges that a fault holds now", held)?;
         self.gauge(
             "generation",

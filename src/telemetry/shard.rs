@@ -73,6 +73,14 @@ pub struct Level {
     pub went: Counter,
 }
 
+impl Sharded<Level> {
+    /// How many there are now, over all lanes.
+    pub fn now(&self) -> u64 {
+        let went = self.sum(|lane| lane.went.get());
+        self.sum(|lane| lane.came.get()).saturating_sub(went)
+    }
+}
+
 /// Durations in fixed buckets: five a decade, the preferred numbers of ISO 3 (R5), from 100 µs to 100 s.
 #[derive(Debug, Default)]
 pub struct Histogram {

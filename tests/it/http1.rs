@@ -679,8 +679,9 @@ async fn an_answer_whose_body_stands_still_is_broken_off() {
 async fn what_no_route_matches_is_answered_404_by_the_proxy() {
     let origin = Origin::named("a");
     let proxy = Proxy::start(&Doc::http(&[origin.address]).route("match: {path: /shop/**}")).await;
-    assert_eq!(get(proxy.address(), "/shop/cart").await.status, 200);
-    let answer = get(proxy.address(), "/elsewhere").await;
+    let mut client = H1::connect(proxy.address()).await;
+    assert_eq!(client.get("/shop/cart").await.status, 200);
+    let answer = client.get("/elsewhere").await;
     assert_eq!((answer.status, answer.reason()), (404, "no_route"));
     let lines = proxy.access(2).await;
     assert_eq!(

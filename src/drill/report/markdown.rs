@@ -7,8 +7,7 @@ use std::fmt::{self, Write as _};
 use super::{Report, spark, story_span};
 use crate::{
     drill::{
-        event::Form,
-        event::{Ending, Started},
+        event::{Ending, Form, Started},
         verdict::{CheckKind, CheckResult, Verdict},
         watch::{clock, ending, percent},
     },

@@ -62,7 +62,9 @@ impl Inbox {
         let level = known.max(self.level);
         let size = pool::SIZES[level];
         if self.buffer.is_empty() {
-            if !self.buffer.try_reclaim(size) {
+            if self.buffer.capacity() == 0 {
+                self.buffer = pool::lend_read(level);
+            } else if !self.buffer.try_reclaim(size) {
                 pool::keep_read(mem::replace(&mut self.buffer, pool::lend_read(level)));
             }
         } else if self.buffer.capacity() - self.buffer.len() < WORTH {

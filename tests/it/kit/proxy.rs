@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -146,7 +146,10 @@ impl Proxy {
 
     fn look_whether_it_listens(&mut self, lines: &Lines) -> bool {
         for line in lines.lock().unwrap().iter() {
-            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no log line: {line}"));
+            // What is no log line says why it could not start.
+            let Ok(line) = serde_json::from_str::<Value>(line) else {
+                continue;
+            };
             let address = || line["address"].as_str().unwrap().parse().unwrap();
             match line["message"].as_str() {
                 Some("listening") => {
@@ -351,11 +354,18 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- the proxy's log");
-            for line in self.lines.lock().unwrap().iter() {
+            for line in self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 eprintln!("{line}");
             }
             eprintln!("--- the proxy's access log, its end");
-            for line in self.access.lock().unwrap().iter().rev().take(20) {
+            for line in self
+                .access
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .rev()
+                .take(20)
+            {
                 eprintln!("{line}");
             }
         }

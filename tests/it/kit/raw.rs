@@ -32,7 +32,7 @@ impl Raw {
 
     /// Listens to a connection that stands.
     pub fn over(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
+        let _ = stream.set_nodelay(true);
         Self {
             stream,
             heard: Vec::new(),
@@ -44,6 +44,16 @@ impl Raw {
         let mut raw = Self::connect(address).await;
         raw.say(what).await;
         raw.rest().await.0
+    }
+
+    /// Connects, says something, and tells what came back and how it ended; a reset may be as early as the connection.
+    pub async fn fate(address: SocketAddr, what: &str) -> (String, End) {
+        let Ok(stream) = within("a connection", TcpStream::connect(address)).await else {
+            return (String::new(), End::Reset);
+        };
+        let mut raw = Self::over(stream);
+        let _ = raw.try_say(what).await;
+        raw.rest().await
     }
 
     /// Sends.

@@ -240,7 +240,13 @@ impl Control {
             .metrics()
             .generation
             .store(snapshot.generation, Ordering::Relaxed);
-        let (added, gone) = snapshot.faults_changed(&previous);
+        self.tell_changes(truth, &snapshot, &previous, why);
+        Ok(())
+    }
+
+    /// Releases what faults that are gone hold, and tells of those that came and went.
+    fn tell_changes(&self, truth: &Truth, now: &Snapshot, before: &Snapshot, why: &str) {
+        let (added, gone) = now.faults_changed(before);
         for fault in gone {
             fault.lift();
             self.events.tell(Event::FaultLifted {
@@ -257,7 +263,6 @@ impl Control {
                 lasts: fault.entry().r#for,
             });
         }
-        Ok(())
     }
 
     /// Validates a document whole and puts it in force whole, or refuses it whole while the one before runs on. Returns the

@@ -1,4 +1,5 @@
 //! Toughness: the real binary, real servers, real load, and everything that may go wrong meanwhile.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
@@ -6,6 +7,7 @@ mod circuit;
 mod end;
 mod failure;
 mod held;
+#[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
 mod safety;
 mod scenario;

@@ -236,7 +236,17 @@ impl Control {
             .generation
             .store(snapshot.generation, Ordering::Relaxed);
         self.publish.send_replace(snapshot.clone());
-        let (added, gone) = snapshot.faults_changed(&previous);
+        self.compiler
+            .metrics()
+            .generation
+            .store(snapshot.generation, Ordering::Relaxed);
+        self.tell_changes(truth, &snapshot, &previous, why);
+        Ok(())
+    }
+
+    /// Releases what faults that are gone hold, and tells of those that came and went.
+    fn tell_changes(&self, truth: &Truth, now: &Snapshot, before: &Snapshot, why: &str) {
+        let (added, gone) = now.faults_changed(before);
         for fault in gone {
             fault.lift();
             self.events.tell(Event::FaultLifted {
@@ -253,7 +263,6 @@ impl Control {
                 lasts: fault.entry().r#for,
             });
         }
-        Ok(())
     }
 
     /// Validates a document whole and puts it in force whole, or refuses it whole while the one before runs on. Returns the
@@ -280,6 +289,12 @@ impl Control {
         author: Author,
     ) -> Result<u64, ChangeError> {
         let mut truth = self.lock();
+        if let Some(name) = document.faults.names().find(|name| truth.leases.has_fault(name)) {
+            return Err(ChangeError::Refused(format!(
+                "faults.{name}: somebody has set a fault of this name by hand; remove that one first, or call this one \
+                 something else"
+            )));
+        }
         // Whoever puts a document in force mends a broken one: the fault that broke it is over, or it would do so again.
         let leases = truth.leases.clone();
         truth
@@ -770,3 +785,6 @@ fn held(leases: &mut Leases, id: LeaseId) -> Result<&mut Lease, ChangeError> {
         known: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,15 @@
 //! Each type reads from text with its unit (`300ms`, `20%`, `1MiB/s`), refuses a bare number with a message
 //! that says how to mend it, and writes itself back in a form that reads to the same value.
 
+mod bytes;
+mod dice;
+
 use std::{fmt, str::FromStr, time::Duration};
+
+pub use self::{
+    bytes::{ByteRate, ByteSize},
+    dice::{Dice, Stream, stable_hash},
+};
 
 /// A length of time with its unit in the text: `250us`, `300ms`, `1.5s`, `10m`, `1h30m`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,14 +20,6 @@ pub struct Span(pub Duration);
 /// A share from 0 to 1, written as a percentage (`20%`) or a fraction (`0.2`).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Probability(f64);
-
-/// A number of bytes: `512B`, `16KiB`, `1MB`. Bare numbers are refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ByteSize(pub u64);
-
-/// Bytes per second, at least one: `64KiB/s`, `1MB/s`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ByteRate(u64);
 
 /// Events per unit of time, at least one: `10/s`, `600/m`, `5/h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,100 +187,6 @@ impl fmt::Display for Probability {
     }
 }
 
-/// The units of size, largest first within each family.
-const SIZE_UNITS: [(&str, u64); 7] = [
-    ("GiB", 1 << 30),
-    ("GB", 1_000_000_000),
-    ("MiB", 1 << 20),
-    ("MB", 1_000_000),
-    ("KiB", 1 << 10),
-    ("kB", 1_000),
-    ("B", 1),
-];
-
-fn parse_size(text: &str, kind: &str) -> Result<u64, BadUnit> {
-    let bad = |why: &str| BadUnit::new(format!("`{text}` is no {kind}: {why}"));
-    if text.parse::<f64>().is_ok() {
-        return Err(bad(&format!("it needs a unit, as in `{text}KiB` or `{text}MB`")));
-    }
-    let (number, unit) = split_number(text).ok_or_else(|| bad("write it as `16KiB` or `1MB`"))?;
-    let unit = if unit == "KB" { "kB" } else { unit };
-    let factor = SIZE_UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .ok_or_else(|| bad("its unit must be one of B, kB, KiB, MB, MiB, GB, GiB"))?
-        .1;
-    #[expect(clippy::cast_precision_loss, reason = "units are powers well below 2^53")]
-    let bytes = number * factor as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range is checked first"
-    )]
-    if bytes < 9e15 {
-        Ok(bytes.round() as u64)
-    } else {
-        Err(bad("it is too large"))
-    }
-}
-
-fn show_size(bytes: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (unit, factor) = SIZE_UNITS
-        .into_iter()
-        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor))
-        .unwrap_or(("B", 1));
-    write!(f, "{}{unit}", bytes / factor)
-}
-
-impl FromStr for ByteSize {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        parse_size(text, "size").map(Self)
-    }
-}
-
-impl fmt::Display for ByteSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_size(self.0, f)
-    }
-}
-
-impl ByteRate {
-    /// Takes bytes per second, at least one.
-    pub fn new(bytes_per_second: u64) -> Result<Self, BadUnit> {
-        match bytes_per_second {
-            0 => Err(BadUnit::new(
-                "a byte rate must be at least 1B/s; to let nothing through use `stall`",
-            )),
-            n => Ok(Self(n)),
-        }
-    }
-
-    /// Bytes per second.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl FromStr for ByteRate {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        let size = text
-            .strip_suffix("/s")
-            .ok_or_else(|| BadUnit::new(format!("`{text}` is no byte rate: write it as `64KiB/s`")))?;
-        Self::new(parse_size(size, "byte rate")?)
-    }
-}
-
-impl fmt::Display for ByteRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_size(self.0, f)?;
-        f.write_str("/s")
-    }
-}
-
 impl Rate {
     /// The time from one event to the next.
     pub fn period(self) -> Duration {
@@ -374,86 +280,6 @@ as_text! {
     Probability, "Probability", r"^[0-9.]+%?$";
 }
 
-/// Seeded dice: every roll is a keyed hash of what it is for, so the same seed gives the same faults whatever
-/// the order in which exchanges arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dice {
-    seed: u64,
-}
-
-impl Dice {
-    /// Dice that a seed repeats.
-    pub const fn new(seed: u64) -> Self {
-        Self { seed }
-    }
-
-    /// The seed, to be shown so that a run can be repeated.
-    pub const fn seed(self) -> u64 {
-        self.seed
-    }
-
-    /// A number in `[0, 1)` for one question (`key`, such as a fault) about one thing (`subject`, such as an exchange).
-    pub fn roll(self, key: u64, subject: u64) -> f64 {
-        self.stream(key, subject).unit()
-    }
-
-    /// Whether something with these odds happens. Odds of 0 never do, odds of 1 always do.
-    pub fn hits(self, odds: Probability, key: u64, subject: u64) -> bool {
-        self.roll(key, subject) < odds.get()
-    }
-
-    /// An endless stream of numbers for one question about one thing.
-    pub fn stream(self, key: u64, subject: u64) -> Stream {
-        Stream {
-            state: mix(mix(self.seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_add(key)).wrapping_add(mix(subject)),
-        }
-    }
-}
-
-/// Numbers drawn one after the other (SplitMix64; Steele, Lea and Flood, OOPSLA 2014).
-#[derive(Clone, Copy, Debug)]
-pub struct Stream {
-    state: u64,
-}
-
-impl Stream {
-    /// Sixty-four even bits.
-    pub fn bits(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.state)
-    }
-
-    /// An even number in `[0, 1)`.
-    pub fn unit(&mut self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
-        let unit = (self.bits() >> 11) as f64 / (1_u64 << 53) as f64;
-        unit
-    }
-
-    /// An even index below `n`, which must not be 0.
-    pub fn below(&mut self, n: usize) -> usize {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the product's high half is below n"
-        )]
-        let index = ((u128::from(self.bits()) * n as u128) >> 64) as usize;
-        index
-    }
-}
-
-/// A stable hash of bytes (FNV-1a, then mixed): for names, hash balancing and sticky faults, never for secrets.
-pub fn stable_hash(bytes: &[u8]) -> u64 {
-    mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
-        (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-    }))
-}
-
-const fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -489,30 +315,6 @@ mod tests {
             "between 0% and 100%",
         );
         check("0B/s".parse::<ByteRate>().unwrap_err().to_string(), "stall");
-    }
-
-    #[test]
-    fn a_seed_repeats_the_dice_and_another_does_not() {
-        let rolls = |seed| {
-            (0..64)
-                .map(|n| Dice::new(seed).roll(7, n).to_bits())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(rolls(1), rolls(1));
-        assert_ne!(rolls(1), rolls(2));
-    }
-
-    #[test]
-    fn odds_lie_in_the_binomial_band() {
-        for percent in [1.0, 5.0, 20.0, 50.0, 99.0] {
-            let odds = Probability::new(percent / 100.0).unwrap();
-            let hits = (0..10_000).filter(|n| Dice::new(42).hits(odds, 3, *n)).count() as f64;
-            let sigma = (10_000.0 * odds.get() * (1.0 - odds.get())).sqrt();
-            assert!(
-                (hits - 10_000.0 * odds.get()).abs() < 3.29 * sigma,
-                "{percent}%: {hits}"
-            );
-        }
     }
 
     proptest! {

@@ -20,7 +20,7 @@ pub const DEEPEST: usize = 64;
 
 impl Tree {
     /// Reads a text. What makes a tree impossible (syntax, size, depth) is an error; what is refused but leaves a tree
-    /// (a key written twice, an anchor, a tag) is kept in it and reported by [`super::read`].
+    /// (a key written twice, an anchor, a tag) is kept in it and reported by [`super::read()`].
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         if text.len() > LARGEST {
             let what = format!("the document has more than the {LARGEST} bytes allowed");

@@ -2,7 +2,7 @@
 //!
 //! Read it in this order: [`profile`] is the story as written and [`script`] the story made ready for one run; [`timeline`]
 //! is the story as a state machine, pure, with time and facts as arguments; [`ledger`] remembers its [`event`]s, [`measure`]
-//! and [`judge`] read the ledger, [`report`] tells it. [`run`] is the thin shell around all that: it ticks the timeline,
+//! and [`judge`] read the ledger, [`report`] tells it. [`run()`] is the thin shell around all that: it ticks the timeline,
 //! carries out what it says in a [`World`], and keeps the [`journal`].
 
 mod clock;

@@ -2,6 +2,8 @@
 //! that breaks one is seen without a fuzzer. `cargo +nightly fuzz run NAME --fuzz-dir tests/fuzz -s none`
 //! looks further: there is no unsafe code for a sanitizer to watch.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says so")]
+
 mod entry;
 
 use std::{fs, path::Path};
@@ -19,7 +21,10 @@ const LONGEST: usize = 4096;
 const SIGNS: &[u8] = b" \r\n:,{}[]*!/0-'\"%\x00\xff\t";
 
 fn drive(name: &str) {
-    let target = TARGETS.iter().find(|target| target.name == name).unwrap();
+    let target = TARGETS
+        .iter()
+        .find(|target| target.name == name)
+        .expect("a target of that name");
     for seed in target.seeds {
         (target.run)(seed);
     }

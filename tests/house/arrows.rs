@@ -239,7 +239,7 @@ fn why(from: &str, to: &str, rooms: &[Room]) -> String {
         .map(|(.., reason)| (*reason).to_owned());
     reason.unwrap_or_else(|| match (place(from), place(to)) {
         (Some(from_at), Some(to_at)) if to_at < from_at => {
-            format!("it points down, but is new; if it is right, add it to the table and to ARCHITECTURE.md")
+            "it points down, but is new; if it is right, add it to the table and to ARCHITECTURE.md".into()
         }
         (_, None) => "it is no room of the table".into(),
         _ => "every arrow points down".into(),

@@ -22,8 +22,6 @@ pub(crate) const LONG_FILES: &[Longer] = &[
     ("src/proxy/hop.rs", "to be parted"),
     ("src/proxy/http.rs", "to be parted"),
     ("src/proxy/send.rs", "to be parted"),
-    ("src/snapshot.rs", "to be parted"),
-    ("src/units.rs", "to be parted"),
 ];
 
 /// Functions over the limit, as `file: name`.

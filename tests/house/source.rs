@@ -300,7 +300,7 @@ impl Reader<'_> {
             for (i, token) in tree.iter().enumerate() {
                 match token {
                     TokenTree::Ident(_) if i > 0 && is_word(&tree[i - 1], "as") => {
-                        alias = Some(token.to_string())
+                        alias = Some(token.to_string());
                     }
                     _ if is_word(token, "as") => {}
                     _ if is_word(token, "self") && !name.is_empty() => {}

@@ -108,7 +108,17 @@ async fn curl_speaks_every_version_to_nginx() {
             std::fs::read(&saved).unwrap() == crate::kit::noise(300_000, 1),
             "{version}"
         );
-        let status = ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "-r", "0-9", version, &file];
+        let status = [
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-r",
+            "0-9",
+            version,
+            &file,
+        ];
         assert_eq!(run("curl", &status).await, "206");
     }
     let head = run("curl", &["-sSI", &file]).await.to_lowercase();
@@ -119,7 +129,16 @@ async fn curl_speaks_every_version_to_nginx() {
         .unwrap()
         .trim();
     let condition = format!("If-None-Match: {etag}");
-    let status = ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", &condition, &file];
+    let status = [
+        "-sS",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "-H",
+        &condition,
+        &file,
+    ];
     assert_eq!(run("curl", &status).await, "304");
 }
 

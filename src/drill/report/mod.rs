@@ -1,6 +1,6 @@
 //! The report of a drill, made from its journal alone, so that it can be made again at any time, also after a crash.
 //!
-//! [`Report::of`] gathers what there is to say once; [`markdown`] and [`json`] only say it.
+//! [`Report::of`] gathers what there is to say once; [`mod@markdown`] and [`mod@json`] only say it.
 
 mod json;
 mod markdown;

@@ -60,8 +60,8 @@ pub enum End<T> {
     Expired(Phase),
     /// The response body failed or had not the length announced. What came before is out; close or reset, but do not go on.
     Cut,
-    /// The head of [`Reply::Tunnel`] is out; these bytes of the client came after its request.
+    /// The head of [`super::Reply::Tunnel`] is out; these bytes of the client came after its request.
     Tunnel(T, Bytes),
-    /// [`Reply::Abort`].
+    /// [`super::Reply::Abort`].
     Abort(T),
 }

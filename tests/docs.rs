@@ -32,7 +32,7 @@ fn the_page_of_faults_is_the_catalogue() {
     let mut text = String::new();
     for doc in faults::catalogue() {
         let _ = writeln!(text, "### `{}`\n\n{}.\n", doc.kind, doc.does);
-        let hooks = doc.acts_at.iter().map(|hook| word(hook)).collect::<Vec<_>>();
+        let hooks = doc.acts_at.iter().map(word).collect::<Vec<_>>();
         let _ = writeln!(text, "Acts at: {}.\n", hooks.join(", "));
         if !doc.settings.is_empty() {
             text.push_str("| setting | meaning |\n|---|---|\n");

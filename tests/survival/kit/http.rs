@@ -21,11 +21,11 @@ pub type Response = http::Response<Bytes>;
 #[derive(Debug)]
 pub enum Trouble {
     /// Nobody accepted the connection.
-    Connect(std::io::Error),
+    Connect(#[expect(dead_code, reason = "it is shown where a test fails")] std::io::Error),
     /// The connection was closed before anything of the request was sent: another one may do.
     Closed,
     /// It broke off after the request was sent.
-    Broken(String),
+    Broken(#[expect(dead_code, reason = "it is shown where a test fails")] String),
 }
 
 /// A connection that is kept.

@@ -96,6 +96,8 @@ pub fn run(plan: Plan, screen: Screen) -> Result<u8, StartError> {
 /// Everything that runs, and how to end it.
 struct App {
     control: Arc<Control>,
+    /// The document's file, if it came from one.
+    file: Option<PathBuf>,
     metrics: Arc<Metrics>,
     events: Events,
     workers: Workers,
@@ -219,6 +221,7 @@ impl App {
         let demo_stop = end.child_token();
         let app = Self {
             control,
+            file: written.file.clone(),
             metrics,
             events,
             workers,
@@ -293,7 +296,7 @@ impl App {
             }
             Order::Reload => {
                 tracing::info!("SIGHUP: reading the document again");
-                watch::reload(&self.control, "signal");
+                watch::reload(&self.control, self.file.as_deref(), "signal");
             }
             Order::End(_) => {}
         }

@@ -236,7 +236,17 @@ impl Control {
             .generation
             .store(snapshot.generation, Ordering::Relaxed);
         self.publish.send_replace(snapshot.clone());
-        let (added, gone) = snapshot.faults_changed(&previous);
+        self.compiler
+            .metrics()
+            .generation
+            .store(snapshot.generation, Ordering::Relaxed);
+        self.tell_changes(truth, &snapshot, &previous, why);
+        Ok(())
+    }
+
+    /// Releases what faults that are gone hold, and tells of those that came and went.
+    fn tell_changes(&self, truth: &Truth, now: &Snapshot, before: &Snapshot, why: &str) {
+        let (added, gone) = now.faults_changed(before);
         for fault in gone {
             fault.lift();
             self.events.tell(Event::FaultLifted {
@@ -253,7 +263,6 @@ impl Control {
                 lasts: fault.entry().r#for,
             });
         }
-        Ok(())
     }
 
     /// Validates a document whole and puts it in force whole, or refuses it whole while the one before runs on. Returns the
@@ -776,3 +785,6 @@ fn held(leases: &mut Leases, id: LeaseId) -> Result<&mut Lease, ChangeError> {
         known: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

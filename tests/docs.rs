@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chaosproxy::{config, drill, faults};
+use chaosproxy::{config, drill, faults, telemetry};
 use serde_json::Value;
 
 #[test]
@@ -32,7 +32,7 @@ fn the_page_of_faults_is_the_catalogue() {
     let mut text = String::new();
     for doc in faults::catalogue() {
         let _ = writeln!(text, "### `{}`\n\n{}.\n", doc.kind, doc.does);
-        let hooks = doc.acts_at.iter().map(|hook| word(hook)).collect::<Vec<_>>();
+        let hooks = doc.acts_at.iter().map(word).collect::<Vec<_>>();
         let _ = writeln!(text, "Acts at: {}.\n", hooks.join(", "));
         if !doc.settings.is_empty() {
             text.push_str("| setting | meaning |\n|---|---|\n");
@@ -48,6 +48,42 @@ fn the_page_of_faults_is_the_catalogue() {
         text.push_str("```\n\n");
     }
     hold("docs/faults.md", "catalogue", text.trim_end());
+}
+
+#[test]
+fn no_metric_is_missing_in_the_list() {
+    let list = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let page = telemetry::Metrics::new(1).encode(Vec::new());
+    let names = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let missing: Vec<_> = names.filter(|name| !list.contains(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not tell of {missing:?}"
+    );
+}
+
+#[test]
+fn every_dependency_has_its_sentence() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, page) = page.split_once("## Dependencies").expect("there is a list");
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, manifest) = manifest.split_once("[dependencies]").expect("there are some");
+    let manifest = manifest.split("\n[").next().unwrap();
+    let crates: BTreeSet<_> = manifest
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| crate"));
+    let told: BTreeSet<_> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|names| names.split(", ").map(str::trim))
+        .collect();
+    assert_eq!(told, crates, "the list in ARCHITECTURE.md, and Cargo.toml");
 }
 
 #[test]

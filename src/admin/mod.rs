@@ -166,7 +166,7 @@ fn people() -> Vec<Endpoint> {
         post("/api/v1/panic", "Lifts every fault and lets none in")
             .by(Responder)
             .urgent()
-            .does(panic::pull),
+            .awaits(panic::pull),
         post("/api/v1/panic/reset", "Lets faults in again")
             .urgent()
             .does(panic::reset),

@@ -1,8 +1,11 @@
 //! `/api/v1/panic`: the emergency button.
 
+use std::time::Duration;
+
 use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout};
 
 use super::{Desk, ask::Ask, refusal::Refusal, tokens::Caller};
 use crate::control::{self, Author};
@@ -14,18 +17,39 @@ pub struct Panicked {
     pub lifted: usize,
     /// How many leases ended with them.
     pub leases: usize,
-    /// From the order to the moment at which traffic was told, in milliseconds.
+    /// From the order to the moment at which traffic was clean, in milliseconds; where it is not, to the moment at which it was
+    /// told.
     pub took_ms: f64,
+    /// Whether traffic itself says that it is clean: every worker goes by a truth without faults, and nothing is held.
+    pub clean: bool,
 }
 
-impl From<control::Panicked> for Panicked {
-    fn from(panicked: control::Panicked) -> Self {
-        let control::Panicked { lifted, leases, took } = panicked;
+impl Panicked {
+    fn new(panicked: control::Panicked, took: Duration, clean: bool) -> Self {
+        let control::Panicked { lifted, leases, .. } = panicked;
         Self {
             lifted,
             leases,
             took_ms: took.as_secs_f64() * 1e3,
+            clean,
         }
+    }
+}
+
+/// How long traffic is waited for to say that it is clean; it has 100 ms.
+const CLEAN_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is asked.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Whether traffic goes by the truth in force, and holds nothing.
+pub(super) fn is_clean(desk: &Desk) -> bool {
+    desk.metrics.has_settled(desk.control.snapshot().generation)
+}
+
+async fn becomes_clean(desk: &Desk) {
+    while !is_clean(desk) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -43,21 +67,30 @@ pub struct Reset {
     pub was_in_force: bool,
 }
 
+/// The panic that is in force.
+pub(super) fn in_force(desk: &Desk) -> Option<Panicked> {
+    let panicked = desk.control.panicked()?;
+    Some(Panicked::new(panicked, panicked.took, is_clean(desk)))
+}
+
 /// Tells whether a panic is in force.
 pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Json<InForce>, Refusal> {
     Ok(Json(InForce {
-        panic: desk.control.panicked().map(Panicked::from),
+        panic: in_force(desk),
     }))
 }
 
 /// Lifts every fault and lets none in. The drill that runs is told, so that it is over, not broken.
-pub(super) fn pull(desk: &Desk, ask: &Ask) -> Result<Json<Panicked>, Refusal> {
+pub(super) async fn pull(desk: Desk, ask: Ask) -> Result<Json<Panicked>, Refusal> {
+    let begun = Instant::now();
     let panicked = desk.control.panic(&author(&ask.caller));
     if let Ok(drill) = desk.drill() {
         // A drill that is over has nothing left to end.
         let _ = drill.remote.panic(&ask.caller.name);
     }
-    Ok(Json(panicked.into()))
+    let clean = timeout(CLEAN_WITHIN, becomes_clean(&desk)).await.is_ok();
+    let took = if clean { begun.elapsed() } else { panicked.took };
+    Ok(Json(Panicked::new(panicked, took, clean)))
 }
 
 /// Lets faults in again.

@@ -10,7 +10,7 @@ use super::{
     clusters::{self, ClusterStatus},
     drill::{self, DrillStatus},
     faults::{self, FaultStatus},
-    panic::Panicked,
+    panic::{self, Panicked},
     refusal::Refusal,
 };
 use crate::{config::Protocol, snapshot::Listener, units::Span};
@@ -83,7 +83,7 @@ pub(super) fn status(desk: &Desk) -> Status {
             .collect(),
         clusters: clusters::all(desk),
         faults: faults::all(desk),
-        panic: desk.control.panicked().map(Panicked::from),
+        panic: panic::in_force(desk),
         drill: drill::now(desk).ok(),
     }
 }

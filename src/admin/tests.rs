@@ -77,6 +77,8 @@ fn proxy_with(guard: Guard) -> Proxy {
 
 fn proxy_on(guard: Guard, stage: Stage, reports: PathBuf) -> Proxy {
     let metrics = Metrics::new(1);
+    // There is no worker; one that follows every change is meant.
+    metrics.follow(0, u64::MAX);
     let directory = Directory::system(tokio::runtime::Handle::current());
     let compiler = Compiler::new(directory, metrics.clone(), 1, PathBuf::from("."), Dice::new(7));
     let document = config::read_document("chaosproxy.yaml", DOCUMENT)

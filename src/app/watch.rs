@@ -1,7 +1,11 @@
 //! Files that are followed: the document, which is put in force when it changes, and the panic file, whose appearance
 //! lifts every fault.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use notify::{RecursiveMode, Watcher};
 use tokio::{sync::mpsc, time};
@@ -57,21 +61,15 @@ pub(super) async fn document(control: Arc<Control>, file: PathBuf) {
 }
 
 /// Reads the document's file again. A document that did not come from a file cannot be.
-pub(super) fn reload(control: &Control, via: &str) {
-    let files = control.history();
-    let file = files
-        .iter()
-        .rev()
-        .map(|revision| PathBuf::from(&revision.file))
-        .find(|file| file.is_file());
+pub(super) fn reload(control: &Control, file: Option<&Path>, via: &str) {
     match file {
-        Some(file) => read(control, &file, via),
+        Some(file) => read(control, file, via),
         None => tracing::warn!("the document in force did not come from a file"),
     }
 }
 
 /// What stands in the way is told by `control` itself, as an event.
-fn read(control: &Control, file: &std::path::Path, via: &str) {
+fn read(control: &Control, file: &Path, via: &str) {
     let author = Author::new(super::whoami(), via);
     match config::load(file) {
         Ok(loaded) => {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     Exit, Outcome, Terminal,
     client::{Client, Whereabouts},
-    terminal::{GOOD, STRONG, counted, styled},
+    terminal::{BAD, GOOD, STRONG, counted, styled},
 };
 use crate::admin::{Panicked, Reset};
 
@@ -53,8 +53,15 @@ fn panicked_text(panicked: &Panicked) -> String {
         lifted,
         leases,
         took_ms,
+        clean,
     } = panicked;
-    let clean = styled(GOOD, format!("clean in {took_ms:.1}ms"));
+    let clean = match clean {
+        true => styled(GOOD, format!("clean in {took_ms:.1}ms")),
+        false => styled(
+            BAD,
+            "traffic has not said yet that it is clean; see `chaosproxy status`",
+        ),
+    };
     let reset = styled(STRONG, "chaosproxy panic reset");
     let (lifted, leases) = (counted(*lifted, "fault"), counted(*leases, "lease"));
     format!("{clean}: {lifted} lifted, {leases} ended\nno fault is let in until `{reset}`")
@@ -77,6 +84,7 @@ mod tests {
             lifted: 2,
             leases: 1,
             took_ms: 0.412,
+            clean: true,
         });
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
         clean in 0.4ms: 2 faults lifted, 1 lease ended

@@ -95,8 +95,8 @@ struct Process {
         hide_possible_values = true
     )]
     log_format: log::Format,
-    /// What is logged: error, warn, info, debug, trace, or as in info,chaosproxy::net=debug; by default info, and warn
-    /// where an incident runs, which tells its own story
+    /// What is logged: error, warn, info, debug, trace, or as in info,chaosproxy::net=debug; by default
+    /// info, with --profile warn
     #[arg(long, value_name = "LEVEL", env = log::VARIABLE, hide_env_values = true)]
     log: Option<String>,
 }

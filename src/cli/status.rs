@@ -279,6 +279,7 @@ pub(super) mod tests {
             lifted: 1,
             leases: 1,
             took_ms: 0.2,
+            clean: true,
         };
         let page = text(&Status {
             ready: false,

@@ -135,7 +135,8 @@ fn help_fits_on_a_screen() {
           --state <FOLDER>     Where history and journals are kept; by default what the document says
           --log-format <FORM>  The form of log lines: text or json [default: text]
           --log <LEVEL>        What is logged: error, warn, info, debug, trace, or as in
-                               info,chaosproxy::net=debug [env: CHAOSPROXY_LOG] [default: info]
+                               info,chaosproxy::net=debug; by default info, with --profile warn [env:
+                               CHAOSPROXY_LOG]
 
     Examples:
       chaosproxy --profile orm-break                 Watch a real incident; nothing else is needed

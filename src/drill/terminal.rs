@@ -39,7 +39,7 @@ impl Watcher for Terminal {
     fn recorded(&mut self, stamped: &Stamped, _: &str) {
         let told = match &stamped.event {
             Event::Judged(judged) => verdict(judged),
-            event => line(stamped.at.offset(), event).into_iter().collect(),
+            event => line(stamped.at, event).into_iter().collect(),
         };
         if !told.is_empty() {
             self.screen.say(&told);

@@ -7,9 +7,8 @@ use std::{fmt::Write as _, time::Duration};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    event::{Ending, Event, Lifted},
+    event::{Ending, Event, Lifted, Stamp},
     facts::Counts,
-    offset::Offset,
     profile::{Audience, Outcome},
     timeline::{Gauge, View},
     verdict::{CheckResult, Checked, Judgement, Verdict},
@@ -81,7 +80,7 @@ pub fn summary(view: &View) -> String {
         .map(|next| format!("; next {} in {}", next.what, clock(next.within.0)));
     format!(
         "{DIM}{:>6}{DIM:#}  {}  {}{}",
-        minutes(view.at.offset()),
+        moment(view.at),
         view.phase,
         gauges.join(", "),
         next.unwrap_or_default()
@@ -93,11 +92,7 @@ fn head(view: &View, width: usize) -> String {
         true => String::new(),
         false => format!(" ({})", view.faults.join(", ")),
     };
-    let clocks = format!(
-        "story {}  wall {}",
-        minutes(view.at.offset()),
-        clock(view.at.wall)
-    );
+    let clocks = format!("story {}  wall {}", moment(view.at), clock(view.at.wall));
     let mode = serde_json::to_value(view.mode).ok();
     let mode = mode.as_ref().and_then(|mode| mode.as_str()).unwrap_or_default();
     let fixed = view.profile.chars().count() + mode.len() + clocks.chars().count() + 8;
@@ -137,7 +132,7 @@ fn gauge_line(gauge: &Gauge, column: usize, bar: usize) -> String {
 }
 
 /// An event as one line, where it is one that people follow.
-pub fn line(at: Offset, event: &Event) -> Option<String> {
+pub fn line(at: Stamp, event: &Event) -> Option<String> {
     let said = match event {
         Event::DrillStarted(started) => format!("{BOLD}{}{BOLD:#}", started.profile.headline()),
         Event::PhaseStarted(phase) => {
@@ -173,7 +168,7 @@ pub fn line(at: Offset, event: &Event) -> Option<String> {
         Event::Lifted(lifted) => clean(lifted),
         Event::Sampled(_) | Event::Judged(_) => return None,
     };
-    Some(format!("{DIM}{:>6}{DIM:#}  {said}", minutes(at)))
+    Some(format!("{DIM}{:>6}{DIM:#}  {said}", moment(at)))
 }
 
 /// Whether traffic confirms that the faults are gone.
@@ -238,9 +233,13 @@ pub fn ending(how: &Ending) -> String {
     }
 }
 
-/// A moment of the story in whole minutes, as people speak of it.
-fn minutes(at: Offset) -> String {
-    format!("+{}m", at.0.as_secs() / 60)
+/// A moment of the story in whole minutes, as people speak of it; in seconds where the story is not told faster than it
+/// happens.
+fn moment(at: Stamp) -> String {
+    match at.story <= at.wall {
+        true => at.offset().rounded().to_string(),
+        false => format!("+{}m", at.story.as_secs() / 60),
+    }
 }
 
 /// Time on the wall as a clock shows it.
@@ -278,7 +277,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        drill::{clock::Mode, event::Stamp, timeline::Next},
+        drill::{clock::Mode, offset::Offset, timeline::Next},
         units::Span,
     };
 

@@ -29,6 +29,8 @@ pub enum Reason {
     ConnectTimeout,
     /// The network has no way to the backend.
     Unreachable,
+    /// The proxy itself is out of descriptors, memory or ports.
+    Exhausted,
     /// The TLS handshake with the backend failed.
     TlsHandshake,
     /// The backend ended the connection before or within its answer.
@@ -73,6 +75,7 @@ impl Reason {
             Self::ConnectRefused => "connect_refused",
             Self::ConnectTimeout => "connect_timeout",
             Self::Unreachable => "unreachable",
+            Self::Exhausted => "exhausted",
             Self::TlsHandshake => "tls_handshake",
             Self::UpstreamReset => "upstream_reset",
             Self::UpstreamGarbage => "upstream_garbage",
@@ -92,7 +95,7 @@ impl Reason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BadConfiguration => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoBackend | Self::ClusterFull | Self::NotAdmitted | Self::Injected => {
+            Self::NoBackend | Self::ClusterFull | Self::NotAdmitted | Self::Exhausted | Self::Injected => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Resolve
@@ -122,6 +125,7 @@ impl Reason {
             Self::ConnectRefused => "the backend refused the connection",
             Self::ConnectTimeout => "the backend did not accept the connection in time",
             Self::Unreachable => "the backend cannot be reached",
+            Self::Exhausted => "the proxy cannot open another connection; try again later",
             Self::TlsHandshake => "the TLS handshake with the backend failed",
             Self::UpstreamReset => "the backend closed the connection before it had answered",
             Self::UpstreamGarbage => "the backend's answer could not be understood",

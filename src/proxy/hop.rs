@@ -531,6 +531,7 @@ fn dial_failure(error: &DialError) -> Failure {
         DialError::Timeout { .. } => Reason::ConnectTimeout,
         DialError::Resolve(_) => Reason::Resolve,
         DialError::Tls(_) => Reason::TlsHandshake,
+        DialError::Exhausted(_) => Reason::Exhausted,
         _ => Reason::Unreachable,
     };
     Failure::real(reason, error)

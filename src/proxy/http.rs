@@ -459,7 +459,7 @@ impl Asked<'_> {
                 head.headers.remove(header::CONTENT_LENGTH);
                 let client = self.client.clone();
                 body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
-                    client.cut_exchange(cut)
+                    client.cut_exchange(cut);
                 })
             }
         })

@@ -214,11 +214,9 @@ impl Tally for Box<Record> {
             _ if injected => Some(Outcome::Reset),
             _ => reason.outcome(),
         };
-        if let (Some(tried), Some(outcome)) = (&self.backend, outcome) {
-            if let Some(active) = &self.kept.active {
-                // An ejection that follows shows in the backend's own state; the answer that broke off is over.
-                let _ = tried.target.cluster.record(Instant::now(), active, outcome);
-            }
+        if let (Some(tried), Some(outcome), Some(active)) = (&self.backend, outcome, &self.kept.active) {
+            // An ejection that follows shows in the backend's own state; the answer that broke off is over.
+            let _ = tried.target.cluster.record(Instant::now(), active, outcome);
         }
     }
 

@@ -342,6 +342,10 @@ impl Sending<'_, '_> {
     }
 
     /// Whether an answer is one that is passed on, or one that is worth another try.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is the answer; boxing it would cost every request an allocation"
+    )]
     fn judge(&self, answered: Answered) -> Result<Answered, Course> {
         let status = answered.status().as_u16();
         if self.route.retry.is_none() || status < 400 {

@@ -200,6 +200,7 @@ impl Worker {
                 client.follow(&view);
             }
             self.cut_standing(&before, &view);
+            self.shared.metrics.follow(self.index, view.generation);
             before = view;
             tokio::select! {
                 changed = truth.changed() => if changed.is_err() { return },
@@ -319,5 +320,29 @@ impl<S: PartialEq + Copy> Look<S> {
             *self = Self { state, since: now };
         }
         now.saturating_duration_since(self.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections are tasks of a tracker, as these are: the runtime catches a panic where the task ends.
+    #[tokio::test]
+    async fn a_connection_that_panics_ends_no_other() {
+        let (local, tasks) = (tokio::task::LocalSet::new(), TaskTracker::new());
+        local
+            .run_until(async {
+                let panics = tasks.spawn_local(async { panic!("a bug in one connection") });
+                let serves = tasks.spawn_local(async {
+                    tokio::task::yield_now().await;
+                    "served"
+                });
+                assert!(panics.await.unwrap_err().is_panic());
+                assert_eq!(serves.await.unwrap(), "served");
+                tasks.close();
+                tasks.wait().await;
+            })
+            .await;
     }
 }

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -35,6 +35,8 @@ pub struct Metrics {
     pub reloads_refused: Counter,
     /// The number of the snapshot in force.
     pub generation: AtomicU64,
+    /// The number of the snapshot that each worker goes by.
+    followed: Box<[AtomicU64]>,
     /// Whether the proxy is draining.
     pub draining: AtomicBool,
     /// Access log lines lost because the disk was slower than the traffic.
@@ -188,9 +190,21 @@ impl Metrics {
             reloads_applied: Counter::default(),
             reloads_refused: Counter::default(),
             generation: AtomicU64::default(),
+            followed: (0..workers).map(|_| AtomicU64::default()).collect(),
             draining: AtomicBool::default(),
             access_lines_dropped: Counter::default(),
         })
+    }
+
+    /// A worker goes by this snapshot from now on, its standing connections too.
+    pub fn follow(&self, worker: usize, generation: u64) {
+        self.followed[worker].store(generation, Relaxed);
+    }
+
+    /// Whether every worker goes by this snapshot, or a later one, and no exchange is held: what traffic itself says.
+    pub fn has_settled(&self, generation: u64) -> bool {
+        let follows = |worker: &AtomicU64| worker.load(Relaxed) >= generation;
+        self.held.now() == 0 && self.followed.iter().all(follows)
     }
 
     /// How many workers have a lane.

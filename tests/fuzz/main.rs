@@ -21,7 +21,10 @@ const LONGEST: usize = 4096;
 const SIGNS: &[u8] = b" \r\n:,{}[]*!/0-'\"%\x00\xff\t";
 
 fn drive(name: &str) {
-    let target = TARGETS.iter().find(|target| target.name == name).unwrap();
+    let target = TARGETS
+        .iter()
+        .find(|target| target.name == name)
+        .expect("a target of that name");
     for seed in target.seeds {
         (target.run)(seed);
     }

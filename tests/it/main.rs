@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 #![allow(clippy::print_stderr, reason = "a failing test shows what the proxy said")]
 
+#[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
 
 mod clusters;

@@ -84,7 +84,7 @@ impl House {
                 }
             }
             Step::Remove(name) => {
-                assert_eq!(self.control.remove_fault(name), self.model.remove(name), "{name}")
+                assert_eq!(self.control.remove_fault(name), self.model.remove(name), "{name}");
             }
             Step::Panic => self.panic(),
             Step::Reset => assert_eq!(

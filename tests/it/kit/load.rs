@@ -28,6 +28,15 @@ pub struct Load {
 impl Load {
     /// So many clients, each on a connection of its own that it keeps while it can, reading and writing in turn.
     pub fn start(address: SocketAddr, clients: usize) -> Self {
+        Self::of(address, clients, true)
+    }
+
+    /// The same, but reading only.
+    pub fn reading(address: SocketAddr, clients: usize) -> Self {
+        Self::of(address, clients, false)
+    }
+
+    fn of(address: SocketAddr, clients: usize, writes: bool) -> Self {
         let mut load = Self {
             stop: Arc::default(),
             answered: Arc::default(),
@@ -42,7 +51,7 @@ impl Load {
                     if stop.load(Ordering::SeqCst) {
                         return;
                     }
-                    let result = ask(address, &mut connection, turn).await;
+                    let result = ask(address, &mut connection, writes && turn % 2 == 1).await;
                     answered.fetch_add(1, Ordering::SeqCst);
                     *seen.lock().unwrap().entry(result).or_default() += 1;
                 }
@@ -84,14 +93,14 @@ impl Load {
     }
 }
 
-async fn ask(address: SocketAddr, connection: &mut Option<H1>, turn: usize) -> String {
+async fn ask(address: SocketAddr, connection: &mut Option<H1>, write: bool) -> String {
     let mut h1 = match connection.take() {
         Some(h1) => h1,
         None => H1::connect(address).await,
     };
-    let request = match turn % 2 {
-        0 => a_get("/stock"),
-        _ => a_post("/orders", "one more"),
+    let request = match write {
+        false => a_get("/stock"),
+        true => a_post("/orders", "one more"),
     };
     match h1.send(request).await {
         Ok(answer) => {

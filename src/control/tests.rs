@@ -1,0 +1,134 @@
+use std::{net::TcpListener, path::PathBuf};
+
+use super::*;
+use crate::{net::Directory, telemetry::Metrics, units::Dice};
+
+/// Two listeners; a broken document loses the second.
+fn document(first: &str, second: &str) -> String {
+    format!(
+        "listeners:
+  first: {{bind: \"{first}\", protocol: http, routes: [{{cluster: app}}]}}
+  second: {{bind: \"{second}\", protocol: http, routes: [{{cluster: app}}]}}
+clusters: {{app: {{backends: [{{address: \"127.0.0.1:9\"}}]}}}}
+"
+    )
+}
+
+fn start(text: &str) -> Arc<Control> {
+    let directory = Directory::system(tokio::runtime::Handle::current());
+    let compiler = Compiler::new(directory, Metrics::new(1), 1, PathBuf::from("."), Dice::new(7));
+    let document = config::read_document("a.yaml", text).unwrap().document;
+    let revision = (author(), "a.yaml", text);
+    Control::start(
+        document,
+        revision,
+        compiler,
+        History::default(),
+        Events::default(),
+    )
+    .unwrap()
+}
+
+fn author() -> Author {
+    Author::new("ada", "test")
+}
+
+fn fault(name: &str, entry: &str) -> Vec<(String, Entry)> {
+    vec![(name.to_owned(), config::read("fault", entry).unwrap())]
+}
+
+fn take(control: &Control, name: &str, entry: &str) -> LeaseId {
+    let owner = Owner::Api { by: "ada".into() };
+    control
+        .take_lease(owner, Duration::from_secs(60), fault(name, entry))
+        .unwrap()
+}
+
+fn free() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// Takes the second listener away.
+fn break_it(control: &Control) {
+    let text = control.history().last().unwrap().text.clone();
+    let line = text
+        .lines()
+        .find(|line| line.contains("second"))
+        .unwrap()
+        .to_owned();
+    let bad = serde_json::json!({"do": {"bad_reload": {"find": line, "replace": "  # lost"}}});
+    take(control, "bad", &bad.to_string());
+    assert!(!control.snapshot().listeners.contains_key("second"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_document_is_mended_when_its_fault_ends_and_by_one_that_is_put_in_force() {
+    let text = document("127.0.0.1:0", "127.0.0.1:0");
+    let control = start(&text);
+    break_it(&control);
+    assert!(control.remove_fault("bad"));
+    assert!(control.snapshot().listeners.contains_key("second"));
+
+    break_it(&control);
+    control.apply(&text, "a.yaml", author()).unwrap();
+    assert!(control.snapshot().listeners.contains_key("second"));
+    assert!(
+        control.faults().is_empty(),
+        "the fault is over with what it broke"
+    );
+    take(&control, "other", "{do: hang}");
+    assert!(
+        control.snapshot().listeners.contains_key("second"),
+        "and does not come back"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_refused_leaves_the_fault_that_broke_the_one_before() {
+    let text = document("127.0.0.1:0", "127.0.0.1:0");
+    let control = start(&text);
+    break_it(&control);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wants = document("127.0.0.1:0", &taken.local_addr().unwrap().to_string());
+    assert!(matches!(
+        control.apply(&wants, "a.yaml", author()),
+        Err(ChangeError::Obstacles(_))
+    ));
+    assert_eq!(control.faults().len(), 1);
+    assert!(control.remove_fault("bad") && control.snapshot().listeners.contains_key("second"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_mended_at_once_is_mended_later_and_no_fault_waits_for_it() {
+    let second = free();
+    let control = start(&document("127.0.0.1:0", &second));
+    tokio::spawn(control.clone().expire_leases());
+    take(&control, "held", "{do: hang}");
+    let standing = control.faults()[0].fault.clone();
+    break_it(&control);
+    // The sockets of the lost listener are gone; somebody else is faster.
+    let thief = TcpListener::bind(&second).unwrap();
+    control.panic(&author());
+    assert!(standing.is_lifted() && control.faults().is_empty());
+    assert!(
+        !control.snapshot().listeners.contains_key("second"),
+        "its port is taken"
+    );
+    drop(thief);
+    tokio::time::sleep(SETTLE_AGAIN * 2).await;
+    assert!(control.snapshot().listeners.contains_key("second"));
+    assert!(control.snapshot().faults.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_lifts_the_faults_of_the_document_too() {
+    let control = start(&format!(
+        "{}faults: {{written: {{do: hang}}}}\n",
+        document("127.0.0.1:0", "127.0.0.1:0")
+    ));
+    take(&control, "by-hand", "{do: hang}");
+    let standing = control.snapshot().faults.clone();
+    assert_eq!(control.end(), 2);
+    assert!(standing.iter().all(|fault| fault.is_lifted()) && control.faults().is_empty());
+}

@@ -1,5 +1,7 @@
 //! A fault as it is written: in the document, in a profile, in the API and on the command line.
 
+use std::num::NonZeroU64;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,16 +31,13 @@ pub struct Entry {
     pub r#for: Option<Span>,
     /// Hits only the first so many exchanges that match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub first: Option<u64>,
+    pub first: Option<NonZeroU64>,
     /// Hits only this one of the exchanges that match, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub nth: Option<u64>,
+    pub nth: Option<NonZeroU64>,
     /// Hits only every so manieth of the exchanges that match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub every: Option<u64>,
+    pub every: Option<NonZeroU64>,
     /// Hits the platform's probes (`kube-probe/*`) too. Default: they are spared.
     #[serde(default, skip_serializing_if = "is_default")]
     pub probes: bool,

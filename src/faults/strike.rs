@@ -36,9 +36,9 @@ fn is_its_turn(fault: &Fault, entry: &Entry) -> bool {
         return true;
     }
     let number = fault.see();
-    entry.first.is_none_or(|first| number <= first)
-        && entry.nth.is_none_or(|nth| number == nth)
-        && entry.every.is_none_or(|every| number.is_multiple_of(every))
+    entry.first.is_none_or(|first| number <= first.get())
+        && entry.nth.is_none_or(|nth| number == nth.get())
+        && entry.every.is_none_or(|every| number.is_multiple_of(every.get()))
 }
 
 fn is_probe(facts: &Facts<'_>) -> bool {

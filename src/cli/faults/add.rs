@@ -1,5 +1,7 @@
 //! `chaosproxy faults add`: a fault by hand, in the grammar of the document.
 
+use std::num::NonZeroU64;
+
 use clap::builder::NonEmptyStringValueParser as Name;
 
 use crate::{
@@ -47,13 +49,13 @@ pub(in crate::cli) struct Args {
     sticky: Option<FieldName>,
     /// Hit only the first so many exchanges
     #[arg(long, value_name = "N")]
-    first: Option<u64>,
+    first: Option<NonZeroU64>,
     /// Hit only this one, counted from 1
     #[arg(long, value_name = "N")]
-    nth: Option<u64>,
+    nth: Option<NonZeroU64>,
     /// Hit only every so manieth
     #[arg(long, value_name = "N")]
-    every: Option<u64>,
+    every: Option<NonZeroU64>,
     /// Hit the platform's probes (kube-probe) too
     #[arg(long)]
     probes: bool,

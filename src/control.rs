@@ -401,6 +401,9 @@ impl Control {
         faults: Vec<(String, Entry)>,
     ) -> Result<LeaseId, ChangeError> {
         let mut truth = self.lock();
+        if truth.panic.is_some() {
+            return Err(ChangeError::Panicked);
+        }
         self.may_set(&truth, None, &faults)?;
         let lease = Lease {
             owner,

@@ -135,7 +135,12 @@ impl Sending<'_, '_> {
         {
             return Ok(index);
         }
-        let (hash, tried, now) = (self.hash, &self.tried, worker.deadlines.now());
+        let now = if self.tried.is_empty() {
+            self.asked.record.begun
+        } else {
+            Instant::now()
+        };
+        let (hash, tried) = (self.hash, &self.tried);
         let picked = worker.draw(|stream| {
             self.target.cluster.pick(&mut Choice {
                 now,
@@ -171,10 +176,7 @@ impl Sending<'_, '_> {
             Err(Course::Over(_)) => return result,
         };
         let worker = &self.asked.client.worker;
-        let verdict = self
-            .target
-            .cluster
-            .record(worker.deadlines.now(), &active, outcome);
+        let verdict = self.target.cluster.record(Instant::now(), &active, outcome);
         if let Some(Verdict::Ejected { time, .. }) = verdict {
             worker.shared.events.tell(Event::Ejected {
                 cluster: self.target.name.to_string(),

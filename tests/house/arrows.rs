@@ -175,6 +175,7 @@ pub(crate) const CIRCLES: &[(&[&str], &str)] = &[
             "proxy::http",
             "proxy::listener",
             "proxy::record",
+            "proxy::refusal",
             "proxy::relay",
             "proxy::send",
             "proxy::tcp",

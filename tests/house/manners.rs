@@ -18,6 +18,7 @@ pub(crate) type Longer = (&'static str, &'static str);
 /// Files over the limit.
 pub(crate) const LONG_FILES: &[Longer] = &[
     ("src/control.rs", "to be parted"),
+    ("src/faults/plan.rs", "to be parted"),
     ("src/proxy/body.rs", "to be parted"),
     ("src/proxy/hop.rs", "to be parted"),
     ("src/proxy/http.rs", "to be parted"),
@@ -25,13 +26,7 @@ pub(crate) const LONG_FILES: &[Longer] = &[
 ];
 
 /// Functions over the limit, as `file: name`.
-pub(crate) const LONG_FUNCTIONS: &[Longer] = &[
-    (
-        "src/admin/mod.rs: endpoints",
-        "a table: one entry an endpoint, in the order of the reference",
-    ),
-    ("src/faults/drive.rs: kind_of", "a table: one arm a kind"),
-];
+pub(crate) const LONG_FUNCTIONS: &[Longer] = &[("src/faults/drive.rs: kind_of", "a table: one arm a kind")];
 
 /// The files that are too long, and the excuses that are not needed any more.
 pub(crate) fn long_files(tree: &Tree, excused: &[Longer]) -> Vec<String> {

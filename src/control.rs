@@ -683,7 +683,9 @@ impl Control {
     /// # Errors
     /// When there is no such backend.
     pub fn set_weight(&self, cluster: &str, backend: &str, weight: Weight) -> Result<(), ChangeError> {
-        self.with_backend(cluster, backend, |backend| backend.set_weight(Some(weight)))
+        self.with_backend(cluster, backend, |backend| backend.set_weight(Some(weight)))?;
+        // Rounds are laid out when a snapshot is made: one with more turns than before needs another.
+        self.settle(&mut self.lock(), "a weight was changed")
     }
 
     /// Admits a share of a cluster's traffic; the rest is answered 503.

@@ -73,11 +73,11 @@ fn strip_connection(headers: &mut HeaderMap) -> Option<HeaderValue> {
         .get_all(header::CONNECTION)
         .iter()
         .any(|v| lists(v, "upgrade"));
-    let upgrade = if upgrades {
-        headers.get(header::UPGRADE).cloned()
-    } else {
-        None
-    };
+    // Behind an upgrade to HTTP/2 requests would pass that no route, limit or fault has seen (RFC 9113 has done away with it).
+    let upgrade = headers
+        .get(header::UPGRADE)
+        .filter(|to| upgrades && !lists(to, "h2c"))
+        .cloned();
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

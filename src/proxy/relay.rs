@@ -20,6 +20,7 @@ use crate::{
         Handle, Reader, Stream, Writer,
         pipe::{Ended, pump},
     },
+    snapshot::{Route, Target},
 };
 
 /// Which faults may touch a joined connection, by the truth as of now.
@@ -32,6 +33,28 @@ pub struct Legs {
     pub client: Vec<Arc<Fault>>,
     /// Between the proxy and the backend.
     pub upstream: Vec<Arc<Fault>>,
+}
+
+/// The faults that may touch a connection that took a route to a backend, as long as all three are there.
+pub fn candidates(client: &Rc<Client>, route: &Route, target: &Target, backend: usize) -> Candidates {
+    let (client, name, id) = (
+        Rc::downgrade(client),
+        route.name.clone(),
+        target.backend_id(backend),
+    );
+    Box::new(move || {
+        let (view, listener) = client.upgrade()?.seen();
+        let route = listener.routes.iter().find(|route| route.name == name)?;
+        let target = &view.clusters[route.cluster?];
+        let upstream = target
+            .place_of(id)
+            .map(|backend| route.upstream[backend].clone())
+            .unwrap_or_default();
+        Some(Legs {
+            client: route.faults.clone(),
+            upstream,
+        })
+    })
 }
 
 /// A client's connection and a backend's, joined.

@@ -9,7 +9,7 @@ use super::{
     error::{Failure, Reason},
     exchange::{self, Course},
     hop::Way,
-    relay::{Candidates, Joint, Legs},
+    relay::{self, Joint, Legs},
     send::{attempt_number, attempt_of},
     worker::View,
 };
@@ -141,7 +141,7 @@ async fn join(
         client: route.faults.clone(),
         upstream: route.upstream[backend].clone(),
     };
-    let candidates = candidates(client, target, backend);
+    let candidates = relay::candidates(client, route, target, backend);
     let plans = [plan, upstream_plan];
     let joint = Joint::new(
         client,
@@ -161,24 +161,6 @@ async fn join(
     }
     drop((active, entered));
     parted.plans
-}
-
-/// The faults that may touch this connection, in any snapshot in which its listener and backend still are.
-fn candidates(client: &Rc<Client>, target: &Target, backend: usize) -> Candidates {
-    let (client, id) = (Rc::downgrade(client), target.backend_id(backend));
-    Box::new(move || {
-        let (view, listener) = client.upgrade()?.seen();
-        let route = listener.routes.first()?;
-        let target = &view.clusters[route.cluster?];
-        let upstream = target
-            .place_of(id)
-            .map(|backend| route.upstream[backend].clone())
-            .unwrap_or_default();
-        Some(Legs {
-            client: route.faults.clone(),
-            upstream,
-        })
-    })
 }
 
 struct Dialled {

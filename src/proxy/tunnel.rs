@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     client::Client,
     record::Record,
-    relay::{Joint, Legs},
+    relay::{self, Candidates, Joint, Legs},
 };
 use crate::{faults::Plan, net::Stream};
 
@@ -36,19 +36,34 @@ pub async fn run(client: &Rc<Client>, tunnel: Tunnel, mut stream: Stream, early:
     } = tunnel;
     stream.unread(early);
     upstream.unread(from_backend);
-    let view = client.worker.view();
-    // The faults of a request are rolled once, when it opens: those that are added later meet new requests.
-    let candidates = Box::new(|| None);
+    // Faults that were added since the request was rolled for meet the tunnel at once; those that ask about a head do not,
+    // for there is none any more.
+    let (known, candidates) = faults(client, &record);
     let joint = Joint::new(
         client,
         &upstream,
         record.number,
-        view.generation,
-        Legs::default(),
+        record.view.generation,
+        known,
         candidates,
         plans,
     );
-    drop(view);
     let parted = joint.run(stream, upstream, idle).await;
     record.tunnelled(parted);
+}
+
+/// The faults that could touch the request when it was rolled for, and those that may touch its tunnel later.
+fn faults(client: &Rc<Client>, record: &Record) -> (Legs, Candidates) {
+    let (Some(place), Some(tried)) = (record.route, &record.backend) else {
+        return (Legs::default(), Box::new(|| None));
+    };
+    let route = &record.listener.routes[place];
+    let known = Legs {
+        client: route.faults.clone(),
+        upstream: route.upstream[tried.index].clone(),
+    };
+    (
+        known,
+        relay::candidates(client, route, &tried.target, tried.index),
+    )
 }

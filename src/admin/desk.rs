@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    events::Feed,
+    feed::Feed,
     refusal::{Kind, Refusal},
 };
 use crate::{

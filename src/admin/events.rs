@@ -23,38 +23,13 @@ use super::{
     ask::{Answer, Ask},
     refusal::{Kind, Refusal},
 };
-use crate::{
-    drill::{View, Watcher, event::Stamped},
-    telemetry::events::Record,
-};
+use crate::telemetry::events::Record;
 
 /// So many events wait for a slow reader in its own buffer; the streams themselves hold more.
 const BUFFER: usize = 64;
 
 /// Balancers and browsers give a silent stream up after a minute at the earliest.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// Lines of drills' journals, as they are written. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Feed(broadcast::Sender<Arc<str>>);
-
-/// So many lines a reader may be behind.
-const LINES: usize = 1024;
-
-impl Default for Feed {
-    fn default() -> Self {
-        Self(broadcast::channel(LINES).0)
-    }
-}
-
-impl Watcher for Feed {
-    fn recorded(&mut self, _: &Stamped, line: &str) {
-        // Fails when nobody listens, which is fine.
-        let _ = self.0.send(line.trim_end().into());
-    }
-
-    fn looked(&mut self, _: &View) {}
-}
 
 /// A stream of events.
 pub(super) struct Stream(Channel<Bytes>);
@@ -84,7 +59,7 @@ pub(super) fn stream(desk: &Desk, _: &Ask) -> Result<Stream, Refusal> {
     let reader = Reader {
         sender,
         proxy: desk.control.events().subscribe(),
-        drill: desk.feed.0.subscribe(),
+        drill: desk.feed.read(),
         _permit: permit,
     };
     let end = desk.end.clone();

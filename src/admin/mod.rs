@@ -13,6 +13,7 @@ mod drill;
 mod endpoint;
 mod events;
 mod faults;
+mod feed;
 mod guard;
 mod health;
 mod openapi;
@@ -33,8 +34,8 @@ pub use self::{
     config::{Changed, RevisionStatus, Rollback, Shown},
     desk::{Desk, Drill, Stage, Things},
     drill::{DrillStatus, Judged},
-    events::Feed,
     faults::{Add, Added, FaultStatus, Kinds, Renew, Renewed},
+    feed::Feed,
     guard::{Guard, USER},
     panic::{InForce, Panicked, Reset},
     reach::Reach,

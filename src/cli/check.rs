@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::{
     Exit, Outcome, Terminal,
+    count::counted,
     faults::{does, reaches},
     table::Table,
-    terminal::{GOOD, STRONG, counted, styled},
+    terminal::{GOOD, STRONG, styled},
 };
 use crate::{
     admin::Reach,

@@ -17,6 +17,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod count;
 mod faults;
 mod init;
 mod lb;

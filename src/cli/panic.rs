@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{
     Exit, Outcome, Terminal,
     client::{Client, Whereabouts},
-    terminal::{BAD, GOOD, STRONG, counted, styled},
+    count::counted,
+    terminal::{BAD, GOOD, STRONG, styled},
 };
 use crate::admin::{Panicked, Reset};
 

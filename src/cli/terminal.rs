@@ -25,12 +25,6 @@ pub(super) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A number of things in words: `1 fault`, `2 faults`.
-pub(super) fn counted(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
 /// Where results go, and in which form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terminal {

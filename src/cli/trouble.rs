@@ -2,7 +2,7 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use super::terminal::counted;
+use super::count::counted;
 use crate::{
     admin::{Kind, Refusal},
     config::Problems,

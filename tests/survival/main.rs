@@ -1,6 +1,4 @@
 //! Toughness: the real binary, real servers, real load, and everything that may go wrong meanwhile.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-#![allow(clippy::print_stderr, reason = "a failing test shows what the proxy said")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(
     clippy::unwrap_used,

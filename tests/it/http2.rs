@@ -99,7 +99,7 @@ async fn megabytes_and_trailers_come_through_every_way() {
         let answer = ask(&mut client, asked.body(body).unwrap()).await;
         assert!(answer.body == sent, "the body came back changed");
         assert_eq!(
-            answer.trailers.get("x-sum").map(|sum| sum.as_bytes()),
+            answer.trailers.get("x-sum").map(http::HeaderValue::as_bytes),
             Some(&b"42"[..])
         );
     })

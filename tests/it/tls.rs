@@ -25,7 +25,7 @@ fn pair(name: &str, certificate: &Certificate) -> [(String, String); 2] {
     ]
 }
 
-fn files<'a>(pairs: &'a [[(String, String); 2]]) -> Vec<(&'a str, String)> {
+fn files(pairs: &[[(String, String); 2]]) -> Vec<(&str, String)> {
     pairs
         .iter()
         .flatten()

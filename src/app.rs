@@ -256,8 +256,11 @@ impl App {
     /// Follows the document's file and the panic file.
     fn watch(&mut self, written: &Written, plan: &Plan) {
         if let Some(file) = &written.file {
-            self.tasks
-                .spawn(watch::document(self.control.clone(), file.clone()));
+            self.tasks.spawn(watch::document(
+                self.control.clone(),
+                file.clone(),
+                written.text.clone(),
+            ));
         }
         let folder = written.file.as_deref().map(config::folder).unwrap_or_default();
         let state = written

@@ -24,8 +24,11 @@ const PANIC_LOOK: Duration = Duration::from_millis(250);
 /// The name of the panic file in the state folder.
 const PANIC_FILE: &str = "panic";
 
-/// Puts the document in force whenever its file changes, for as long as the process lives.
-pub(super) async fn document(control: Arc<Control>, file: PathBuf) {
+/// A folder in which something always changes, such as a log, is not waited for longer than this.
+const RESTLESS: Duration = Duration::from_secs(1);
+
+/// Puts the document in force whenever its file is no longer what was read before, for as long as the process lives.
+pub(super) async fn document(control: Arc<Control>, file: PathBuf, before: String) {
     let (changed, mut changes) = mpsc::channel(1);
     let told = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -46,18 +49,47 @@ pub(super) async fn document(control: Arc<Control>, file: PathBuf) {
             return;
         }
     };
-    let mut before = std::fs::read_to_string(&file).ok();
-    while changes.recv().await.is_some() {
-        while time::timeout(QUIET, changes.recv())
-            .await
-            .is_ok_and(|more| more.is_some())
-        {}
-        let now = std::fs::read_to_string(&file).ok();
-        if now.is_some() && now != before {
+    let mut before = before;
+    loop {
+        // The first look is for a change between the start and the watch.
+        if let Ok(now) = std::fs::read_to_string(&file)
+            && now != before
+        {
+            if !is_known(&control, &now) {
+                read(&control, &file, FILE);
+            }
             before = now;
-            read(&control, &file, "file");
         }
+        if changes.recv().await.is_none() {
+            return;
+        }
+        let _ = time::timeout(RESTLESS, quiet(&mut changes)).await;
     }
+}
+
+/// Whether this is what was read from the file last, by a signal that overtook the watch. What came into force by another way
+/// since then must not be undone by reading the same again.
+fn is_known(control: &Control, text: &str) -> bool {
+    let history = control.history();
+    let read = history
+        .iter()
+        .rev()
+        .find(|revision| READ.contains(&revision.author.via.as_str()));
+    read.is_some_and(|revision| revision.text == text)
+}
+
+/// The ways by which a file is read.
+const READ: [&str; 3] = ["start", FILE, "signal"];
+
+/// The way of a change that was seen in the file.
+const FILE: &str = "file";
+
+/// Waits until nothing has changed for a while.
+async fn quiet(changes: &mut mpsc::Receiver<()>) {
+    while time::timeout(QUIET, changes.recv())
+        .await
+        .is_ok_and(|more| more.is_some())
+    {}
 }
 
 /// Reads the document's file again. A document that did not come from a file cannot be.

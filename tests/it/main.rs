@@ -2,7 +2,10 @@
 //! to it over sockets, and reads what came back. No test sleeps for a fixed time; what takes time is waited for.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-#![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(
+    unreachable_pub,
+    reason = "the kit is one room: what is not private in it is for every test"
+)]
 #![allow(clippy::print_stderr, reason = "a failing test shows what the proxy said")]
 
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]

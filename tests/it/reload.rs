@@ -30,6 +30,25 @@ async fn a_changed_file_is_put_in_force() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_never_quiet_does_not_keep_a_change_from_being_seen() {
+    let (_a, _b, old, new) = two().await;
+    let proxy = Proxy::setup().start(old).await;
+    let noise = proxy.folder().join("noise");
+    let busy = async {
+        loop {
+            std::fs::write(&noise, "again").unwrap();
+            // As often as the machine allows: far more often than the proxy waits for silence.
+            tokio::task::yield_now().await;
+        }
+    };
+    proxy.rewrite(new);
+    tokio::select! {
+        () = busy => {}
+        () = serves(&proxy, "new") => {}
+    }
+}
+
+#[tokio::test]
 async fn sighup_reads_the_file_again() {
     let (_a, _b, old, new) = two().await;
     let proxy = Proxy::setup().start(old).await;

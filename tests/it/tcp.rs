@@ -175,7 +175,11 @@ async fn a_proxy_protocol_header_that_comes_in_says_who_the_client_is() {
     assert_eq!(origin.last().header("x-forwarded-for"), "198.51.100.9");
     let without = Raw::ask(proxy.address(), request).await;
     assert_eq!(without, "", "who does not say who it is for is not served");
-    assert_eq!(proxy.access(2).await[0]["client"], "203.0.113.7:5000");
+    let lines = proxy.access(2).await;
+    assert!(
+        lines.iter().any(|line| line["client"] == "203.0.113.7:5000"),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test]

@@ -13,16 +13,16 @@ use crate::{
     control::{Control, LeaseId, Owner},
     drill::{
         Binding, Bindings, Named, Refusal, Steer, World,
-        facts::{Counts, Observed, Traffic},
+        facts::{Counts, Observed, Server, Stand, Traffic},
         profile::{ALL, Profile, Sight},
     },
-    snapshot::Steering,
+    snapshot::{Steering, Target},
     telemetry::{
         METHODS, Metrics,
         events::{Event, Record},
         method_place,
     },
-    upstream::Condition,
+    upstream::{Backend, Condition},
 };
 
 /// The proxy as a drill sees it.
@@ -127,9 +127,38 @@ impl Proxy {
                 injected: lanes.sum(|lane| lane.injected.get()),
                 upstream: lanes.sum(|lane| lane.upstream.get()),
                 proxy: lanes.sum(|lane| lane.proxy.get()),
+                turned_away: lanes.sum(|lane| lane.turned_away.get()),
             });
         }
         counts
+    }
+
+    /// How every backend stands, and what it was asked.
+    fn backends(&self) -> BTreeMap<String, Server> {
+        let (now, snapshot) = (Instant::now(), self.control.snapshot());
+        let of = |target: &Arc<Target>| {
+            let lanes = target.cluster.backends().iter().zip(&target.backend_lanes);
+            let servers = lanes.map(|(backend, lanes)| {
+                let server = Server {
+                    stand: stand(backend, now),
+                    attempts: lanes.sum(|lane| lane.attempts().0),
+                    failed: lanes.sum(|lane| lane.attempts().1),
+                };
+                (format!("{}/{}", target.name, backend.name()), server)
+            });
+            servers.collect::<Vec<_>>()
+        };
+        snapshot.clusters.iter().flat_map(of).collect()
+    }
+
+    /// The clusters that do not admit everything, with the share that they do.
+    fn admitted(&self) -> BTreeMap<String, f64> {
+        let snapshot = self.control.snapshot();
+        let shares = snapshot.clusters.iter().map(|target| {
+            let share = target.cluster.admitted().get();
+            (target.name.to_string(), share)
+        });
+        shares.filter(|(_, share)| *share < 1.0).collect()
     }
 
     /// The roles that a backend plays.
@@ -222,6 +251,16 @@ impl Proxy {
     }
 }
 
+/// How a backend stands: what people did comes before what is known of it.
+fn stand(backend: &Backend, now: Instant) -> Stand {
+    match backend.condition() {
+        _ if !backend.in_service() => Stand::Drained,
+        _ if backend.is_ejected(now) => Stand::Ejected,
+        Condition::Unhealthy | Condition::Joining => Stand::Down,
+        Condition::Healthy | Condition::Unchecked => Stand::Up,
+    }
+}
+
 impl World for Proxy {
     fn begin(&self, lease: Duration, steering: &[Steer]) -> Result<(), Refusal> {
         let refuse = |error: crate::control::ChangeError| Refusal(error.to_string());
@@ -294,6 +333,8 @@ impl World for Proxy {
             hits: state.hits.clone(),
             sights,
             failing: self.failing(&mut state.excused),
+            backends: self.backends(),
+            admitted: self.admitted(),
             held: self.metrics.held.now(),
             lease_lost,
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clock::Mode,
-    facts::Traffic,
+    facts::{Server, Traffic},
     offset::Offset,
     profile::{Audience, Kind, Outcome, Profile},
     verdict::Judgement,
@@ -218,6 +218,12 @@ pub struct Sample {
     pub traffic: Traffic,
     /// How many exchanges each fault touched.
     pub hits: BTreeMap<String, u64>,
+    /// How each backend stood, by `cluster/backend`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub backends: BTreeMap<String, Server>,
+    /// The share that people admitted, of the clusters where it was not all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub admitted: BTreeMap<String, f64>,
 }
 
 /// The story is over.

@@ -23,6 +23,14 @@ pub struct Counts {
     pub upstream: u64,
     /// Requests that the proxy failed of its own accord: no backend, a limit, a time limit.
     pub proxy: u64,
+    /// Those among them that people turned away, by admitting only a share.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub turned_away: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Counts {
@@ -46,6 +54,11 @@ impl Counts {
         share(self.ok, self.requests())
     }
 
+    /// The share that succeeded of those that were let in; nothing where nothing was.
+    pub fn admitted_ok_share(&self) -> Option<f64> {
+        share(self.ok, self.requests().saturating_sub(self.turned_away))
+    }
+
     /// What was added since an earlier moment. A counter that went back (its owner was restarted) adds nothing.
     #[must_use]
     pub const fn since(&self, earlier: &Self) -> Self {
@@ -55,6 +68,7 @@ impl Counts {
             injected: self.injected.saturating_sub(earlier.injected),
             upstream: self.upstream.saturating_sub(earlier.upstream),
             proxy: self.proxy.saturating_sub(earlier.proxy),
+            turned_away: self.turned_away.saturating_sub(earlier.turned_away),
         }
     }
 
@@ -67,6 +81,7 @@ impl Counts {
             injected: self.injected + other.injected,
             upstream: self.upstream + other.upstream,
             proxy: self.proxy + other.proxy,
+            turned_away: self.turned_away + other.turned_away,
         }
     }
 }
@@ -115,6 +130,50 @@ impl Traffic {
     }
 }
 
+/// How a backend stood, and what it was asked, in total since the process began. In a journal it is a list of three, since
+/// each sample has one for every backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Stand, u64, u64)", into = "(Stand, u64, u64)")]
+pub struct Server {
+    /// How it stood.
+    pub stand: Stand,
+    /// Requests and connections that were sent to it, retries included.
+    pub attempts: u64,
+    /// Those among them that failed.
+    pub failed: u64,
+}
+
+impl From<(Stand, u64, u64)> for Server {
+    fn from((stand, attempts, failed): (Stand, u64, u64)) -> Self {
+        Self {
+            stand,
+            attempts,
+            failed,
+        }
+    }
+}
+
+impl From<Server> for (Stand, u64, u64) {
+    fn from(server: Server) -> Self {
+        (server.stand, server.attempts, server.failed)
+    }
+}
+
+/// How a backend stood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stand {
+    /// Nothing speaks against it.
+    #[default]
+    Up,
+    /// Its health checks fail, or have not passed yet.
+    Down,
+    /// Its errors took it out for a while.
+    Ejected,
+    /// People took it out.
+    Drained,
+}
+
 /// What is observed at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
@@ -124,6 +183,10 @@ pub struct Observed {
     pub hits: BTreeMap<String, u64>,
     /// What the proxy saw people do since it was last asked.
     pub sights: Vec<Sight>,
+    /// How each backend stands, by `cluster/backend`.
+    pub backends: BTreeMap<String, Server>,
+    /// The share that people admit, of the clusters where it is not all.
+    pub admitted: BTreeMap<String, f64>,
     /// Backends whose *real* health check fails, with how often in a row.
     pub failing: BTreeMap<String, u32>,
     /// Exchanges that are held at this moment.

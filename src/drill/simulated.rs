@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    facts::{Counts, Observed, Traffic},
+    facts::{Counts, Observed, Server, Stand, Traffic},
     profile::Sight,
     script::{Binding, Bindings, Named, Script, Settings, Steer},
     world::{Refusal, World},
@@ -36,6 +36,9 @@ const READS: f64 = 40.0;
 const WRITES: f64 = 10.0;
 /// How long the cold start lasts on the wall in a replay of one to sixty.
 const COLD: f64 = 46.0;
+/// The server that breaks, and the other.
+const SOURCE: &str = "app/app-a";
+const REPLICA: &str = "app/app-b";
 
 #[derive(Debug)]
 pub(super) struct Simulated {
@@ -52,6 +55,8 @@ struct State {
     leases: u32,
     lease_lost: bool,
     sums: BTreeMap<&'static str, [f64; 3]>,
+    /// What the two servers were asked, and what of it failed.
+    servers: BTreeMap<&'static str, [f64; 2]>,
     sights: Vec<Sight>,
 }
 
@@ -68,6 +73,7 @@ impl Simulated {
                 leases: 0,
                 lease_lost: false,
                 sums: BTreeMap::new(),
+                servers: BTreeMap::new(),
                 sights: Vec::new(),
             }),
         }
@@ -139,7 +145,32 @@ impl State {
             };
             sum[0] += asked * ok;
             sum[if injected { 1 } else { 2 }] += asked * (1.0 - ok);
+            // The source has all writes and half of the reads, unless it was taken out.
+            let to_source = match class {
+                "write" => 1.0,
+                _ if self.drained => 0.0,
+                _ => 0.5,
+            };
+            let (source, replica) = (asked * to_source, asked * (1.0 - to_source));
+            for (server, asked, failed) in [(SOURCE, source, asked * (1.0 - ok)), (REPLICA, replica, 0.0)] {
+                let sum = self.servers.entry(server).or_default();
+                sum[0] += asked;
+                sum[1] += failed;
+            }
         }
+    }
+
+    fn servers(&self) -> BTreeMap<String, Server> {
+        let server = |(name, [attempts, failed]): (&&str, &[f64; 2])| {
+            let drained = self.drained && *name == SOURCE;
+            let server = Server {
+                stand: if drained { Stand::Drained } else { Stand::Up },
+                attempts: whole(*attempts),
+                failed: whole(*failed),
+            };
+            ((*name).to_owned(), server)
+        };
+        self.servers.iter().map(server).collect()
     }
 }
 
@@ -170,6 +201,7 @@ impl World for Simulated {
         Observed {
             traffic,
             sights: std::mem::take(&mut state.sights),
+            backends: state.servers(),
             lease_lost: state.lease_lost,
             ..Observed::default()
         }
@@ -183,11 +215,6 @@ impl World for Simulated {
 }
 
 impl Simulated {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a few thousand visitors"
-    )]
     fn observe_traffic(&self) -> Traffic {
         let now = Instant::now();
         let mut state = self.state();
@@ -196,16 +223,26 @@ impl Simulated {
         let counts = |(class, [ok, injected, upstream]): (&&str, &[f64; 3])| {
             // Half a request is none; the rounding is that of whole totals, so nothing is lost over time.
             let counts = Counts {
-                attempts: (ok + upstream).round() as u64,
-                ok: (ok + 1e-6) as u64,
-                injected: injected.round() as u64,
-                upstream: upstream.round() as u64,
-                proxy: 0,
+                attempts: whole(ok + upstream),
+                ok: whole(ok + 1e-6 - 0.5),
+                injected: whole(*injected),
+                upstream: whole(*upstream),
+                ..Counts::default()
             };
             ((*class).to_owned(), counts)
         };
         Traffic(state.sums.iter().map(counts).collect())
     }
+}
+
+/// The nearest whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a few thousand visitors"
+)]
+fn whole(visitors: f64) -> u64 {
+    visitors.round() as u64
 }
 
 /// The shipped profile, bound as the built-in demo binds it.

@@ -260,9 +260,11 @@ impl Record {
         }
         let failed =
             (self.cut || self.status.is_server_error() || self.reason.is_some()).then_some(self.origin);
-        self.client.worker.shared.metrics.methods[self.method]
-            .lane(worker)
-            .ended(self.attempts, failed);
+        let method = self.client.worker.shared.metrics.methods[self.method].lane(worker);
+        method.ended(self.attempts, failed);
+        if self.reason == Some(Reason::NotAdmitted) {
+            method.turned_away.inc();
+        }
         for fault in self.faults() {
             if let Some(lanes) = self.view.fault_lanes.get(fault.name()) {
                 lanes.lane(worker).hits.inc();

@@ -102,6 +102,13 @@ impl BackendLane {
         self.count(attempt).inc();
     }
 
+    /// How many attempts there were, and how many of them failed.
+    pub fn attempts(&self) -> (u64, u64) {
+        let all = Attempt::ALL.map(|attempt| self.count(attempt).get());
+        let sum: u64 = all.iter().sum();
+        (sum, sum - all[Attempt::Ok as usize])
+    }
+
     pub(super) fn count(&self, attempt: Attempt) -> &Counter {
         &self.attempts[attempt as usize]
     }
@@ -125,6 +132,8 @@ pub struct MethodLane {
     pub upstream: Counter,
     /// Requests that the proxy failed.
     pub proxy: Counter,
+    /// Those among them that were turned away because only a share is admitted.
+    pub turned_away: Counter,
 }
 
 impl MethodLane {

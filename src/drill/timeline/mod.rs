@@ -310,6 +310,8 @@ impl Timeline {
         let sample = Sample {
             traffic: seen.traffic.clone(),
             hits: seen.hits.clone(),
+            backends: seen.backends.clone(),
+            admitted: seen.admitted.clone(),
         };
         self.record(story, Event::Sampled(sample), out);
     }

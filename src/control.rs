@@ -439,7 +439,7 @@ impl Control {
         let before = std::mem::replace(&mut held(&mut truth.leases, id)?.faults, faults);
         self.settle(&mut truth, "its holder replaced it")
             .inspect_err(|_| {
-                if let Some(lease) = truth.leases.get_mut(id) {
+                if let Some(lease) = truth.leases.live(id, Instant::now()) {
                     lease.faults = before;
                 }
             })
@@ -457,7 +457,7 @@ impl Control {
 
     /// Whether a lease is still held.
     pub fn holds(&self, id: LeaseId) -> bool {
-        self.lock().leases.get_mut(id).is_some()
+        self.lock().leases.live(id, Instant::now()).is_some()
     }
 
     /// Gives a lease back: its faults are gone. False when it had ended before.
@@ -784,11 +784,13 @@ fn no_cluster(snapshot: &Snapshot, name: &str) -> ChangeError {
 }
 
 fn held(leases: &mut Leases, id: LeaseId) -> Result<&mut Lease, ChangeError> {
-    leases.get_mut(id).ok_or_else(|| ChangeError::NotFound {
-        what: "lease",
-        name: id.0.to_string(),
-        known: Vec::new(),
-    })
+    leases
+        .live(id, Instant::now())
+        .ok_or_else(|| ChangeError::NotFound {
+            what: "lease",
+            name: id.0.to_string(),
+            known: Vec::new(),
+        })
 }
 
 #[cfg(test)]

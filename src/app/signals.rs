@@ -1,6 +1,6 @@
 //! What the process is told from outside, one order after the other.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ pub(super) struct Orders {
     user: Signal,
     failed: CancellationToken,
     told: bool,
+    /// Whether a terminal controls the process: its end is then no wish for a reload.
+    terminal: bool,
 }
 
 /// Begins to listen; from here on a signal is an order and no longer the end. That a part of the process `failed` is an
@@ -36,6 +38,7 @@ pub(super) fn listen(failed: CancellationToken) -> io::Result<Orders> {
         user: signal(SignalKind::user_defined1())?,
         failed,
         told: false,
+        terminal: io::stderr().is_terminal(),
     })
 }
 
@@ -45,7 +48,12 @@ impl Orders {
         tokio::select! {
             _ = self.terminate.recv() => Order::End("SIGTERM"),
             _ = self.interrupt.recv() => Order::End("Ctrl-C"),
-            _ = self.hangup.recv() => Order::Reload,
+            // A terminal that was closed, or whose connection was lost, takes whoever held the faults with it.
+            _ = self.hangup.recv() => if self.terminal && !io::stderr().is_terminal() {
+                Order::End("the end of its terminal")
+            } else {
+                Order::Reload
+            },
             _ = self.user.recv() => Order::Panic,
             () = self.failed.cancelled(), if !self.told => {
                 self.told = true;

@@ -74,9 +74,10 @@ impl Leases {
         id
     }
 
-    /// A lease that is still held.
-    pub fn get_mut(&mut self, id: LeaseId) -> Option<&mut Lease> {
-        self.held.get_mut(&id)
+    /// A lease that is still held. One whose time is over is not, even if nobody has cleared it away yet: whoever slept
+    /// through it, as a process that was frozen does, must not renew it.
+    pub fn live(&mut self, id: LeaseId, now: Instant) -> Option<&mut Lease> {
+        self.held.get_mut(&id).filter(|lease| now < lease.ends)
     }
 
     /// Ends a lease.
@@ -159,16 +160,21 @@ mod tests {
         assert_eq!(leases.next_end(), Some(now + Duration::from_secs(5)));
         assert!(leases.expire(now + Duration::from_millis(4999)).is_empty());
         assert_eq!(leases.expire(now + Duration::from_secs(5)).len(), 1);
-        leases.get_mut(kept).unwrap().ends = now + Duration::from_secs(20);
+        leases.live(kept, now).unwrap().ends = now + Duration::from_secs(20);
         assert!(leases.expire(now + Duration::from_secs(19)).is_empty(), "renewed");
+        assert!(
+            leases.live(kept, now + Duration::from_secs(20)).is_none(),
+            "not cleared away, but over"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn removing_the_last_fault_of_a_lease_ends_it() {
         let mut leases = Leases::default();
-        let id = leases.take(lease(Instant::now(), &["a", "b"]));
-        assert!(leases.remove_fault("a") && leases.get_mut(id).is_some());
-        assert!(leases.remove_fault("b") && leases.get_mut(id).is_none());
+        let now = Instant::now();
+        let id = leases.take(lease(now + Duration::from_secs(5), &["a", "b"]));
+        assert!(leases.remove_fault("a") && leases.live(id, now).is_some());
+        assert!(leases.remove_fault("b") && leases.live(id, now).is_none());
         assert!(!leases.remove_fault("b"));
     }
 }

@@ -1,6 +1,7 @@
 //! What every test needs: the proxy's real binary, real nginx servers, small origins, clients that count, and patience.
 
 pub mod certificate;
+pub mod drill;
 pub mod http;
 pub mod load;
 pub mod nginx;

@@ -10,7 +10,7 @@ use crate::{
     config::{AccessLog as Wanted, Document},
     control::Control,
     net::Impostor,
-    proxy::worker::{self, Shared},
+    proxy::{thread, worker::Shared},
     telemetry::{
         Metrics,
         access::{AccessLog, Format, Target},
@@ -63,7 +63,7 @@ impl Workers {
                     Err(error) => return tracing::error!(%error, "a worker has no runtime"),
                 };
                 let pen = access.as_ref().map(|log| log.pen());
-                let left = local.block_on(worker::run(index, shared, pen, limit));
+                let left = local.block_on(thread::run(index, shared, pen, limit));
                 watch.ended();
                 // The receiver is gone only when nobody waits any more.
                 let _ = done.send(left);

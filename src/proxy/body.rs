@@ -1,7 +1,7 @@
 //! Bodies on their way through: one enum of kinds, so that the common ones cost no box and no dynamic call.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     error::Error,
     pin::Pin,
     rc::Rc,
@@ -9,19 +9,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
-
-use super::{
-    deadline::{Deadline, Deadlines},
-    error::Reason,
-    flow::Shaping,
-};
+use super::{error::Reason, flow::Shaping};
 use crate::{
     faults::{Cut, Leg, Piece},
     wire::http1,
 };
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +39,7 @@ pub enum BodyError {
 
 impl BodyError {
     /// What the error says of a client whose body it ended; nothing where it was ended on the way to the backend.
-    fn blame(&self) -> Option<Reason> {
+    pub fn blame(&self) -> Option<Reason> {
         let flaw = match self {
             Self::Cut(Leg::Upstream) => return None,
             Self::Cut(Leg::Client) => return Some(Reason::Injected),
@@ -60,7 +54,7 @@ impl BodyError {
 }
 
 /// What polling a body gives.
-type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
+pub type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
 /// Where a body comes from.
 #[derive(Default)]
@@ -270,241 +264,6 @@ impl ShapedBody {
                 }
             }
         }
-    }
-}
-
-/// The time a body may stand still. It takes a place in the worker's list, and reads the clock, only when the body has to
-/// be waited for: one that is there costs nothing.
-pub struct Idle {
-    list: Rc<Deadlines>,
-    slot: Option<Deadline>,
-    limit: Duration,
-    waiting: bool,
-}
-
-impl Idle {
-    /// A limit for one body.
-    pub fn new(list: &Rc<Deadlines>, limit: Duration) -> Self {
-        Self {
-            list: list.clone(),
-            slot: None,
-            limit,
-            waiting: false,
-        }
-    }
-
-    /// How long a body may stand still.
-    pub const fn limit(&self) -> Duration {
-        self.limit
-    }
-
-    /// Something came.
-    fn moved(&mut self) {
-        self.waiting = false;
-    }
-
-    /// Nothing came, again or for the first time.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let slot = self.slot.get_or_insert_with(|| self.list.slot());
-        if !std::mem::replace(&mut self.waiting, true) {
-            slot.set(Instant::now() + self.limit);
-        }
-        slot.poll_expired(cx).map(|_| BodyError::Idle(self.limit))
-    }
-}
-
-/// A request's body on its way to a backend: counted, limited in size and in standing still.
-#[derive(Default)]
-pub struct Upload {
-    source: Source,
-    guard: Option<Box<Guard>>,
-}
-
-/// What watches over a request body that has yet to come.
-pub struct Guard {
-    progress: Rc<Progress>,
-    limit: u64,
-    idle: Option<Idle>,
-}
-
-/// How far a request body has come, and what went wrong with it; shared with the record of the exchange.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Bytes so far.
-    pub bytes: Cell<u64>,
-    /// Why it broke off, when that was the client's doing.
-    pub blame: Cell<Option<Reason>>,
-    /// Whether a fault broke it off.
-    pub cut: Cell<bool>,
-}
-
-impl Guard {
-    /// Watches a body, which may have so many bytes and stand still for so long.
-    pub fn new(progress: Rc<Progress>, limit: u64, idle: Option<Idle>) -> Self {
-        Self {
-            progress,
-            limit,
-            idle,
-        }
-    }
-
-    fn check(&mut self, polled: Polled, cx: &mut Context<'_>) -> Polled {
-        let progress = &self.progress;
-        match polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(idle) = &mut self.idle {
-                    idle.moved();
-                }
-                progress
-                    .bytes
-                    .set(progress.bytes.get() + frame.data_ref().map_or(0, |data| data.len() as u64));
-                if progress.bytes.get() > self.limit {
-                    progress.blame.set(Some(Reason::BodyTooLarge));
-                    return Poll::Ready(Some(Err(BodyError::TooLarge(self.limit))));
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(error))) => {
-                progress.blame.set(error.blame());
-                progress.cut.set(matches!(error, BodyError::Cut(_)));
-                Poll::Ready(Some(Err(error)))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                let Some(idle) = &mut self.idle else {
-                    return Poll::Pending;
-                };
-                idle.poll(cx).map(|expired| {
-                    progress.blame.set(Some(Reason::ClientTimeout));
-                    Some(Err(expired))
-                })
-            }
-        }
-    }
-}
-
-impl Upload {
-    /// A body that is there, or none: nothing to watch.
-    pub fn unguarded(source: Source) -> Self {
-        Self { source, guard: None }
-    }
-
-    /// What it was made of, where none of it was read.
-    pub fn into_source(self) -> Source {
-        self.source
-    }
-
-    /// A body that has yet to come.
-    pub fn guarded(source: Source, guard: Guard) -> Self {
-        Self {
-            source,
-            guard: Some(Box::new(guard)),
-        }
-    }
-}
-
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.source).poll_frame(cx);
-        match &mut this.guard {
-            Some(guard) => guard.check(polled, cx),
-            None => polled,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.source.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.source.size_hint()
-    }
-}
-
-/// An answer's body on its way to the client. What `record` holds is recorded when it is dropped: an exchange is over when
-/// its answer is.
-pub struct Download<R> {
-    source: Source,
-    idle: Option<Idle>,
-    whole: Option<Deadline>,
-    record: R,
-}
-
-/// What an answer's body tells the record of its exchange.
-pub trait Tally {
-    /// So many bytes went to the client.
-    fn sent(&mut self, bytes: usize);
-    /// The body broke off.
-    fn broke(&mut self, error: &BodyError);
-    /// The body came to its end.
-    fn ended(&mut self);
-}
-
-impl<R: Tally> Download<R> {
-    /// Passes a body on, which may stand still for so long, and must have ended by the `whole` request's limit.
-    pub fn new(source: Source, idle: Option<Idle>, whole: Option<Deadline>, mut record: R) -> Self {
-        if source.is_end_stream() {
-            record.ended();
-        }
-        Self {
-            source,
-            idle,
-            whole,
-            record,
-        }
-    }
-
-    /// Whether one of its limits was reached while nothing came.
-    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Polled {
-        if let Some(whole) = &self.whole
-            && whole.poll_expired(cx).is_ready()
-        {
-            return Poll::Ready(Some(Err(BodyError::TooSlow)));
-        }
-        let Some(idle) = &mut self.idle else {
-            return Poll::Pending;
-        };
-        idle.poll(cx).map(|expired| Some(Err(expired)))
-    }
-}
-
-impl<R: Tally + Unpin> Body for Download<R> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let this = self.get_mut();
-        let mut polled = Pin::new(&mut this.source).poll_frame(cx);
-        if polled.is_pending() {
-            polled = this.poll_limits(cx);
-        }
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(idle) = &mut this.idle {
-                    idle.moved();
-                }
-                this.record.sent(frame.data_ref().map_or(0, Bytes::len));
-                if this.source.is_end_stream() {
-                    this.record.ended();
-                }
-            }
-            Poll::Ready(Some(Err(error))) => this.record.broke(error),
-            Poll::Ready(None) => this.record.ended(),
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.source.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.source.size_hint()
     }
 }
 

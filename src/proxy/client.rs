@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use http::HeaderValue;
 use tokio::{sync::Notify, time::Instant};
 
-use super::worker::{Look, View, Worker};
+use super::worker::{View, Worker};
 use crate::{
     faults::{Cut, Fault, Plan},
     net::{Handle, TlsFacts},
@@ -95,7 +95,7 @@ impl Client {
         stream: &crate::net::Stream,
     ) -> Rc<Self> {
         let peer = stream.peer();
-        let client = Rc::new(Self {
+        Rc::new(Self {
             worker: worker.clone(),
             peer,
             text: HeaderValue::try_from(peer.ip().to_string()).unwrap_or(HeaderValue::from_static("unknown")),
@@ -109,9 +109,7 @@ impl Client {
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
             kind: Cell::new(Kind::Http1),
             wanted: Cell::new(None),
-        });
-        worker.watch_over(&client);
-        client
+        })
     }
 
     /// What is known of the connection before there is a request.
@@ -176,9 +174,9 @@ impl Client {
         self.wanted.get()
     }
 
-    /// The address that it connected to.
-    pub fn local(&self) -> Option<SocketAddr> {
-        self.local
+    /// Who it is, and the address that it connected to.
+    pub fn ends(&self) -> (SocketAddr, Option<SocketAddr>) {
+        (self.peer, self.local)
     }
 
     /// Bytes received and sent so far, on the wire.
@@ -271,6 +269,28 @@ impl Client {
     }
 }
 
+/// The client connections of one worker.
+#[derive(Default)]
+pub struct Clients(RefCell<Vec<Weak<Client>>>);
+
+impl Clients {
+    /// Keeps an eye on a connection.
+    pub fn add(&self, client: &Rc<Client>) {
+        self.0.borrow_mut().push(Rc::downgrade(client));
+    }
+
+    /// Does something to every connection that stands.
+    pub fn each(&self, act: impl Fn(&Client)) {
+        let standing: Vec<Rc<Client>> = self.0.borrow().iter().filter_map(Weak::upgrade).collect();
+        standing.iter().for_each(|client| act(client));
+    }
+
+    /// Lets go those that have ended.
+    pub fn forget_ended(&self) {
+        self.0.borrow_mut().retain(|client| client.strong_count() > 0);
+    }
+}
+
 /// The faults of a new list that were not in the old one.
 pub fn added(before: &[Arc<Fault>], now: &[Arc<Fault>]) -> Vec<Arc<Fault>> {
     now.iter()
@@ -290,4 +310,26 @@ pub fn cut_of_standing(
         return None;
     }
     Plan::of_standing(added, dice, number, facts).cut_at_once(Instant::now())
+}
+
+/// Whether a client connection has stood in one state for too long.
+#[derive(Clone, Copy, Debug)]
+struct Look<S> {
+    state: S,
+    since: Instant,
+}
+
+impl<S: PartialEq + Copy> Look<S> {
+    /// The first look.
+    fn new(state: S, now: Instant) -> Self {
+        Self { state, since: now }
+    }
+
+    /// Looks again, and says how long the state has been the same.
+    fn again(&mut self, state: S, now: Instant) -> Duration {
+        if state != self.state {
+            *self = Self { state, since: now };
+        }
+        now.saturating_duration_since(self.since)
+    }
 }

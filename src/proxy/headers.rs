@@ -23,6 +23,9 @@ static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host"
 /// Follows one request through every service's log.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Why the proxy itself answered; switched off by a listener's `headers.reason`.
+pub static REASON: HeaderName = HeaderName::from_static("x-chaosproxy-reason");
+
 /// Removes what belongs to one connection only (RFC 9110 section 7.6.1). `TE: trailers` stays, because the next hop
 /// may send trailers only if it is told that they will arrive. Returns the protocol of an upgrade, if one is asked for.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {

@@ -1,38 +1,35 @@
-//! Upstream connections: taken from the worker's pool or dialled, with TLS and PROXY protocol where the cluster asks for
-//! them, and the faults of the upstream leg in between. HTTP/1.1 and HTTP/2 behind one call: head and body in, head and
-//! body out.
+//! Upstream connections: taken from the worker's pool or dialled. HTTP/1.1 and HTTP/2 behind one call: head and body in, head
+//! and body out.
 
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     error::Error,
-    rc::{Rc, Weak},
-    sync::Arc,
+    rc::Rc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, request};
 use hyper::client::conn::http2;
-use tokio::{io::AsyncWriteExt, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    body::{Source, Upload},
-    client::Client,
+    body::Source,
+    deadline::Deadlines,
+    dial::{self, Way},
     error::{Failure, Reason},
     headers,
     rt::Local,
+    standing::{BackendId, Standing},
     together::Together,
-    worker::Worker,
+    upload::Upload,
 };
 use crate::{
-    faults::{Cut, Dial, Fault, Handshake, Plan},
-    net::{DialError, Dialer, Handle, Stream, pool, proxy_protocol, resolve},
-    snapshot::Target,
-    upstream::{
-        Connected,
-        settings::{Protocol, ProxyProtocol},
-    },
+    faults::Plan,
+    net::{Stream, pool},
+    snapshot::{Snapshot, Target},
+    upstream::{Connected, settings::Protocol},
     wire::http1::{self, Connection},
 };
 
@@ -45,15 +42,10 @@ pub struct Hops {
     h2: RefCell<HashMap<BackendId, Vec<Rc<Shared>>>>,
     /// HTTP/2 connections that are being dialled, for all who wait for one.
     dialled: Together<BackendId, Result<Rc<Shared>, Failure>>,
-    /// Every connection that carries HTTP, idle or not, so that a fault can cut it.
-    standing: RefCell<HashMap<BackendId, Vec<Handle>>>,
-    /// The last time that a fault cut connections to a backend, and which one.
-    cuts: RefCell<HashMap<BackendId, (Instant, Arc<Fault>)>>,
-    worker: Weak<Worker>,
+    /// What carries HTTP, idle or not.
+    pub standing: Standing,
+    deadlines: Rc<Deadlines>,
 }
-
-/// Which backend a connection leads to; unique while the process lives.
-pub type BackendId = u64;
 
 /// An HTTP/2 connection, shared by the requests that it carries.
 struct Shared {
@@ -118,38 +110,15 @@ pub struct Refused {
     pub body: Option<Upload>,
 }
 
-/// A cluster's backend as the upstream leg needs it.
-pub struct Way<'a> {
-    /// The cluster.
-    pub target: &'a Target,
-    /// The backend's place in it.
-    pub index: usize,
-    /// For whom, where the backend is told by PROXY protocol.
-    pub client: &'a Client,
-}
-
-impl Way<'_> {
-    fn id(&self) -> BackendId {
-        self.target.backend_id(self.index)
-    }
-
-    /// A connection of a client's own cannot be shared, as PROXY protocol names one client; nor can one that a fault leads
-    /// astray, which must not serve anybody who is spared.
-    fn may_share(&self, plan: &Plan) -> bool {
-        self.target.settings.proxy_protocol.is_none() && !plan.leads_astray()
-    }
-}
-
 impl Hops {
     /// No connections yet.
-    pub fn new(worker: Weak<Worker>) -> Self {
+    pub fn new(deadlines: Rc<Deadlines>) -> Self {
         Self {
             h1: pool::Pool::new(),
             h2: RefCell::default(),
             dialled: Together::default(),
-            standing: RefCell::default(),
-            cuts: RefCell::default(),
-            worker,
+            standing: Standing::default(),
+            deadlines,
         }
     }
 
@@ -178,7 +147,7 @@ impl Hops {
         interim: impl FnMut(StatusCode, &HeaderMap),
         fresh: bool,
     ) -> Result<Answered, Refused> {
-        let (limits, begun) = (way.target.pool, way.client.worker.deadlines.now());
+        let (limits, begun) = (way.target.pool, self.deadlines.now());
         let idle = if !fresh && way.may_share(plan) {
             self.h1.take(&way.id(), begun, &limits, |idle| idle.is_alive())
         } else {
@@ -220,7 +189,7 @@ impl Hops {
         let (opened, uses, shareable) = (Instant::now(), way.target.uses, way.may_share(plan));
         let limited = way.target.settings.limits.connections.is_some();
         let cluster = limited.then(|| way.target.cluster.clone());
-        let clock = way.client.worker.deadlines.clone();
+        let clock = self.deadlines.clone();
         Rc::new(move |connection| {
             if let Some(pool) = pool.upgrade()
                 && shareable
@@ -328,9 +297,14 @@ impl Hops {
     /// Dials a backend for HTTP: the connection stands from here on, and faults can cut it.
     async fn open(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Stream, Failure> {
         let stream = self.dial(way, plan).await?;
-        let mut standing = self.standing.borrow_mut();
-        standing.entry(way.id()).or_default().push(stream.handle());
+        self.standing.add(way.id(), stream.handle());
         Ok(stream)
+    }
+
+    /// Dials a backend, or wherever a fault misleads the call to, for whatever the connection is to carry.
+    pub async fn dial(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Stream, Failure> {
+        let place = self.place(way).await?;
+        dial::dial(way, place, plan).await
     }
 
     /// A place for one more connection. Where none is free, what this worker keeps idle makes room first.
@@ -352,106 +326,16 @@ impl Hops {
             .find_map(|id| self.h1.shed(&id))
     }
 
-    /// Dials a backend, or wherever a fault misleads the call to.
-    pub async fn dial(&self, way: &Way<'_>, plan: &mut Plan) -> Result<Stream, Failure> {
-        let place = self.place(way).await?;
-        let limit = way.target.settings.connect_timeout();
-        let begun = Instant::now();
-        let dialler = Dialer { limit };
-        let turn = usize::try_from(self.worker.upgrade().map_or(0, |w| w.number())).unwrap_or(0);
-        let addresses = &way.target.addresses[way.index];
-        let (dial, fault) = plan.dial();
-        let injected = fault.is_some();
-        let dialled = match (dial, fault) {
-            (Dial::Hang, Some(fault)) => {
-                let waited = tokio::time::timeout(limit, fault.lifted()).await;
-                if waited.is_err() {
-                    return Err(Failure::injected(Reason::Resolve, fault.name()));
-                }
-                dialler.dial(addresses, turn).await
-            }
-            (Dial::To(address), _) => match address.parse::<resolve::Address>() {
-                Ok(wrong) => {
-                    let directory = &way.target.directory;
-                    dialler.dial(&directory.follow(&wrong), turn).await
-                }
-                Err(_) => return Err(Failure::real(Reason::Resolve, address)),
-            },
-            _ => dialler.dial(addresses, turn).await,
-        };
-        let mut stream = dialled.map_err(|error| Failure {
-            injected,
-            ..dial_failure(&error)
-        })?;
-        stream.keep(place);
-        let lost = |error: std::io::Error| Failure::real(Reason::UpstreamReset, error);
-        if let Some(version) = way.target.settings.proxy_protocol {
-            let version = match version {
-                ProxyProtocol::V1 => proxy_protocol::Version::V1,
-                ProxyProtocol::V2 => proxy_protocol::Version::V2,
-            };
-            let pair = way.client.local().map(|local| (way.client.peer, local));
-            stream
-                .write_all(&proxy_protocol::encode(version, pair))
-                .await
-                .map_err(lost)?;
-        }
-        let Some(tls) = &way.target.tls else {
-            return Ok(stream);
-        };
-        let left = limit
-            .saturating_sub(begun.elapsed())
-            .max(Duration::from_millis(1));
-        if let (shown, Some(fault)) = plan.handshake() {
-            let settings = way.target.settings.tls.as_ref();
-            let verifies = settings.is_none_or(|tls| tls.verify != Some(false));
-            suffer(shown, &fault, verifies, left).await?;
-        }
-        let host = host_of(addresses);
-        tls.connect(stream, &host, left)
-            .await
-            .map_err(|error| Failure::real(Reason::TlsHandshake, error))
-    }
-
-    /// Ends what stands to a backend, idle or not, where `falls` says so; it is asked once for each connection.
-    pub fn cut(&self, backend: BackendId, mut falls: impl FnMut() -> Option<(Cut, Arc<Fault>)>) {
-        let standing = self.standing.borrow();
-        let open = standing
-            .get(&backend)
-            .into_iter()
-            .flatten()
-            .filter(|one| one.is_open());
-        for connection in open {
-            let Some((cut, fault)) = falls() else { continue };
-            self.cuts.borrow_mut().insert(backend, (Instant::now(), fault));
-            match cut {
-                Cut::Reset | Cut::Refuse => connection.reset(),
-                Cut::Close => connection.close(),
-            }
-        }
-    }
-
-    /// The fault that has cut connections to a backend since then.
-    pub fn cut_since(&self, backend: BackendId, begun: Instant) -> Option<Arc<Fault>> {
-        let cuts = self.cuts.borrow();
-        let (_, fault) = cuts.get(&backend).filter(|(at, _)| *at >= begun)?;
-        Some(fault.clone())
-    }
-
     /// A failure of an exchange that began then: a fault's where one has cut its connection.
     fn blamed(&self, backend: BackendId, begun: Instant, failure: Failure) -> Failure {
-        match self.cut_since(backend, begun) {
+        match self.standing.cut_since(backend, begun) {
             Some(fault) => Failure::injected(failure.reason, fault.name()),
             None => failure,
         }
     }
 
     /// Closes what has been idle for too long, has died, or leads to a backend that is gone.
-    pub fn sweep(&self, now: Instant) {
-        let Some(worker) = self.worker.upgrade() else {
-            return;
-        };
-        let view = worker.view();
+    pub fn sweep(&self, now: Instant, view: &Snapshot) {
         let limits = |id: &BackendId| {
             view.clusters
                 .iter()
@@ -463,11 +347,7 @@ impl Hops {
         for target in view.clusters.iter().filter(|t| t.cluster.wants_connections()) {
             drop(self.shed(target));
         }
-        self.cuts.borrow_mut().retain(|id, _| limits(id).is_some());
-        self.standing.borrow_mut().retain(|_, all| {
-            all.retain(Handle::is_open);
-            !all.is_empty()
-        });
+        self.standing.sweep(|id| limits(&id).is_some());
         self.h2.borrow_mut().retain(|id, all| {
             let Some(limits) = limits(id) else { return false };
             all.retain(|one| {
@@ -480,31 +360,8 @@ impl Hops {
     }
 }
 
-/// A handshake under a fault: what the backend shows is no good, or it shows nothing.
-async fn suffer(shown: Handshake, fault: &Fault, verifies: bool, limit: Duration) -> Result<(), Failure> {
-    let wrong = |reason| Err(Failure::injected(reason, fault.name()));
-    match shown {
-        Handshake::Hang => match tokio::time::timeout(limit, fault.lifted()).await {
-            Ok(()) => Ok(()),
-            Err(_) => wrong(Reason::ConnectTimeout),
-        },
-        Handshake::Sound => Ok(()),
-        // Who does not look at certificates does not mind a bad one.
-        _ if !verifies => Ok(()),
-        _ => wrong(Reason::TlsHandshake),
-    }
-}
-
 /// A backend that vanished under an HTTP/2 connection is noticed by a ping this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-
-/// The host of a backend's address, without its port.
-pub fn host_of(addresses: &crate::net::Addresses) -> String {
-    match &addresses.address().host {
-        resolve::Host::Ip(ip) => ip.to_string(),
-        resolve::Host::Name(name) => name.to_string(),
-    }
-}
 
 fn refused_stream(error: &hyper::Error) -> bool {
     let mut cause: Option<&dyn Error> = error.source();
@@ -521,18 +378,6 @@ fn failure_of(error: &http1::Error) -> Failure {
     let reason = match error {
         http1::Error::Garbage(_) => Reason::UpstreamGarbage,
         _ => Reason::UpstreamReset,
-    };
-    Failure::real(reason, error)
-}
-
-fn dial_failure(error: &DialError) -> Failure {
-    let reason = match error {
-        DialError::Refused(_) => Reason::ConnectRefused,
-        DialError::Timeout { .. } => Reason::ConnectTimeout,
-        DialError::Resolve(_) => Reason::Resolve,
-        DialError::Tls(_) => Reason::TlsHandshake,
-        DialError::Exhausted(_) => Reason::Exhausted,
-        _ => Reason::Unreachable,
     };
     Failure::real(reason, error)
 }

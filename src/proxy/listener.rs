@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    client::{Client, Kind},
+    client::{Client, Clients, Kind},
     exchange::{self, Course},
     http, tcp,
     worker::{View, Worker},
@@ -26,6 +26,7 @@ const HANDSHAKE: Duration = Duration::from_secs(60);
 /// Accepts on one worker's socket of a listener until told to stop.
 pub async fn accept(
     worker: Rc<Worker>,
+    clients: Rc<Clients>,
     view: View,
     listener: Arc<Listener>,
     socket: TcpListener,
@@ -50,9 +51,10 @@ pub async fn accept(
             known = (view.clone(), newer.clone());
         }
         let (view, listener) = known.clone();
+        let clients = clients.clone();
         worker
             .tasks
-            .spawn_local(serve(worker.clone(), listener, view, stream, permit));
+            .spawn_local(serve(worker.clone(), clients, listener, view, stream, permit));
     };
     loop {
         // Cancelling `accept` loses no connection.
@@ -68,7 +70,14 @@ pub async fn accept(
     }
 }
 
-async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: Stream, _permit: Permit) {
+async fn serve(
+    worker: Rc<Worker>,
+    clients: Rc<Clients>,
+    listener: Arc<Listener>,
+    view: View,
+    stream: Stream,
+    _permit: Permit,
+) {
     let lane = listener.lanes.lane(worker.index);
     lane.connections.came.inc();
     let _open = Open(&listener, worker.index);
@@ -76,6 +85,7 @@ async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, view: View, stream: 
         return;
     };
     let client = Client::new(&worker, &listener, &view, &stream);
+    clients.add(&client);
     if worker.is_leaving(&listener.name) {
         client.drain();
     }

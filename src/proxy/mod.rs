@@ -1,25 +1,38 @@
 //! Traffic: accepts, sends on, answers.
 //!
-//! A worker ([`worker`]) accepts ([`listener`]) and serves HTTP ([`http`], [`send`], [`hop`]) or bytes ([`tcp`],
-//! [`relay`], [`tunnel`]). What faults decide is carried out in two places: verdicts in [`exchange`], bytes in [`flow`].
+//! A thread ([`thread`]) accepts ([`listener`]) and serves HTTP ([`http`], [`answer`], [`send`], [`once`]) or bytes ([`tcp`],
+//! [`relay`], [`tunnel`]), on what its worker has ([`worker`], [`hop`]). What faults decide is carried out in two places:
+//! verdicts in [`exchange`], bytes in [`flow`].
 
+pub mod answer;
+pub mod asked;
+pub mod attempt;
+pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod deadline;
+pub mod dial;
+pub mod download;
 pub mod error;
 pub mod exchange;
 pub mod flow;
 pub mod headers;
 pub mod hop;
 pub mod http;
+pub mod idle;
 pub mod listener;
+pub mod once;
+pub mod outcome;
 pub mod prober;
 pub mod record;
 mod refusal;
 pub mod relay;
 mod rt;
 pub mod send;
+pub mod standing;
 pub mod tcp;
+pub mod thread;
 mod together;
 pub mod tunnel;
+pub mod upload;
 pub mod worker;

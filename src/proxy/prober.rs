@@ -241,7 +241,7 @@ async fn connect(
     match &target.tls {
         None => Ok(stream),
         Some(tls) => {
-            let host = super::hop::host_of(to);
+            let host = super::dial::host_of(to);
             tls.connect(stream, &host, settings.timeout())
                 .await
                 .map_err(|error| fail(&error))

@@ -7,12 +7,14 @@ use http::{Method, StatusCode, Uri, request};
 use tokio::time::Instant;
 
 use super::{
-    body::{BodyError, Progress, Tally},
+    body::BodyError,
     client::Client,
+    download::Tally,
     error::{Failure, Reason},
     headers::X_REQUEST_ID,
     hop::Stretch,
     relay::Parted,
+    upload::Progress,
     worker::View,
 };
 use crate::{
@@ -194,8 +196,8 @@ impl Tally for Box<Record> {
 
     fn broke(&mut self, error: &BodyError) {
         let cut = self.backend.as_ref().and_then(|tried| {
-            let hops = &self.client.worker.hops;
-            hops.cut_since(tried.target.backend_id(tried.index), self.begun)
+            let standing = &self.client.worker.hops.standing;
+            standing.cut_since(tried.target.backend_id(tried.index), self.begun)
         });
         let (reason, injected) = match error {
             BodyError::Cut(_) => (Reason::Injected, true),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 
-use super::{client::Client, error::Reason, http::REASON};
+use super::{client::Client, error::Reason, headers::REASON};
 use crate::{
     telemetry::{Class, Origin, access},
     wire::http1::{Flaw, Serving},

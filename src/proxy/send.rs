@@ -1,45 +1,31 @@
-//! A request on its way to a backend: who gets it, how often it is tried, and what a failure says about whom.
+//! A request on its way to a backend: who gets it, and how often it is tried.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
+use http::{HeaderValue, header, request};
 use tokio::time::Instant;
 
 use super::{
-    body::{Kept, Source},
-    client::Client,
+    asked::{Asked, Ending},
+    attempt::attempt_of,
+    bodies::Bodies,
+    body::Source,
     error::{Failure, Reason},
-    exchange,
-    flow::Shaping,
-    headers,
-    hop::{Answered, Way},
-    http::{Asked, Ending},
-    record::{Record, Tried},
+    hop::Answered,
+    once::{Course, Missed, Sending},
+    record::Tried,
 };
 use crate::{
-    faults::{Answer, Cut, Fault, Flow, Leg, Plan},
     route::Facts,
-    snapshot::{Route, Target},
-    telemetry::{Attempt, events::Event},
+    snapshot::Route,
+    telemetry::events::Event,
     units::Span,
     upstream::{
-        Choice, Outcome, OutcomeKind,
+        Choice, Outcome,
         outlier::Verdict,
         retry::{self, Final},
-        settings::HostPolicy,
     },
 };
-
-/// An attempt that was not, or not yet, the end of it.
-struct Missed {
-    /// What the client is told if it is not tried again: an answer too, where its status is worth another try.
-    instead: Result<Answered, Ending>,
-    outcome: Outcome,
-    /// Whether the backend may have acted on it.
-    sent: bool,
-    retry_after: Option<Duration>,
-}
 
 /// Sends a request to the backends of its route until one has answered or there is no more to try.
 ///
@@ -90,17 +76,6 @@ pub async fn send(
         body,
     };
     sending.run(head).await
-}
-
-struct Sending<'s, 'a> {
-    asked: &'s mut Asked<'a>,
-    route: &'s Route,
-    target: &'s Arc<Target>,
-    place: usize,
-    hash: Option<u64>,
-    method: Method,
-    tried: Vec<usize>,
-    body: Bodies,
 }
 
 impl Sending<'_, '_> {
@@ -192,185 +167,6 @@ impl Sending<'_, '_> {
         result
     }
 
-    async fn exchange(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
-        let client = self.asked.client.clone();
-        // What stood before another backend has nothing to do with this one.
-        if let Some(mut plan) = self.asked.record.kept.upstream.take() {
-            plan.give_back();
-            self.asked.record.kept.parted.push(plan);
-        }
-        let faults = &self.route.upstream[index];
-        if self.target.settings.host == Some(HostPolicy::Rewrite) {
-            headers::set_host(head, &self.target.addresses[index].to_string());
-        }
-        if faults.is_empty() {
-            return self.hop(index, &mut Plan::none(), head).await;
-        }
-        let facts = Facts {
-            head: Some(head),
-            ..client.facts()
-        };
-        let number = attempt_number(self.asked.record.number, self.asked.record.attempts);
-        let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
-        // Faults may rewrite what this backend gets; another one gets the request as it was.
-        let mut head = head.clone();
-        let course = Box::pin(exchange::open(&mut plan, client.worker.held(), Some(&mut head))).await;
-        let result = match course {
-            exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
-            exchange::Course::Answer(answer, fault) => {
-                self.injected(index, &mut plan, &mut head, &answer, &fault).await
-            }
-            exchange::Course::Cut(Cut::Refuse, fault) => Err(missed(&fault, Reason::ConnectRefused, false)),
-            exchange::Course::Cut(_, fault) => Err(missed(&fault, Reason::UpstreamReset, true)),
-            exchange::Course::Released(fault) => Err(Course::Over(
-                Failure::injected(Reason::Injected, fault.name()).into(),
-            )),
-        };
-        self.asked.record.kept.upstream = Some(plan);
-        result
-    }
-
-    /// A fault answers in the backend's place; health, retries and ejection see it as the backend's own answer.
-    async fn injected(
-        &mut self,
-        index: usize,
-        plan: &mut Plan,
-        head: &mut request::Parts,
-        answer: &Arc<Answer>,
-        fault: &Arc<Fault>,
-    ) -> Result<Answered, Course> {
-        if answer.after {
-            // The backend does what it was asked; only its answer is thrown away.
-            let _ = self.hop(index, plan, head).await;
-        }
-        tracing::trace!(
-            fault = fault.name(),
-            status = answer.status.as_u16(),
-            "answered in a backend's place"
-        );
-        Err(Course::Missed(Missed {
-            instead: Err(Ending::Injected(answer.clone())),
-            outcome: Outcome::Status(answer.status.as_u16()),
-            sent: true,
-            retry_after: None,
-        }))
-    }
-
-    /// Sends it over a connection. One that had been used before and dies without a byte of an answer was most likely
-    /// closed by the backend's idle limit: such a request goes out again at once, on a fresh one.
-    async fn hop(
-        &mut self,
-        index: usize,
-        plan: &mut Plan,
-        head: &mut request::Parts,
-    ) -> Result<Answered, Course> {
-        let client = self.asked.client.clone();
-        let way = Way {
-            target: self.target,
-            index,
-            client: &client,
-        };
-        let mut fresh = false;
-        loop {
-            let Some(body) = self.body.next() else {
-                return Err(Course::Over(
-                    Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
-                ));
-            };
-            let body = self.asked.guard(shaped(plan, head, body));
-            let interim = self.asked.interim.clone();
-            let tell = move |status: StatusCode, headers: &HeaderMap| {
-                if let Some(interim) = &interim {
-                    interim.send(status, headers);
-                }
-            };
-            let limit = self.answer_limit();
-            let sending = client.worker.hops.send(&way, plan, head, body, tell, fresh);
-            let sent = within(&self.asked.record, &client, limit, sending).await;
-            let refused = match sent {
-                Some(Ok(answered)) => return self.judge(answered),
-                Some(Err(refused)) => refused,
-                None => {
-                    let failure =
-                        Failure::real(Reason::AnswerTimeout, format!("no answer within {}", Span(limit)));
-                    return Err(self.refused(failure, true));
-                }
-            };
-            let returned = refused.body.is_some();
-            if let Some(body) = refused.body {
-                self.body.put_back(body.into_source());
-            }
-            let again = refused.stale && !fresh && head.method.is_idempotent();
-            if again && (returned || self.body.can_repeat()) {
-                fresh = true;
-                continue;
-            }
-            return Err(self.refused(self.blamed(plan, refused.failure), refused.sent));
-        }
-    }
-
-    /// A failure, which is a fault's where one has broken the body off.
-    fn blamed(&self, plan: &Plan, failure: Failure) -> Failure {
-        let is_cut = self
-            .asked
-            .record
-            .upload
-            .as_ref()
-            .is_some_and(|upload| upload.cut.get());
-        match plan.touched().next() {
-            Some(fault) if is_cut => Failure::injected(failure.reason, fault.name()),
-            _ => failure,
-        }
-    }
-
-    /// What a failure on the way to a backend means. One of the client's own body is the client's.
-    fn refused(&self, failure: Failure, sent: bool) -> Course {
-        let blame = self
-            .asked
-            .record
-            .upload
-            .as_ref()
-            .and_then(|upload| upload.blame.get());
-        match (blame, failure.reason.outcome()) {
-            (Some(reason), _) => Course::Over(Failure::real(reason, failure.detail).into()),
-            (None, Some(outcome)) => Course::Missed(Missed {
-                instead: Err(failure.into()),
-                outcome,
-                sent,
-                retry_after: None,
-            }),
-            (None, None) => Course::Over(failure.into()),
-        }
-    }
-
-    /// Whether an answer is one that is passed on, or one that is worth another try.
-    #[expect(
-        clippy::result_large_err,
-        reason = "it is the answer; boxing it would cost every request an allocation"
-    )]
-    fn judge(&self, answered: Answered) -> Result<Answered, Course> {
-        let status = answered.status().as_u16();
-        if self.route.retry.is_none() || status < 400 {
-            return Ok(answered);
-        }
-        Err(Course::Missed(Missed {
-            retry_after: answered.retry_after(),
-            instead: Ok(answered),
-            outcome: Outcome::Status(status),
-            sent: true,
-        }))
-    }
-
-    fn answer_limit(&self) -> Duration {
-        let per_try = self
-            .route
-            .retry
-            .as_ref()
-            .and_then(|retry| retry.per_try_timeout());
-        let limit = per_try.or(self.route.settings.answer_timeout.map(Duration::from));
-        limit.unwrap_or_else(|| self.target.settings.answer_timeout())
-    }
-
     /// How long to wait before trying again; `None`: it is not tried again.
     fn pause(&mut self, missed: &Missed, head: &request::Parts) -> Option<Duration> {
         let retry = self.route.retry.as_ref()?;
@@ -393,134 +189,5 @@ impl Sending<'_, '_> {
                 None
             }
         }
-    }
-}
-
-/// The number by which faults of the upstream leg know an attempt: were it the exchange's own, every retry would share the
-/// fate of the first.
-pub const fn attempt_number(exchange: u64, attempt: u32) -> u64 {
-    exchange ^ ((attempt.saturating_sub(1) as u64) << ATTEMPTS_FROM)
-}
-
-/// The bit from which attempts are counted: above it a worker numbers no exchanges in practice, below the next worker's.
-const ATTEMPTS_FROM: u32 = 40;
-
-/// A body under the faults of the upstream leg.
-fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source) -> Source {
-    if plan.is_empty() || http_body::Body::is_end_stream(&body) {
-        return body;
-    }
-    match plan.flow(Flow::Request, Instant::now()) {
-        None => body,
-        Some(chain) => {
-            head.headers.remove(header::CONTENT_LENGTH);
-            // What breaks off here breaks off the attempt, not the client.
-            body.shaped(Shaping::new(chain), Leg::Upstream, |_| {})
-        }
-    }
-}
-
-/// How an attempt did not give an answer to pass on.
-enum Course {
-    Missed(Missed),
-    Over(Ending),
-}
-
-fn missed(fault: &Arc<Fault>, reason: Reason, sent: bool) -> Course {
-    let outcome = reason.outcome().unwrap_or(Outcome::Reset);
-    let instead = Err(Failure::injected(reason, fault.name()).into());
-    Course::Missed(Missed {
-        instead,
-        outcome,
-        sent,
-        retry_after: None,
-    })
-}
-
-/// Waits for the head of an answer. The time counts anew while the request's body is still moving: a large upload is not
-/// a slow backend.
-async fn within<F: Future>(
-    record: &Record,
-    client: &Rc<Client>,
-    limit: Duration,
-    sending: F,
-) -> Option<F::Output> {
-    let moved = || record.upload.as_ref().map_or(0, |upload| upload.bytes.get());
-    let mut sending = std::pin::pin!(sending);
-    let mut before = moved();
-    loop {
-        match client
-            .worker
-            .deadlines
-            .within(Some(limit), sending.as_mut())
-            .await
-        {
-            Ok(sent) => return Some(sent),
-            Err(_) if moved() != before => before = moved(),
-            Err(_) => return None,
-        }
-    }
-}
-
-/// A request's body, for as many attempts as it can be sent.
-enum Bodies {
-    Empty,
-    Whole(Bytes),
-    Kept(Rc<RefCell<Kept>>),
-    Once(Option<Source>),
-}
-
-impl Bodies {
-    fn new(route: &Route, body: Source) -> Self {
-        match (body, &route.retry) {
-            (Source::Empty, _) => Self::Empty,
-            (Source::Whole(bytes), _) => Self::Whole(bytes),
-            (Source::H1(incoming), retry) => match (incoming.buffered(), retry) {
-                (Some(bytes), _) => Self::Whole(bytes),
-                (None, Some(retry)) => {
-                    Self::Kept(Kept::new(Source::H1(incoming), retry.largest_body() as u64))
-                }
-                (None, None) => Self::Once(Some(Source::H1(incoming))),
-            },
-            (body, Some(retry)) => Self::Kept(Kept::new(body, retry.largest_body() as u64)),
-            (body, None) => Self::Once(Some(body)),
-        }
-    }
-
-    fn next(&mut self) -> Option<Source> {
-        match self {
-            Self::Empty => Some(Source::Empty),
-            Self::Whole(bytes) => Some(Source::Whole(bytes.clone())),
-            Self::Kept(kept) => kept.borrow().can_repeat().then(|| Source::Kept(kept.clone(), 0)),
-            Self::Once(body) => body.take(),
-        }
-    }
-
-    fn can_repeat(&self) -> bool {
-        match self {
-            Self::Empty | Self::Whole(_) => true,
-            Self::Kept(kept) => kept.borrow().can_repeat(),
-            Self::Once(body) => body.is_some(),
-        }
-    }
-
-    /// A body of which nothing was read.
-    fn put_back(&mut self, body: Source) {
-        if let Self::Once(empty) = self {
-            *empty = Some(body);
-        }
-    }
-}
-
-/// The word by which an attempt that ended so is counted.
-pub const fn attempt_of(outcome: Outcome) -> Attempt {
-    match outcome.kind() {
-        OutcomeKind::Ok => Attempt::Ok,
-        OutcomeKind::Error => Attempt::ServerError,
-        OutcomeKind::Connect => Attempt::Connect,
-        OutcomeKind::Refused => Attempt::Refused,
-        OutcomeKind::Reset => Attempt::Reset,
-        OutcomeKind::Timeout => Attempt::Timeout,
-        OutcomeKind::Garbage => Attempt::Garbage,
     }
 }

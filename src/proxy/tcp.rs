@@ -5,12 +5,12 @@ use std::{rc::Rc, sync::Arc};
 use tokio::time::Instant;
 
 use super::{
+    attempt::{attempt_number, attempt_of},
     client::Client,
+    dial::Way,
     error::{Failure, Reason},
     exchange::{self, Course},
-    hop::Way,
     relay::{self, Joint, Legs},
-    send::{attempt_number, attempt_of},
     worker::View,
 };
 use crate::{
@@ -237,7 +237,8 @@ async fn attempt(
             let way = Way {
                 target,
                 index,
-                client,
+                number,
+                ends: client.ends(),
             };
             worker.hops.dial(&way, &mut plan).await
         }

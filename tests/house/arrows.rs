@@ -162,22 +162,7 @@ const WHY: &[(&str, &str, &str)] = &[
 ];
 
 /// Files that know each other in a circle, with the reason why they may.
-pub(crate) const CIRCLES: &[(&[&str], &str)] = &[(
-    &[
-        "proxy::client",
-        "proxy::hop",
-        "proxy::http",
-        "proxy::listener",
-        "proxy::record",
-        "proxy::refusal",
-        "proxy::relay",
-        "proxy::send",
-        "proxy::tcp",
-        "proxy::tunnel",
-        "proxy::worker",
-    ],
-    "what a thread shares and the loop that spawns everything stand in one file, `worker`; to be parted",
-)];
+pub(crate) const CIRCLES: &[(&[&str], &str)] = &[];
 
 /// The arrows that the table does not have, the rooms that it does not know, and the lines in it that do not point up.
 pub(crate) fn between_rooms(tree: &Tree, rooms: &[Room]) -> Vec<String> {

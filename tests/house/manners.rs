@@ -19,10 +19,6 @@ pub(crate) type Longer = (&'static str, &'static str);
 pub(crate) const LONG_FILES: &[Longer] = &[
     ("src/control.rs", "to be parted"),
     ("src/faults/plan.rs", "to be parted"),
-    ("src/proxy/body.rs", "to be parted"),
-    ("src/proxy/hop.rs", "to be parted"),
-    ("src/proxy/http.rs", "to be parted"),
-    ("src/proxy/send.rs", "to be parted"),
 ];
 
 /// Functions over the limit, as `file: name`.

@@ -1,0 +1,299 @@
+//! One HTTP request from its head to its answer: route, faults of the client's leg, backend, faults again.
+
+use std::{rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, Version,
+    header::{self, Entry},
+    request,
+};
+use tokio::time::Instant;
+
+use super::{
+    asked::{Asked, Ending},
+    body::Source,
+    client::Client,
+    deadline::Deadline,
+    error::{Failure, Reason},
+    exchange::{self, Course},
+    flow::Shaping,
+    headers,
+    hop::Answered,
+    outcome::{Made, Outcome},
+    send,
+};
+use crate::{
+    config::RequestId,
+    faults::{Flow, Leg, Plan},
+    net::Stream,
+    route,
+    snapshot::Route,
+    telemetry::Origin,
+    wire::http1::Interim,
+};
+
+/// Answers one request.
+pub async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<Interim>) -> Outcome {
+    let seen = client.seen();
+    let (head, body) = request.into_parts();
+    let mut asked = Asked::new(&client, &seen, &head, interim);
+    let result = match choose(&asked, &head) {
+        Ok(place) => asked.pursue(place, head, body).await,
+        Err(failure) => Err(Ending::Failed(failure)),
+    };
+    match result {
+        Ok(made) => made.outcome(asked),
+        Err(ending) => asked.end(ending),
+    }
+}
+
+fn choose(asked: &Asked<'_>, head: &request::Parts) -> Result<usize, Failure> {
+    let facts = route::Facts {
+        head: Some(head),
+        ..asked.client.facts()
+    };
+    asked
+        .listener
+        .table
+        .find(&facts)
+        .ok_or_else(|| Failure::real(Reason::NoRoute, head.uri.path()))
+}
+
+impl Asked<'_> {
+    /// Takes the route: faults of the client's leg, a backend, faults again.
+    async fn pursue(&mut self, place: usize, mut head: request::Parts, body: Source) -> Result<Made, Ending> {
+        let listener = self.listener.clone();
+        let route = &listener.routes[place];
+        self.record.route = Some(place);
+        let mut plan = Plan::none();
+        if !route.faults.is_empty() {
+            let facts = route::Facts {
+                head: Some(&head),
+                ..self.client.facts()
+            };
+            plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
+        }
+        if !plan.is_empty() {
+            let course = Box::pin(exchange::open(
+                &mut plan,
+                self.client.worker.held(),
+                Some(&mut head),
+            ))
+            .await;
+            let result = self.open(course, route, &mut head, body, &mut plan).await;
+            self.record.kept.client = Some(plan);
+            return result;
+        }
+        self.send(route, &mut head, body, &mut plan).await
+    }
+
+    /// Carries out what the client's leg has decided.
+    async fn open(
+        &mut self,
+        course: Course,
+        route: &Route,
+        head: &mut request::Parts,
+        body: Source,
+        plan: &mut Plan,
+    ) -> Result<Made, Ending> {
+        match course {
+            Course::On => self.send(route, head, body, plan).await,
+            Course::Answer(answer, _) if answer.after => {
+                // The backend does what it was asked; only its answer is thrown away.
+                let _ = self.send(route, head, body, &mut Plan::none()).await;
+                Err(Ending::Injected(answer))
+            }
+            course => Err(Ending::of(course)),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        route: &Route,
+        head: &mut request::Parts,
+        body: Source,
+        plan: &mut Plan,
+    ) -> Result<Made, Ending> {
+        let upgrade = self.prepare(route, head);
+        let body = self.upload(head, body, plan)?;
+        let limit = route
+            .settings
+            .timeout
+            .or(self.listener.settings.timeouts.request.0)
+            .map(Duration::from);
+        let whole = limit.map(|limit| {
+            let slot = self.client.worker.deadlines.slot();
+            slot.set(self.record.begun + limit);
+            slot
+        });
+        let answered = {
+            let mut sending = std::pin::pin!(send::send(self, route, head, body, upgrade));
+            match &whole {
+                None => sending.await,
+                Some(whole) => whole.race(sending.as_mut()).await.unwrap_or_else(|_| {
+                    Err(Failure::real(Reason::RequestTimeout, "the route's time limit was reached").into())
+                }),
+            }
+        };
+        match answered? {
+            Answered::Response(response, stretch) => {
+                self.record.kept.stretch = stretch;
+                self.pass_on(route, response, plan, whole).await
+            }
+            Answered::Tunnel(response, upstream, early) => Ok(self.tunnel(response, *upstream, early, plan)),
+        }
+    }
+
+    /// Makes the client's head the backend's. Returns the protocol of an upgrade, if one is asked for.
+    fn prepare(&mut self, route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
+        let settings = &self.listener.settings.headers;
+        let upgrade =
+            headers::strip_hop_by_hop(&mut head.headers).filter(|_| head.version == Version::HTTP_11);
+        headers::to_origin_form(head);
+        let about = headers::Client {
+            address: self.client.peer.ip(),
+            text: &self.client.text,
+            tls: self.client.tls.is_some(),
+        };
+        headers::forward(
+            &mut head.headers,
+            settings.forwarded,
+            settings.forwarded_as,
+            &about,
+        );
+        if let Some(via) = &settings.via {
+            headers::via(&mut head.headers, head.version, via);
+        }
+        let fresh = || self.client.worker.draw(headers::request_id);
+        match (settings.request_id, head.headers.entry(&headers::X_REQUEST_ID)) {
+            (RequestId::Replace, Entry::Occupied(mut taken)) => drop(taken.insert(fresh())),
+            (RequestId::Keep | RequestId::Replace, Entry::Vacant(free)) => drop(free.insert(fresh())),
+            _ => {}
+        }
+        self.record.follow(&head.headers);
+        route.settings.request_headers.apply(&mut head.headers);
+        if let Some(rewrite) = &route.settings.rewrite {
+            if let Some(target) = head
+                .uri
+                .path_and_query()
+                .and_then(|target| rewrite.target(target))
+            {
+                head.uri = target.into();
+            }
+            if let Some(host) = &rewrite.host {
+                head.headers.insert(header::HOST, host.0.clone());
+            }
+        }
+        upgrade
+    }
+
+    /// The body as the backend gets it: shaped where a fault asks for it, watched where it has yet to come.
+    fn upload(&mut self, head: &mut request::Parts, body: Source, plan: &mut Plan) -> Result<Source, Ending> {
+        if http_body::Body::is_end_stream(&body) {
+            return Ok(Source::Empty);
+        }
+        let limit = self
+            .listener
+            .settings
+            .limits
+            .body
+            .0
+            .map_or(u64::MAX, |size| size.0);
+        if body.exact_len().is_some_and(|length| length > limit) {
+            return Err(Failure::real(
+                Reason::BodyTooLarge,
+                "Content-Length is over the listener's limit",
+            )
+            .into());
+        }
+        Ok(match plan.flow(Flow::Request, Instant::now()) {
+            None => body,
+            Some(chain) => {
+                head.headers.remove(header::CONTENT_LENGTH);
+                let client = self.client.clone();
+                body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
+                    client.cut_exchange(cut);
+                })
+            }
+        })
+    }
+
+    /// Passes a backend's answer on to the client.
+    async fn pass_on(
+        &mut self,
+        route: &Route,
+        response: Response<Source>,
+        plan: &mut Plan,
+        whole: Option<Deadline>,
+    ) -> Result<Made, Ending> {
+        let (mut head, mut body) = response.into_parts();
+        headers::strip_hop_by_hop(&mut head.headers);
+        if let Some(via) = &self.listener.settings.headers.via {
+            headers::via(&mut head.headers, head.version, via);
+        }
+        route.settings.answer_headers.apply(&mut head.headers);
+        self.record.answered(head.status, Origin::Upstream);
+        let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
+        let mut over = None;
+        for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
+            if plan.is_empty() {
+                continue;
+            }
+            let before = head.status;
+            let course = Box::pin(exchange::reply(plan, self.client.worker.held(), &mut head)).await;
+            if head.status != before {
+                self.record.answered(head.status, Origin::Injected);
+            }
+            if !matches!(course, Course::On) {
+                over = Some(course);
+                break;
+            }
+            if let Some(chain) = plan.flow(Flow::Reply, Instant::now()) {
+                head.headers.remove(header::CONTENT_LENGTH);
+                let client = self.client.clone();
+                body = body.shaped(Shaping::new(chain), leg, move |cut| {
+                    // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
+                    if leg == Leg::Client {
+                        client.cut_after_answer(cut);
+                    }
+                });
+            }
+        }
+        if !upstream.is_empty() {
+            self.record.kept.upstream = Some(upstream);
+        }
+        if let Some(course) = over {
+            return Err(Ending::of(course));
+        }
+        Ok(Made::Response {
+            head,
+            body,
+            idle: self.idle(route),
+            whole,
+        })
+    }
+
+    fn tunnel(&mut self, response: Response<()>, upstream: Stream, early: Bytes, plan: &mut Plan) -> Made {
+        self.record.answered(response.status(), Origin::Upstream);
+        let upstream_plan = self.record.kept.upstream.take();
+        let plans = [
+            std::mem::replace(plan, Plan::none()),
+            upstream_plan.unwrap_or(Plan::none()),
+        ];
+        let idle = self
+            .record
+            .route
+            .and_then(|place| self.idle(&self.listener.routes[place]));
+        Made::Tunnel {
+            response,
+            upstream,
+            early,
+            idle: idle.map_or(TUNNEL_IDLE, |idle| idle.limit()),
+            plans,
+        }
+    }
+}
+
+/// A tunnel without a cluster's limit does not stand still for ever either.
+const TUNNEL_IDLE: Duration = Duration::from_secs(300);

@@ -1,0 +1,303 @@
+//! One attempt of a request at one backend: the faults of the upstream leg, a connection, an answer or what a failure says
+//! about whom.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Method, StatusCode, header, request};
+use tokio::time::Instant;
+
+use super::{
+    asked::{Asked, Ending},
+    attempt::attempt_number,
+    bodies::Bodies,
+    body::Source,
+    client::Client,
+    dial::Way,
+    error::{Failure, Reason},
+    exchange,
+    flow::Shaping,
+    headers,
+    hop::Answered,
+    record::Record,
+};
+use crate::{
+    faults::{Answer, Cut, Fault, Flow, Leg, Plan},
+    route::Facts,
+    snapshot::{Route, Target},
+    units::Span,
+    upstream::{Outcome, settings::HostPolicy},
+};
+
+/// A request that is being sent.
+pub struct Sending<'s, 'a> {
+    /// What is sent.
+    pub asked: &'s mut Asked<'a>,
+    /// The route that it takes.
+    pub route: &'s Route,
+    /// The cluster.
+    pub target: &'s Arc<Target>,
+    /// The cluster's place in the snapshot.
+    pub place: usize,
+    /// What its backend is chosen by, where the cluster chooses by a hash.
+    pub hash: Option<u64>,
+    /// Its method.
+    pub method: Method,
+    /// The backends that were tried.
+    pub tried: Vec<usize>,
+    /// Its body.
+    pub body: Bodies,
+}
+
+/// How an attempt did not give an answer to pass on.
+pub enum Course {
+    /// Another one may.
+    Missed(Missed),
+    /// No other one will.
+    Over(Ending),
+}
+
+/// An attempt that was not, or not yet, the end of it.
+pub struct Missed {
+    /// What the client is told if it is not tried again: an answer too, where its status is worth another try.
+    pub instead: Result<Answered, Ending>,
+    /// What it says of the backend.
+    pub outcome: Outcome,
+    /// Whether the backend may have acted on it.
+    pub sent: bool,
+    /// How long the backend asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Sending<'_, '_> {
+    /// Sends it to one backend, past the faults of the way there.
+    pub async fn exchange(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
+        let client = self.asked.client.clone();
+        // What stood before another backend has nothing to do with this one.
+        if let Some(mut plan) = self.asked.record.kept.upstream.take() {
+            plan.give_back();
+            self.asked.record.kept.parted.push(plan);
+        }
+        let faults = &self.route.upstream[index];
+        if self.target.settings.host == Some(HostPolicy::Rewrite) {
+            headers::set_host(head, &self.target.addresses[index].to_string());
+        }
+        if faults.is_empty() {
+            return self.hop(index, &mut Plan::none(), head).await;
+        }
+        let facts = Facts {
+            head: Some(head),
+            ..client.facts()
+        };
+        let number = attempt_number(self.asked.record.number, self.asked.record.attempts);
+        let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
+        // Faults may rewrite what this backend gets; another one gets the request as it was.
+        let mut head = head.clone();
+        let course = Box::pin(exchange::open(&mut plan, client.worker.held(), Some(&mut head))).await;
+        let result = match course {
+            exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
+            exchange::Course::Answer(answer, fault) => {
+                self.injected(index, &mut plan, &mut head, &answer, &fault).await
+            }
+            exchange::Course::Cut(Cut::Refuse, fault) => Err(missed(&fault, Reason::ConnectRefused, false)),
+            exchange::Course::Cut(_, fault) => Err(missed(&fault, Reason::UpstreamReset, true)),
+            exchange::Course::Released(fault) => Err(Course::Over(
+                Failure::injected(Reason::Injected, fault.name()).into(),
+            )),
+        };
+        self.asked.record.kept.upstream = Some(plan);
+        result
+    }
+
+    /// A fault answers in the backend's place; health, retries and ejection see it as the backend's own answer.
+    async fn injected(
+        &mut self,
+        index: usize,
+        plan: &mut Plan,
+        head: &mut request::Parts,
+        answer: &Arc<Answer>,
+        fault: &Arc<Fault>,
+    ) -> Result<Answered, Course> {
+        if answer.after {
+            // The backend does what it was asked; only its answer is thrown away.
+            let _ = self.hop(index, plan, head).await;
+        }
+        tracing::trace!(
+            fault = fault.name(),
+            status = answer.status.as_u16(),
+            "answered in a backend's place"
+        );
+        Err(Course::Missed(Missed {
+            instead: Err(Ending::Injected(answer.clone())),
+            outcome: Outcome::Status(answer.status.as_u16()),
+            sent: true,
+            retry_after: None,
+        }))
+    }
+
+    /// Sends it over a connection. One that had been used before and dies without a byte of an answer was most likely
+    /// closed by the backend's idle limit: such a request goes out again at once, on a fresh one.
+    async fn hop(
+        &mut self,
+        index: usize,
+        plan: &mut Plan,
+        head: &mut request::Parts,
+    ) -> Result<Answered, Course> {
+        let client = self.asked.client.clone();
+        let way = Way {
+            target: self.target,
+            index,
+            number: self.asked.record.number,
+            ends: client.ends(),
+        };
+        let mut fresh = false;
+        loop {
+            let Some(body) = self.body.take() else {
+                return Err(Course::Over(
+                    Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
+                ));
+            };
+            let body = self.asked.guard(shaped(plan, head, body));
+            let interim = self.asked.interim.clone();
+            let tell = move |status: StatusCode, headers: &HeaderMap| {
+                if let Some(interim) = &interim {
+                    interim.send(status, headers);
+                }
+            };
+            let limit = self.answer_limit();
+            let sending = client.worker.hops.send(&way, plan, head, body, tell, fresh);
+            let sent = within(&self.asked.record, &client, limit, sending).await;
+            let refused = match sent {
+                Some(Ok(answered)) => return self.judge(answered),
+                Some(Err(refused)) => refused,
+                None => {
+                    let failure =
+                        Failure::real(Reason::AnswerTimeout, format!("no answer within {}", Span(limit)));
+                    return Err(self.refused(failure, true));
+                }
+            };
+            let returned = refused.body.is_some();
+            if let Some(body) = refused.body {
+                self.body.put_back(body.into_source());
+            }
+            let again = refused.stale && !fresh && head.method.is_idempotent();
+            if again && (returned || self.body.can_repeat()) {
+                fresh = true;
+                continue;
+            }
+            return Err(self.refused(self.blamed(plan, refused.failure), refused.sent));
+        }
+    }
+
+    /// A failure, which is a fault's where one has broken the body off.
+    fn blamed(&self, plan: &Plan, failure: Failure) -> Failure {
+        let is_cut = self
+            .asked
+            .record
+            .upload
+            .as_ref()
+            .is_some_and(|upload| upload.cut.get());
+        match plan.touched().next() {
+            Some(fault) if is_cut => Failure::injected(failure.reason, fault.name()),
+            _ => failure,
+        }
+    }
+
+    /// What a failure on the way to a backend means. One of the client's own body is the client's.
+    fn refused(&self, failure: Failure, sent: bool) -> Course {
+        let blame = self
+            .asked
+            .record
+            .upload
+            .as_ref()
+            .and_then(|upload| upload.blame.get());
+        match (blame, failure.reason.outcome()) {
+            (Some(reason), _) => Course::Over(Failure::real(reason, failure.detail).into()),
+            (None, Some(outcome)) => Course::Missed(Missed {
+                instead: Err(failure.into()),
+                outcome,
+                sent,
+                retry_after: None,
+            }),
+            (None, None) => Course::Over(failure.into()),
+        }
+    }
+
+    /// Whether an answer is one that is passed on, or one that is worth another try.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is the answer; boxing it would cost every request an allocation"
+    )]
+    fn judge(&self, answered: Answered) -> Result<Answered, Course> {
+        let status = answered.status().as_u16();
+        if self.route.retry.is_none() || status < 400 {
+            return Ok(answered);
+        }
+        Err(Course::Missed(Missed {
+            retry_after: answered.retry_after(),
+            instead: Ok(answered),
+            outcome: Outcome::Status(status),
+            sent: true,
+        }))
+    }
+
+    fn answer_limit(&self) -> Duration {
+        let per_try = self
+            .route
+            .retry
+            .as_ref()
+            .and_then(|retry| retry.per_try_timeout());
+        let limit = per_try.or(self.route.settings.answer_timeout.map(Duration::from));
+        limit.unwrap_or_else(|| self.target.settings.answer_timeout())
+    }
+}
+
+/// A body under the faults of the upstream leg.
+fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source) -> Source {
+    if plan.is_empty() || http_body::Body::is_end_stream(&body) {
+        return body;
+    }
+    match plan.flow(Flow::Request, Instant::now()) {
+        None => body,
+        Some(chain) => {
+            head.headers.remove(header::CONTENT_LENGTH);
+            // What breaks off here breaks off the attempt, not the client.
+            body.shaped(Shaping::new(chain), Leg::Upstream, |_| {})
+        }
+    }
+}
+
+fn missed(fault: &Arc<Fault>, reason: Reason, sent: bool) -> Course {
+    let outcome = reason.outcome().unwrap_or(Outcome::Reset);
+    let instead = Err(Failure::injected(reason, fault.name()).into());
+    Course::Missed(Missed {
+        instead,
+        outcome,
+        sent,
+        retry_after: None,
+    })
+}
+
+/// Waits for the head of an answer. The time counts anew while the request's body is still moving: a large upload is not
+/// a slow backend.
+async fn within<F: Future>(
+    record: &Record,
+    client: &Rc<Client>,
+    limit: Duration,
+    sending: F,
+) -> Option<F::Output> {
+    let moved = || record.upload.as_ref().map_or(0, |upload| upload.bytes.get());
+    let mut sending = std::pin::pin!(sending);
+    let mut before = moved();
+    loop {
+        match client
+            .worker
+            .deadlines
+            .within(Some(limit), sending.as_mut())
+            .await
+        {
+            Ok(sent) => return Some(sent),
+            Err(_) if moved() != before => before = moved(),
+            Err(_) => return None,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A worker's thread: it takes its sockets of the listeners, accepts on them, follows changes of the truth, looks after what
+//! stands, and ends when it is drained.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    client::{Client, Clients, added, cut_of_standing},
+    listener,
+    worker::{Shared, View, Worker},
+};
+use crate::{
+    net::{Permits, Sockets},
+    route::Facts,
+    snapshot::Listener,
+    telemetry::access::Pen,
+};
+
+/// How often connections are looked at for having stood still, and idle upstream connections for having died.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// An upstream connection serves many clients, so a fault that asks for one does not end it.
+const NOBODY: Facts<'static> = Facts {
+    client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    tls_name: None,
+    head: None,
+};
+
+/// Runs a worker until it is drained: until its last connection has ended, or the limit is reached. Returns how many
+/// connections were still open then.
+pub async fn run(index: usize, shared: Shared, pen: Option<Pen>, drain_limit: Duration) -> usize {
+    let worker = Worker::new(index, shared, pen);
+    let thread = Rc::new(Thread {
+        worker: worker.clone(),
+        clients: Rc::default(),
+    });
+    let mut deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
+    let mut looks = tokio::task::spawn_local(thread.clone().look_after());
+    let mut following = tokio::task::spawn_local(thread.clone().follow());
+    // A connection's panic ends its own task and no more. One of these ends the worker: it finishes what runs.
+    let panicked = tokio::select! {
+        followed = &mut following => followed.is_err(),
+        _ = &mut deadlines => true,
+        _ = &mut looks => true,
+    };
+    if panicked {
+        worker.shared.failed.cancel();
+        worker.shared.drain.cancelled().await;
+    }
+    thread.clients.each(Client::drain);
+    worker.tasks.close();
+    let ended = tokio::time::timeout(drain_limit, worker.tasks.wait()).await;
+    deadlines.abort();
+    looks.abort();
+    if let Some(pen) = &worker.pen {
+        pen.flush();
+    }
+    if ended.is_ok() { 0 } else { worker.tasks.len() }
+}
+
+/// A worker, and the connections that it serves.
+struct Thread {
+    worker: Rc<Worker>,
+    clients: Rc<Clients>,
+}
+
+impl Thread {
+    /// Looks at every connection now and then; the ones that stand still beyond their limits are ended.
+    async fn look_after(self: Rc<Self>) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = looks.tick().await;
+            self.clients.forget_ended();
+            self.clients.each(|client| client.look(now));
+            self.worker.hops.sweep(now, &self.worker.view());
+        }
+    }
+
+    /// Serves the listeners of the snapshot in force, and follows its changes.
+    async fn follow(self: Rc<Self>) {
+        let mut truth = self.worker.shared.truth.clone();
+        let mut serving: HashMap<Arc<str>, Serving> = HashMap::new();
+        let mut before = self.worker.view();
+        loop {
+            let view = self.worker.view();
+            // Those that are gone, or have moved to another port, stop accepting; their connections end by themselves.
+            serving.retain(|name, serving| {
+                view.listeners
+                    .get(&**name)
+                    .is_some_and(|listener| Arc::ptr_eq(&listener.sockets, &serving.sockets))
+            });
+            for (name, listener) in &view.listeners {
+                if let Some(now) = serving.get(&**name) {
+                    now.permits
+                        .resize(listener.settings.limits.connections.get() as usize);
+                } else if let Some(socket) = listener.sockets.take(self.worker.index) {
+                    serving.insert(listener.name.clone(), self.serve(&view, listener, socket));
+                }
+            }
+            self.clients.each(|client| client.follow(&view));
+            self.cut_standing(&before, &view);
+            self.worker
+                .shared
+                .metrics
+                .follow(self.worker.index, view.generation);
+            before = view;
+            tokio::select! {
+                changed = truth.changed() => if changed.is_err() { return },
+                () = self.worker.shared.drain.cancelled() => return,
+            }
+        }
+    }
+
+    /// Ends connections to backends, idle or not, where a fault was added that ends what stands.
+    fn cut_standing(&self, before: &View, view: &View) {
+        for target in &view.clusters {
+            let old = before.cluster(&target.name);
+            for (index, faults) in target.faults.iter().enumerate() {
+                let id = target.backend_id(index);
+                let known = old.and_then(|old| Some(&old.faults[old.place_of(id)?][..]));
+                let added = added(known.unwrap_or_default(), faults);
+                if !added.is_empty() {
+                    self.worker.hops.standing.cut(id, || {
+                        cut_of_standing(&added, view.dice, self.worker.number(), &NOBODY)
+                    });
+                }
+            }
+        }
+    }
+
+    fn serve(&self, view: &View, listener: &Arc<Listener>, socket: std::net::TcpListener) -> Serving {
+        let stop = self.worker.shared.drain.child_token();
+        // Waited for as a connection is: what it finds in its queue at the end is still served.
+        self.worker.tasks.spawn_local(listener::accept(
+            self.worker.clone(),
+            self.clients.clone(),
+            view.clone(),
+            listener.clone(),
+            socket,
+            stop.clone(),
+        ));
+        Serving {
+            sockets: listener.sockets.clone(),
+            permits: listener.permits.clone(),
+            stop,
+        }
+    }
+}
+
+/// A listener that this worker accepts on; dropped, it accepts no more.
+struct Serving {
+    sockets: Arc<Sockets>,
+    permits: Permits,
+    stop: CancellationToken,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::task::TaskTracker;
+
+    /// Connections are tasks of a tracker, as these are: the runtime catches a panic where the task ends.
+    #[tokio::test]
+    async fn a_connection_that_panics_ends_no_other() {
+        let (local, tasks) = (tokio::task::LocalSet::new(), TaskTracker::new());
+        local
+            .run_until(async {
+                let panics = tasks.spawn_local(async { panic!("a bug in one connection") });
+                let serves = tasks.spawn_local(async {
+                    tokio::task::yield_now().await;
+                    "served"
+                });
+                assert!(panics.await.unwrap_err().is_panic());
+                assert_eq!(serves.await.unwrap(), "served");
+                tasks.close();
+                tasks.wait().await;
+            })
+            .await;
+    }
+}

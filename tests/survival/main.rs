@@ -13,6 +13,7 @@ mod held;
 mod incident;
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
+mod page;
 mod safety;
 mod scenario;
 mod standing;

@@ -1,0 +1,79 @@
+//! The drill that runs, or ran last: where the story is, and how the service fares beside the original's.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use crate::{
+    admin::drill::DrillStatus,
+    drill::{Gauge, View},
+};
+
+/// The panel of a drill.
+pub(super) fn panel(drill: &DrillStatus) -> Markup {
+    html! {
+        section class="drill" {
+            h2 { "Exercise " (drill.profile) }
+            @match &drill.view {
+                None => p { "It has not begun yet." },
+                Some(view) => (running(view)),
+            }
+        }
+    }
+}
+
+fn running(view: &View) -> Markup {
+    html! {
+        dl {
+            (fact("phase", html! { strong { (view.phase) } }))
+            (fact("story", html! { (clock("+", view.at.story)) }))
+            (fact("wall", html! { (clock("", view.at.wall)) }))
+            (fact("next", html! { @match &view.next {
+                _ if view.ended.is_some() => "over",
+                Some(next) => { (next.what) " in " (clock("", next.within.0)) }
+                None => "when people act",
+            } }))
+        }
+        @for one in &view.gauges { (gauge(one)) }
+        p class="faint" {
+            "Failed so far: " strong { (view.total.injected) } " injected, "
+            strong { (view.total.upstream) } " by the service, " strong { (view.total.proxy) } " by the proxy, of "
+            (view.total.requests()) " requests."
+        }
+    }
+}
+
+fn fact(name: &str, value: Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// Success of a class: a bar, with a mark where the original stood.
+fn gauge(gauge: &Gauge) -> Markup {
+    let said = |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{:.0}%", share * 100.0));
+    let (now, original) = (said(gauge.ok), said(gauge.original));
+    let label = format!("{}: {now} succeed now, {original} in the original", gauge.class);
+    html! {
+        div class="gauge" {
+            span { (gauge.class) }
+            svg viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label=(label) {
+                rect class="all" width="100" height="8" {}
+                @if let Some(ok) = gauge.ok { rect class="ok" width=(format!("{:.1}", ok * 100.0)) height="8" {} }
+                @if let Some(original) = gauge.original {
+                    rect class="original" x=(format!("{:.1}", (original * 100.0 - 0.3).clamp(0.0, 99.4))) width="0.6" height="8" {}
+                }
+            }
+            span { strong { (now) } span class="faint" { " original " (original) } }
+        }
+    }
+}
+
+/// Hours, minutes and seconds.
+fn clock(sign: &str, time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!(
+        "{sign}{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}

@@ -1,0 +1,164 @@
+//! The page in a real browser: it keeps itself up to date, and its button ends everything.
+
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::kit::{eventually, free, http, origin::Origin, proxy::Proxy};
+
+/// A browser without a window, worked through ChromeDriver (W3C WebDriver).
+struct Browser {
+    driver: Child,
+    address: std::net::SocketAddr,
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    async fn open() -> Self {
+        let (address, profile) = (free(), TempDir::new().unwrap());
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={}", address.port()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("tests/run installs chromium-driver");
+        let mut browser = Self {
+            driver,
+            address,
+            session: String::new(),
+            _profile: profile,
+        };
+        eventually("the driver listens", || async {
+            http::get(address, "/status").await.ok().map(|_| ())
+        })
+        .await;
+        let folder = format!("--user-data-dir={}", browser._profile.path().display());
+        let arguments = json!([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--window-size=1100,900",
+            folder,
+        ]);
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let opened = browser.tell("POST", "/session", &wanted).await;
+        browser.session = opened["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{opened}"))
+            .to_owned();
+        browser
+    }
+
+    async fn tell(&self, method: &str, path: &str, what: &Value) -> Value {
+        let request = http::request(
+            method,
+            path,
+            &[("content-type", "application/json")],
+            what.to_string(),
+        );
+        let answer = http::ask(self.address, request).await.unwrap();
+        let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+        answer["value"].clone()
+    }
+
+    async fn go(&self, url: &str) {
+        let path = format!("/session/{}/url", self.session);
+        self.tell("POST", &path, &json!({ "url": url })).await;
+    }
+
+    /// The one element that a selector finds, as text.
+    async fn text(&self, selector: &str) -> String {
+        let script = format!("return document.querySelector({selector:?}).innerText");
+        self.run(&script).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn run(&self, script: &str) -> Value {
+        let path = format!("/session/{}/execute/sync", self.session);
+        self.tell("POST", &path, &json!({"script": script, "args": []}))
+            .await
+    }
+
+    async fn click(&self, selector: &str) {
+        let path = format!("/session/{}/element", self.session);
+        let found = self
+            .tell(
+                "POST",
+                &path,
+                &json!({"using": "css selector", "value": selector}),
+            )
+            .await;
+        let element = found
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .as_str()
+            .unwrap();
+        let path = format!("{path}/{element}/click");
+        assert_eq!(self.tell("POST", &path, &json!({})).await, Value::Null);
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver takes its browser with it when it is asked, not when it is killed.
+        let _ = kill_process(Pid::from_child(&self.driver), Signal::TERM);
+        let _ = self.driver.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_browser_sees_a_fault_come_and_its_button_ends_it() {
+    let origin = Origin::quick().await;
+    let public = free();
+    let document = format!(
+        "listeners: {{public: {{bind: \"{public}\", protocol: http, routes: [{{cluster: web}}]}}}}
+clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}]}}}}
+",
+        origin.address
+    );
+    let proxy = Proxy::start(&document).await;
+    let browser = Browser::open().await;
+    browser.go(&format!("http://{}/", proxy.admin)).await;
+    assert!(browser.text("main").await.contains("None stands."));
+    proxy
+        .add(
+            "broken",
+            "{where: {cluster: web}, do: {abort: {status: 503}}, for: 1m}",
+        )
+        .await;
+    eventually("the page shows the fault by itself", || async {
+        browser.text("main").await.contains("broken").then_some(())
+    })
+    .await;
+    assert_eq!(http::get(public, "/").await.unwrap().status(), 503);
+    browser.click("#panic button").await;
+    eventually("the page says that traffic is clean", || async {
+        browser
+            .text("#panic output")
+            .await
+            .contains("clean in")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(http::get(public, "/").await.unwrap().status(), 200);
+    assert!(proxy.faults().await.is_empty());
+    eventually("the page says that a panic is in force", || async {
+        browser
+            .text("main")
+            .await
+            .contains("Panic is in force")
+            .then_some(())
+    })
+    .await;
+}

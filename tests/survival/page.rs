@@ -1,8 +1,11 @@
 //! The page in a real browser: it keeps itself up to date, and its button ends everything.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, Stdio},
+};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,6 +24,7 @@ impl Browser {
         let (address, profile) = (free(), TempDir::new().unwrap());
         let driver = Command::new("chromedriver")
             .arg(format!("--port={}", address.port()))
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -111,8 +115,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver takes its browser with it when it is asked, not when it is killed.
-        let _ = kill_process(Pid::from_child(&self.driver), Signal::TERM);
+        // A driver that ends leaves its browser behind: both are in one group.
+        let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
         let _ = self.driver.wait();
     }
 }

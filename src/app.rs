@@ -28,7 +28,7 @@ use crate::{
     admin::{self, Desk, Feed, Guard, Stage},
     config::{self, Document},
     control::{Author, ChangeError, Control, History},
-    demo::Demo,
+    demo::{Cast, Demo},
     net::{Directory, listen::BindError},
     proxy::prober,
     snapshot::Compiler,
@@ -119,7 +119,7 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
     let demo = match &plan.document {
         Some(_) => None,
         None => Some(
-            Demo::start(seed, demo_stop.clone())
+            Demo::start(seed, cast(&plan), demo_stop.clone())
                 .await
                 .map_err(StartError::system("the demo did not start"))?,
         ),
@@ -158,6 +158,15 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
         return Err(StartError::Failed);
     }
     status
+}
+
+/// Who plays in the demo: those for whom the incident has a part.
+fn cast(plan: &Plan) -> Cast {
+    let incident = plan.incident.as_ref();
+    let needs = |role| incident.is_some_and(|incident| incident.profile.needs.contains_key(role));
+    Cast {
+        auth: needs("auth.service"),
+    }
 }
 
 /// The document of the built-in services.

@@ -15,6 +15,7 @@ use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
 use crate::{
     admin::{self, Feed, JOURNAL},
     config::Protocol,
+    demo::{Demo, Monitor},
     drill::{self, Ending, Outcome, Remote, Script, Settings, Terminal, journal::Journal, report},
     telemetry::screen::Screen,
 };
@@ -43,7 +44,8 @@ impl Setting<'_> {
             .map_err(StartError::system("the folder for reports cannot be made"))?;
         let journal = Journal::create(&folder.join(JOURNAL), &name).await;
         let journal = journal.map_err(StartError::system("the journal cannot be written"))?;
-        let visits = app.demo.as_ref().map(crate::demo::Demo::visit);
+        let visits = app.demo.as_ref().map(Demo::visit);
+        let monitor = app.demo.as_ref().and_then(Demo::monitor);
         self.say(&invitation(app, &script, &folder));
         let profile = script.profile();
         let world = world::Proxy::new(&app.control, &app.metrics, &name, profile);
@@ -55,8 +57,8 @@ impl Setting<'_> {
         }));
         let mut watcher = (Terminal::new(self.screen.clone()), feed);
         let running = drill::run(script, &world, journal, &mut watcher, inbox);
-        let (outcome, ended) = Box::pin(steer(app, &remote, orders, running)).await;
-        drop(visits);
+        let (outcome, ended) = Box::pin(steer(app, &remote, monitor.as_ref(), orders, running)).await;
+        drop((visits, monitor));
         self.conclude(&folder, &outcome);
         if !exit && !ended && !matches!(outcome.ending, Ending::Interrupted(_)) {
             let status = format!("chaosproxy status --admin {}", app.admin);
@@ -132,14 +134,20 @@ fn new_folder(reports: &Path, incident: &str) -> io::Result<(String, PathBuf)> {
 async fn steer(
     app: &App,
     remote: &Remote,
+    monitor: Option<&Monitor>,
     orders: &mut Orders,
     running: impl Future<Output = Outcome>,
 ) -> (Outcome, bool) {
     let mut running = std::pin::pin!(running);
-    let mut told = false;
+    let (mut told, mut paged) = (false, false);
     loop {
         tokio::select! {
             outcome = &mut running => return (outcome, told),
+            () = alert(monitor), if !paged => {
+                paged = true;
+                // The first alert is the one that counts; a drill that has just ended needs none.
+                let _ = remote.signal("page");
+            }
             order = orders.next() => match order {
                 Order::End(by) => {
                     told = true;
@@ -153,6 +161,17 @@ async fn steer(
                 Order::Reload => app.obey(Order::Reload),
             },
         }
+    }
+}
+
+/// Waits for an alert of the demo's monitoring, where there is one.
+async fn alert(monitor: Option<&Monitor>) {
+    let raised = match monitor {
+        Some(monitor) => monitor.alert().await,
+        None => false,
+    };
+    if !raised {
+        std::future::pending::<()>().await;
     }
 }
 

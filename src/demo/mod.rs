@@ -8,8 +8,12 @@
 //!               proxy: shop          proxy: orders-db
 //! visitors ──┬── writes ──► app-source ──────┴──────► database
 //!            └── reads ──┬► app-source                   │ replicates directly
-//!                        └► app-replica ───────────► replica
+//! monitor ───────────────┴► app-replica ───────────► replica
+//!                             │ proxy: auth
+//!                             └────┴──► auth
 //! ```
+//!
+//! The auth service and the monitoring play where an incident has a part for them ([`Cast`]).
 
 use std::{
     io,
@@ -20,11 +24,16 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::visitors::{Class, Counts, Failure, Tally, Visits};
-use self::{app::App, database::Database, tasks::Tasks, visitors::ITEMS};
+use self::{app::App, auth::Library, database::Database, tasks::Tasks, visitors::ITEMS};
+pub use self::{
+    monitor::Monitor,
+    visitors::{Class, Counts, Failure, Tally, Visits},
+};
 
 mod app;
+mod auth;
 mod database;
+mod monitor;
 mod tasks;
 mod visitors;
 
@@ -37,12 +46,20 @@ const ORDERS_DB_PORT: u16 = 15432;
 /// How many orders the shop has seen before the first visitor comes.
 const FIRST_ORDERS: usize = 100;
 
+/// Who plays besides the shop, its database and its visitors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cast {
+    /// The auth service, which the application servers then ask for each request.
+    pub auth: bool,
+}
+
 /// The running demo.
 #[derive(Debug)]
 pub struct Demo {
     /// Where everything is.
     pub addresses: Addresses,
     seed: u64,
+    cast: Cast,
     tasks: Tasks,
 }
 
@@ -53,6 +70,8 @@ pub struct Addresses {
     pub shop: SocketAddr,
     /// The proxy's listener for the database, for the proxy to bind.
     pub orders_db: SocketAddr,
+    /// The proxy's listener for the auth service, for the proxy to bind.
+    pub auth: SocketAddr,
     /// The application server that reads and writes.
     pub app_source: SocketAddr,
     /// The application server that only reads.
@@ -61,43 +80,60 @@ pub struct Addresses {
     pub database: SocketAddr,
     /// The replica database.
     pub replica: SocketAddr,
+    /// The auth service.
+    pub auth_service: SocketAddr,
 }
 
 impl Demo {
     /// Starts database, replica and application servers on the current runtime; they end when `stop` is cancelled.
     ///
-    /// The proxy's two listeners are chosen here and bound by the proxy, which [`document`](Self::document) tells to:
+    /// The proxy's listeners are chosen here and bound by the proxy, which [`document`](Self::document) tells to:
     /// the well-known ports where they are free.
-    pub async fn start(seed: u64, stop: CancellationToken) -> io::Result<Self> {
-        // Both are held until the services have found ports of their own.
-        let (shop, orders_db) = (free_port(SHOP_PORT)?, free_port(ORDERS_DB_PORT)?);
-        Self::start_behind(shop.local_addr()?, orders_db.local_addr()?, seed, stop).await
+    pub async fn start(seed: u64, cast: Cast, stop: CancellationToken) -> io::Result<Self> {
+        // All are held until the services have found ports of their own.
+        let held = (free_port(SHOP_PORT)?, free_port(ORDERS_DB_PORT)?, free_port(0)?);
+        let fronts = Fronts {
+            shop: held.0.local_addr()?,
+            orders_db: held.1.local_addr()?,
+            auth: held.2.local_addr()?,
+        };
+        Self::start_behind(fronts, cast, seed, stop).await
     }
 
     async fn start_behind(
-        shop: SocketAddr,
-        orders_db: SocketAddr,
+        fronts: Fronts,
+        cast: Cast,
         seed: u64,
         stop: CancellationToken,
     ) -> io::Result<Self> {
+        let Fronts {
+            shop,
+            orders_db,
+            auth,
+        } = fronts;
         let tasks = Tasks::new(stop);
         let source = Database::source(ITEMS.iter().cycle().take(FIRST_ORDERS).map(ToString::to_string));
         let database = listen(|listener| source.serve(listener, &tasks)).await?;
         let copy = Database::replica(&source, &tasks);
         let replica = listen(|listener| copy.serve(listener, &tasks)).await?;
-        let app_source = listen(|listener| App::source(orders_db, &tasks).serve(listener, &tasks)).await?;
-        let app_replica = listen(|listener| App::replica(replica, &tasks).serve(listener, &tasks)).await?;
+        let auth_service = listen(|listener| auth::serve(listener, &tasks)).await?;
+        let asks = cast.auth.then_some(Library(auth));
+        let app_source = listen(|it| App::source(orders_db, asks, &tasks).serve(it, &tasks)).await?;
+        let app_replica = listen(|it| App::replica(replica, asks, &tasks).serve(it, &tasks)).await?;
 
         Ok(Self {
             addresses: Addresses {
                 shop,
                 orders_db,
+                auth,
                 app_source,
                 app_replica,
                 database,
                 replica,
+                auth_service,
             },
             seed,
+            cast,
             tasks,
         })
     }
@@ -111,6 +147,8 @@ impl Demo {
             ("APP_SOURCE", at.app_source),
             ("APP_REPLICA", at.app_replica),
             ("DATABASE", at.database),
+            ("AUTH_SERVICE", at.auth_service),
+            ("AUTH", at.auth),
         ]
         .into_iter()
         .fold(
@@ -124,10 +162,24 @@ impl Demo {
         visitors::visit(self.addresses.shop, self.seed, &self.tasks)
     }
 
+    /// Lets the monitoring watch the proxy's listener for the shop, which must be bound by now, where it has a part.
+    pub fn monitor(&self) -> Option<Monitor> {
+        self.cast
+            .auth
+            .then(|| Monitor::start(self.addresses.shop, &self.tasks))
+    }
+
     /// Waits until everything has ended, which it does once the demo is told to stop.
     pub async fn ended(&self) {
         self.tasks.ended().await;
     }
+}
+
+/// Where the proxy will stand.
+struct Fronts {
+    shop: SocketAddr,
+    orders_db: SocketAddr,
+    auth: SocketAddr,
 }
 
 /// Binds a free port for a service of the demo.

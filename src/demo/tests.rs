@@ -20,7 +20,16 @@ use super::*;
 /// Stands between two parties and can be cut: standing connections are reset, and new ones as soon as they come.
 struct Relay {
     address: SocketAddr,
-    state: watch::Sender<Option<SocketAddr>>,
+    state: watch::Sender<Leads>,
+}
+
+/// Where a relay leads.
+#[derive(Clone, Copy)]
+enum Leads {
+    To(SocketAddr),
+    Nowhere,
+    /// Neither there nor back, until it leads somewhere again.
+    Astray,
 }
 
 impl Relay {
@@ -28,7 +37,7 @@ impl Relay {
     async fn bind() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = watch::Sender::new(None);
+        let state = watch::Sender::new(Leads::Nowhere);
         let seen = state.subscribe();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -39,21 +48,27 @@ impl Relay {
     }
 
     fn leads_to(&self, target: SocketAddr) {
-        self.state.send_replace(Some(target));
+        self.state.send_replace(Leads::To(target));
     }
 
     fn cut(&self) {
-        self.state.send_replace(None);
+        self.state.send_replace(Leads::Nowhere);
+    }
+
+    fn hang(&self) {
+        self.state.send_replace(Leads::Astray);
     }
 }
 
-async fn carry(mut client: TcpStream, mut state: watch::Receiver<Option<SocketAddr>>) {
+async fn carry(mut client: TcpStream, mut state: watch::Receiver<Leads>) {
     // Whatever ends this without a plain end resets the client.
     socket2::SockRef::from(&client)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
-    let target = *state.borrow_and_update();
-    let Some(target) = target else { return };
+    let leads = state.wait_for(|leads| !matches!(leads, Leads::Astray)).await;
+    let Ok(Leads::To(target)) = leads.map(|leads| *leads) else {
+        return;
+    };
     let mut server = TcpStream::connect(target).await.unwrap();
     tokio::select! {
         biased; // once it is cut, not one byte more
@@ -77,22 +92,32 @@ struct House {
     stop: CancellationToken,
     shop: Relay,
     orders_db: Relay,
+    auth: Relay,
 }
 
 impl House {
     async fn open() -> Self {
-        let (shop, orders_db) = (Relay::bind().await, Relay::bind().await);
+        Self::of(Cast::default()).await
+    }
+
+    async fn of(cast: Cast) -> Self {
+        let (shop, orders_db, auth) = (Relay::bind().await, Relay::bind().await, Relay::bind().await);
         let stop = CancellationToken::new();
-        let demo = Demo::start_behind(shop.address, orders_db.address, 7, stop.clone())
-            .await
-            .unwrap();
+        let fronts = Fronts {
+            shop: shop.address,
+            orders_db: orders_db.address,
+            auth: auth.address,
+        };
+        let demo = Demo::start_behind(fronts, cast, 7, stop.clone()).await.unwrap();
         shop.leads_to(demo.addresses.app_source);
         orders_db.leads_to(demo.addresses.database);
+        auth.leads_to(demo.addresses.auth_service);
         Self {
             demo,
             stop,
             shop,
             orders_db,
+            auth,
         }
     }
 
@@ -240,6 +265,53 @@ async fn visitors_come_at_their_rate_and_feel_a_cut() {
 }
 
 #[tokio::test]
+async fn a_way_to_the_auth_service_that_hangs_takes_every_thread_and_gives_them_back_when_it_is_mended() {
+    let house = House::of(Cast { auth: true }).await;
+    let (app_source, app_replica) = house.apps();
+    assert_eq!(get(app_replica, "/orders").await.status(), 200);
+
+    house.auth.hang();
+    // More than there are threads; each visitor is answered all the same.
+    let asked: Vec<_> = (0..80)
+        .map(|_| tokio::spawn(async move { get(app_replica, "/orders").await }))
+        .collect();
+    for answer in asked {
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 500);
+        assert!(json(&answer)["error"].to_string().contains("serving thread"));
+    }
+    assert_eq!(get(app_replica, "/healthz").await.status(), 200);
+
+    house.auth.leads_to(house.demo.addresses.auth_service);
+    assert_eq!(get(app_source, "/orders").await.status(), 200);
+    eventually("the threads are back", async || {
+        get(app_replica, "/orders").await.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_auth_service_that_cannot_be_reached_is_told() {
+    let house = House::of(Cast { auth: true }).await;
+    house.auth.cut();
+    let (app_source, _) = house.apps();
+    let answer = get(app_source, "/orders").await;
+    assert_eq!(answer.status(), 500);
+    assert!(json(&answer)["error"].to_string().contains("auth service"));
+}
+
+#[tokio::test]
+async fn monitoring_raises_an_alert_waits_for_ever_and_can_be_switched_off() {
+    let house = House::of(Cast { auth: true }).await;
+    let monitor = house.demo.monitor().unwrap();
+    house.orders_db.cut();
+    assert!(monitor.alert().await);
+    monitor.switch_off();
+    eventually("it raises nothing any more", async || monitor.is_off()).await;
+    assert!(House::open().await.demo.monitor().is_none());
+}
+
+#[tokio::test]
 async fn everything_ends_when_it_is_told_to() {
     let house = House::open().await;
     let tally = house.demo.visit();
@@ -281,14 +353,31 @@ fn a_port_that_is_taken_is_passed_over() {
 
 #[tokio::test]
 async fn the_document_names_every_address_that_the_proxy_needs() {
-    let demo = Demo::start(7, CancellationToken::new()).await.unwrap();
+    let demo = Demo::start(7, Cast::default(), CancellationToken::new())
+        .await
+        .unwrap();
     let document = demo.document();
     let at = &demo.addresses;
-    for address in [at.shop, at.orders_db, at.app_source, at.app_replica, at.database] {
+    for address in [
+        at.shop,
+        at.orders_db,
+        at.auth,
+        at.app_source,
+        at.app_replica,
+        at.database,
+        at.auth_service,
+    ] {
         assert!(document.contains(&address.to_string()), "{address} in {document}");
     }
-    let placeholder = ["SHOP", "ORDERS_DB", "APP_SOURCE", "APP_REPLICA", "DATABASE"]
-        .into_iter()
-        .find(|name| document.contains(name));
+    let placeholder = [
+        "SHOP",
+        "ORDERS_DB",
+        "AUTH",
+        "APP_SOURCE",
+        "APP_REPLICA",
+        "DATABASE",
+    ]
+    .into_iter()
+    .find(|name| document.contains(name));
     assert_eq!(placeholder, None, "{document}");
 }

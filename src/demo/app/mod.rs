@@ -34,9 +34,13 @@ use tokio_postgres::{Row, types::Type};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use self::pool::{Pool, Trouble};
-use super::tasks::Tasks;
+use self::{
+    crew::{Crew, Unserved},
+    pool::{Pool, Trouble},
+};
+use super::{auth::Library, tasks::Tasks};
 
+mod crew;
 mod pool;
 
 /// Connections at a time; the proxy keeps a few per worker.
@@ -67,6 +71,8 @@ pub(super) struct App {
     name: &'static str,
     writes: bool,
     database: Pool,
+    /// Where every request is checked by an auth service, those who ask it.
+    crew: Option<Crew>,
 }
 
 /// An order as HTTP says it.
@@ -88,20 +94,27 @@ struct NewOrder {
 
 impl App {
     /// The server of the source database, which takes all writes.
-    pub(super) fn source(database: SocketAddr, tasks: &Tasks) -> Self {
-        Self::new("app-source", true, database, tasks)
+    pub(super) fn source(database: SocketAddr, auth: Option<Library>, tasks: &Tasks) -> Self {
+        Self::new("app-source", true, database, auth, tasks)
     }
 
     /// The server of a replica, which only reads.
-    pub(super) fn replica(database: SocketAddr, tasks: &Tasks) -> Self {
-        Self::new("app-replica", false, database, tasks)
+    pub(super) fn replica(database: SocketAddr, auth: Option<Library>, tasks: &Tasks) -> Self {
+        Self::new("app-replica", false, database, auth, tasks)
     }
 
-    fn new(name: &'static str, writes: bool, database: SocketAddr, tasks: &Tasks) -> Self {
+    fn new(
+        name: &'static str,
+        writes: bool,
+        database: SocketAddr,
+        auth: Option<Library>,
+        tasks: &Tasks,
+    ) -> Self {
         Self {
             name,
             writes,
             database: Pool::new(database, name, tasks.clone()),
+            crew: auth.map(|library| Crew::new(library, tasks)),
         }
     }
 
@@ -137,9 +150,11 @@ async fn attend(stream: TcpStream, router: Router, stop: CancellationToken) {
 fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(page))
-        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/orders", get(list).post(create))
         .route("/orders/{id}", get(show))
+        .route_layer(from_fn_with_state(Arc::clone(&app), guard))
+        // It asks nobody, and needs none of the serving threads.
+        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such page") })
         .method_not_allowed_fallback(|| async {
             problem(
@@ -159,6 +174,18 @@ async fn sign(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
     headers.insert("x-app", HeaderValue::from_static(app.name));
     headers.insert("x-version", HeaderValue::from_static(VERSION));
     response
+}
+
+/// Serves a request by one of the serving threads, once the auth service has let it pass.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Some(crew) = &app.crew else {
+        return next.run(request).await;
+    };
+    match crew.take().await {
+        Ok(_thread) => next.run(request).await,
+        Err(why @ Unserved::Barred) => problem(StatusCode::FORBIDDEN, &why.to_string()),
+        Err(why) => problem(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+    }
 }
 
 async fn page(State(app): State<Arc<App>>) -> Html<String> {

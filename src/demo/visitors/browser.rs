@@ -24,7 +24,7 @@ const MAX_ANSWER: usize = 64 << 10;
 
 /// What visitors look through.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub(in crate::demo) struct Browser {
     address: SocketAddr,
     idle: Mutex<Vec<Connection>>,
     tasks: Tasks,
@@ -39,7 +39,7 @@ struct Connection {
 
 impl Browser {
     /// A browser without any connection yet.
-    pub(super) fn new(address: SocketAddr, tasks: Tasks) -> Self {
+    pub(in crate::demo) fn new(address: SocketAddr, tasks: Tasks) -> Self {
         Self {
             address,
             idle: Mutex::default(),
@@ -48,7 +48,10 @@ impl Browser {
     }
 
     /// Sends a request and reads the whole answer.
-    pub(super) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
+    pub(in crate::demo) async fn ask(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let mut request = request;
         // A standing connection may be closed just as it is used; what it gives back unsent goes out on the next one.
         while let Some(mut connection) = self.standing() {

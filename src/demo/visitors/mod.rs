@@ -18,7 +18,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use self::browser::Browser;
+pub(super) use self::browser::Browser;
 pub use self::tally::{Class, Counts, Failure, Tally, Visits};
 use super::tasks::Tasks;
 use crate::units::{Dice, Stream, stable_hash};

@@ -28,6 +28,8 @@ pub enum Form {
     Markdown,
     /// For programs.
     Json,
+    /// For the test reports of a CI.
+    Junit,
 }
 
 /// Which report, in which form.
@@ -56,6 +58,7 @@ impl Answer for Rendered {
         let media = match self.form {
             Form::Markdown => Self::MEDIA,
             Form::Json => "application/json",
+            Form::Junit => "application/xml",
         };
         axum::response::IntoResponse::into_response(([(http::header::CONTENT_TYPE, media)], self.text))
     }
@@ -70,10 +73,13 @@ pub(super) async fn show(desk: Desk, ask: Ask<Which>) -> Result<Rendered, Refusa
         (None, Err(refusal)) => newest(&desk.reports).ok_or(refusal)?,
     };
     let report = report::Report::of(&text(&desk, &drill).await?);
+    let failed = |error: &dyn std::fmt::Display| {
+        Refusal::new(Kind::Internal, error.to_string(), "ask for another form")
+    };
     let text = match form {
         Form::Markdown => report::markdown(&report),
-        Form::Json => report::json(&report)
-            .map_err(|error| Refusal::new(Kind::Internal, error.to_string(), "ask for another form"))?,
+        Form::Json => report::json(&report).map_err(|error| failed(&error))?,
+        Form::Junit => report::junit(&report).map_err(|error| failed(&error))?,
     };
     Ok(Rendered { form, text })
 }
@@ -95,8 +101,8 @@ async fn text(desk: &Desk, drill: &str) -> Result<String, Refusal> {
     };
     let path =
         journal_of(&desk.reports, drill).ok_or_else(|| missing("that is no name of a drill".to_owned()))?;
-    tokio::fs::read_to_string(path)
-        .await
+    let read = tokio::task::spawn_blocking(move || journal::load(&path)).await;
+    read.map_err(|error| missing(error.to_string()))?
         .map_err(|error| missing(error.to_string()))
 }
 

@@ -16,7 +16,11 @@ use crate::{
     admin::{self, Feed, JOURNAL},
     config::Protocol,
     demo::{Demo, Monitor},
-    drill::{self, Ending, Outcome, Remote, Script, Settings, Terminal, journal::Journal, report},
+    drill::{
+        self, Ending, Outcome, Remote, Script, Settings, Terminal, Verdict,
+        journal::{self, Journal},
+        report,
+    },
     telemetry::screen::Screen,
 };
 
@@ -38,7 +42,7 @@ impl Setting<'_> {
         feed: Feed,
         orders: &mut Orders,
     ) -> Result<u8, StartError> {
-        let (app, exit) = (self.app, incident.exit);
+        let (app, exit, junit) = (self.app, incident.exit, incident.junit.clone());
         let script = script(app, incident, seed)?;
         let (name, folder) = new_folder(&self.plan.reports, &script.profile().name)
             .map_err(StartError::system("the folder for reports cannot be made"))?;
@@ -59,7 +63,7 @@ impl Setting<'_> {
         let running = drill::run(script, &world, journal, &mut watcher, inbox);
         let (outcome, ended) = Box::pin(steer(app, &remote, monitor.as_ref(), orders, running)).await;
         drop((visits, monitor));
-        self.conclude(&folder, &outcome);
+        let written = self.conclude(&folder, junit.as_deref(), &outcome);
         if !exit && !ended && !matches!(outcome.ending, Ending::Interrupted(_)) {
             let status = format!("chaosproxy status --admin {}", app.admin);
             self.say(&[format!(
@@ -67,22 +71,37 @@ impl Setting<'_> {
             )]);
             app.attend(orders).await;
         }
-        Ok(outcome.judgement.exit)
+        // A verdict that was to be written down and was not has not been shown.
+        let unseen = !written && outcome.judgement.verdict == Verdict::Held;
+        Ok(if unseen {
+            Verdict::Incomplete.exit()
+        } else {
+            outcome.judgement.exit
+        })
     }
 
-    /// Writes the report and says where it is.
-    fn conclude(&self, folder: &Path, outcome: &Outcome) {
+    /// Writes the report and says where it is; whether everything that was asked for was written.
+    fn conclude(&self, folder: &Path, junit: Option<&Path>, outcome: &Outcome) -> bool {
         let mut lines = Vec::new();
         if let Some(lost) = &outcome.lost {
             lines.push(format!("evidence was lost: {lost}"));
         }
-        let journal = fs::read_to_string(folder.join(JOURNAL));
-        match journal.and_then(|text| report::save(&report::Report::of(&text), folder)) {
-            Ok(saved) => lines.push(format!("report: {}", saved.markdown.display())),
-            Err(error) => lines.push(format!(
-                "the report could not be written: {error}; the journal is in {}",
+        let journal = journal::load(&folder.join(JOURNAL));
+        let report = journal.map(|text| report::Report::of(&text));
+        let saved = report.and_then(|report| {
+            lines.push(format!(
+                "report: {}",
+                report::save(&report, folder)?.markdown.display()
+            ));
+            let Some(file) = junit else { return Ok(()) };
+            report::write(file, &report::junit(&report).map_err(io::Error::other)?)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
+        });
+        if let Err(error) = &saved {
+            lines.push(format!(
+                "not every report could be written: {error}; the journal is in {}",
                 folder.display()
-            )),
+            ));
         }
         self.say(&lines);
         if self.plan.json {
@@ -90,6 +109,7 @@ impl Setting<'_> {
             // A reader that has gone away does not want the rest.
             let _ = writeln!(io::stdout(), "{}", text.trim_end());
         }
+        saved.is_ok()
     }
 
     fn say(&self, lines: &[String]) {

@@ -57,4 +57,6 @@ pub struct Incident {
     pub compression: Option<NonZeroU32>,
     /// Whether the process ends with it.
     pub exit: bool,
+    /// Where the verdict is also written as JUnit XML.
+    pub junit: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! `chaosproxy run`: serves a document, or runs an incident, or both.
 
 use std::{
+    fs,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
@@ -25,7 +26,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   chaosproxy --profile orm-break                    On the built-in services; nothing else is needed
-  chaosproxy --profile orm-break --wait 60 --exit   For CI: the exit status is the verdict
+  chaosproxy --profile orm-break --exit --junit out.xml
+                                                    For CI: the exit status is the verdict
   chaosproxy --config chaosproxy.yaml               Serve, until told to end
   chaosproxy --config chaosproxy.yaml --profile orm-break
   chaosproxy --backend app=127.0.0.1:9001           A quick start without a document, on port 8080
@@ -69,6 +71,9 @@ struct Drill {
     /// End when the incident has ended, with the verdict as exit status
     #[arg(long, requires = "profile")]
     exit: bool,
+    /// Write the verdict and every check as JUnit XML, for CI
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    junit: Option<PathBuf>,
     /// Where reports are written
     #[arg(long, value_name = "DIR", default_value = "./reports")]
     report_dir: PathBuf,
@@ -146,6 +151,9 @@ impl Args {
                  or write one with `chaosproxy init --backend app=127.0.0.1:9001`",
             ));
         }
+        if let Some(file) = &drill.junit {
+            writable(file)?;
+        }
         let incident = profile.map(|name| {
             profiles::load(&name).map(|profile| Incident {
                 profile,
@@ -154,6 +162,7 @@ impl Args {
                 },
                 compression: drill.wait,
                 exit: drill.exit,
+                junit: drill.junit,
             })
         });
         Ok(Plan {
@@ -193,6 +202,14 @@ impl From<StartError> for Trouble {
             }
         }
     }
+}
+
+/// Finds out before a drill, and not after it, that its verdict cannot be written there.
+fn writable(file: &Path) -> Result<(), Trouble> {
+    let is_new = !file.exists();
+    let tried = fs::File::options().append(true).create(true).open(file);
+    let tried = tried.and_then(|_| if is_new { fs::remove_file(file) } else { Ok(()) });
+    tried.map_err(|error| Trouble::file("written", file, &error))
 }
 
 fn read(file: &Path) -> Result<Written, Trouble> {
@@ -277,6 +294,11 @@ mod tests {
         check(&["--profile", "orm-brake"], "orm-break");
         check(&["--config", "/nowhere/chaosproxy.yaml"], "there is no such file");
         check(&["--exit"], "--profile");
+        check(&["--junit", "out.xml"], "--profile");
+        check(
+            &["--profile", "orm-break", "--junit", "/nowhere/out.xml"],
+            "cannot be written",
+        );
         check(&["--profile", "orm-break", "--wait", "0"], "--wait");
         check(&["--config", "a", "--backend", "b=c:1"], "cannot be used with");
     }

@@ -125,6 +125,7 @@ fn help_fits_on_a_screen() {
           --seed <N>          The seed of all dice, to repeat a run; by default a new one, which is
                               shown
           --exit              End when the incident has ended, with the verdict as exit status
+          --junit <FILE>      Write the verdict and every check as JUnit XML, for CI
           --report-dir <DIR>  Where reports are written [default: ./reports]
 
     The process:

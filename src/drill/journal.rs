@@ -4,13 +4,16 @@
 //! `hash` is the last member of a line: SHA-256 of the line as it is without that member. `previous` is the hash of the
 //! line before. Whoever changes, removes or moves a line breaks the chain there.
 
-use std::{fmt, io, path::Path};
+mod reader;
+
+use std::{io, path::Path};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{fs::File, io::AsyncWriteExt as _};
 
+pub use self::reader::{Flaw, Read, load, read};
 use super::event::{Event, Stamp, Stamped};
 
 /// One line: an event in a CloudEvents envelope, with the two clocks of the drill as extension attributes.
@@ -127,89 +130,6 @@ impl Journal {
     }
 }
 
-/// What was read from a journal.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Read {
-    /// The lines that are whole, in their order.
-    pub lines: Vec<Envelope>,
-    /// What is wrong with the chain; nothing when it holds.
-    pub flaws: Vec<Flaw>,
-    /// Whether the last line was cut short, as by a crash in mid-write. It is left out and breaks nothing.
-    pub torn: bool,
-}
-
-/// Something that is wrong with a journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Flaw {
-    /// The line in the file, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub what: String,
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.what)
-    }
-}
-
-impl Read {
-    /// The events with their stamps.
-    pub fn events(&self) -> impl Iterator<Item = Stamped> {
-        self.lines.iter().map(|line| Stamped {
-            at: line.at,
-            event: line.event.clone(),
-        })
-    }
-}
-
-/// Reads a journal and follows its chain, also of a drill that crashed.
-pub fn read(text: &str) -> Read {
-    let mut read = Read {
-        torn: !text.is_empty() && !text.ends_with('\n'),
-        ..Read::default()
-    };
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let (mut last, mut next) = (String::new(), 1);
-    for (i, line) in whole.lines().enumerate() {
-        let flaw = |what: String| Flaw { line: i + 1, what };
-        let Some((body, hash)) = open(line) else {
-            read.flaws.push(flaw("it is no line of a journal".into()));
-            continue;
-        };
-        if hex(&Sha256::digest(&body)) != hash {
-            read.flaws
-                .push(flaw("it was changed after it was written".into()));
-        }
-        match serde_json::from_str::<Envelope>(&body) {
-            Ok(envelope) => {
-                if envelope.sequence != next {
-                    let (found, wanted) = (envelope.sequence, next);
-                    read.flaws.push(flaw(format!(
-                        "number {found} stands where {wanted} belongs: lines are missing or were moved"
-                    )));
-                } else if envelope.previous != last {
-                    read.flaws
-                        .push(flaw("it does not follow from the line before it".into()));
-                }
-                next = envelope.sequence + 1;
-                read.lines.push(envelope);
-            }
-            Err(e) => read.flaws.push(flaw(format!("it cannot be read: {e}"))),
-        }
-        last = hash.to_owned();
-    }
-    read
-}
-
-/// Takes a line apart into what was hashed and the hash.
-fn open(line: &str) -> Option<(String, &str)> {
-    let rest = line.strip_suffix("\"}")?;
-    let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(HASH)?)?;
-    let open = rest.strip_suffix(MEMBER)?;
-    Some((format!("{open}}}"), hash))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -217,14 +137,17 @@ mod tests {
     use super::*;
     use crate::drill::event::Mark;
 
-    fn lines(count: usize) -> Vec<String> {
-        let mut chain = Chain::new("orm-break-1");
-        let mark = |i: usize| Stamped {
+    fn mark(i: usize) -> Stamped {
+        Stamped {
             at: Stamp::default(),
             event: Event::MarkPassed(Mark {
                 name: format!("m{i}"),
             }),
-        };
+        }
+    }
+
+    fn lines(count: usize) -> Vec<String> {
+        let mut chain = Chain::new("orm-break-1");
         (0..count)
             .map(|i| chain.seal(Timestamp::UNIX_EPOCH, &mark(i)).unwrap())
             .collect()
@@ -250,21 +173,55 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_changed_removed_or_moved_is_found() {
-        let check = |change: fn(&mut Vec<String>), line: usize, what: &str| {
-            let mut lines = lines(5);
+    fn a_line_that_was_changed_removed_or_moved_is_found_and_no_other_is_blamed() {
+        let check = |change: fn(&mut Vec<String>), blamed: &[(usize, &str)]| {
+            let mut lines = lines(6);
             change(&mut lines);
             let flaws = read(&lines.concat()).flaws;
-            let found = flaws
-                .iter()
-                .any(|flaw| flaw.line == line && flaw.what.contains(what));
-            assert!(found, "{flaws:?}");
+            assert_eq!(flaws.len(), blamed.len(), "{flaws:?}");
+            for (flaw, (line, what)) in flaws.iter().zip(blamed) {
+                assert_eq!(flaw.line, *line, "{flaws:?}");
+                assert!(flaw.what.contains(what), "{flaws:?}");
+            }
         };
-        check(|lines| lines[2] = lines[2].replace("m2", "mx"), 3, "changed");
-        check(|lines| lines[4] = lines[4].replace("m4", "mx"), 5, "changed");
-        check(|lines| drop(lines.remove(2)), 3, "missing");
-        check(|lines| lines.swap(1, 2), 2, "moved");
-        check(|lines| lines[1] = "{}\n".into(), 2, "no line of a journal");
+        check(|_| {}, &[]);
+        check(
+            |lines| lines[2] = lines[2].replace("m2", "mx"),
+            &[(3, "changed after")],
+        );
+        check(
+            |lines| lines[5] = lines[5].replace("m5", "mx"),
+            &[(6, "changed after")],
+        );
+        check(|lines| drop(lines.remove(0)), &[(1, "a line is missing")]);
+        check(|lines| drop(lines.remove(2)), &[(3, "a line is missing")]);
+        check(|lines| drop(lines.drain(2..4)), &[(3, "2 lines are missing")]);
+        check(
+            |lines| lines.swap(1, 2),
+            &[(2, "number 3 stands where 2 belongs"), (3, "moved")],
+        );
+        check(
+            |lines| {
+                let moved = lines.remove(1);
+                lines.insert(4, moved);
+            },
+            &[(2, "moved"), (5, "number 2 stands where 6 belongs")],
+        );
+        check(|lines| lines.insert(3, lines[1].clone()), &[(4, "copied")]);
+        check(|lines| lines[1] = "{}\n".into(), &[(2, "no line of a journal")]);
+        // Whoever seals a changed line again breaks the next.
+        let reseal = |lines: &mut Vec<String>| {
+            let mut chain = Chain::new("orm-break-1");
+            (chain.lines, chain.last) = (2, "0".repeat(HASH));
+            lines[2] = chain.seal(Timestamp::UNIX_EPOCH, &mark(9)).unwrap();
+        };
+        check(
+            reseal,
+            &[
+                (3, "does not follow from line 2"),
+                (4, "does not follow from line 3"),
+            ],
+        );
     }
 
     proptest! {

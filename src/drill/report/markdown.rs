@@ -4,12 +4,11 @@ mod tables;
 
 use std::fmt::{self, Write as _};
 
-use super::{Report, spark, story_span};
+use super::{Report, spark, story_span, words};
 use crate::{
     drill::{
-        event::{Ending, Form, Started},
-        verdict::{CheckKind, CheckResult, Verdict},
-        watch::{clock, ending, percent},
+        event::{Form, Started},
+        watch::{clock, percent},
     },
     units::Span,
 };
@@ -41,22 +40,17 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
     let name = report
         .profile()
         .map_or(report.drill.as_str(), |profile| profile.name.as_str());
-    let verdict = match report.verdict() {
-        Verdict::Held => "every check held",
-        Verdict::Failed => "failed",
-        Verdict::Stopped => "stopped by a rule",
-        Verdict::Panicked => "panic",
-        Verdict::Incomplete => match report.ended.as_ref().map(|ended| &ended.how) {
-            Some(Ending::Interrupted(_)) => "interrupted",
-            None => "crashed",
-            Some(_) => "not everything was evaluated",
-        },
-    };
+    let verdict = words::verdict(report);
     writeln!(out, "# {name}: {verdict}\n")?;
     if let Some(profile) = report.profile() {
         writeln!(out, "> {}\n", profile.headline())?;
     }
-    writeln!(out, "{}\n", verdict_line(report))?;
+    writeln!(
+        out,
+        "**Exit status {}.** {}\n",
+        report.exit(),
+        words::verdict_line(report)
+    )?;
     if let Some(worst) = report.worst() {
         let classes = report.classes();
         let beside = classes.iter().filter_map(|class| {
@@ -84,60 +78,8 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// The verdict in two or three sentences: did it happen, did they recover, how did it end.
-fn verdict_line(report: &Report) -> String {
-    let judged = &report.judgement;
-    let count = |kind, result: Option<CheckResult>| {
-        let of_kind = judged.checks.iter().filter(|check| check.kind == kind);
-        of_kind
-            .filter(|check| result.is_none_or(|result| check.result == result))
-            .count()
-    };
-    let line = |kind, held: &str| {
-        let asked = count(kind, None) - count(kind, Some(CheckResult::NotAsked));
-        match (asked, count(kind, Some(CheckResult::Held))) {
-            (0, _) => String::new(),
-            (asked, n) if n == asked => format!(" {held} ({n} of {asked} checks held)."),
-            (asked, n) => {
-                let open = match count(kind, Some(CheckResult::NotEvaluated)) {
-                    0 => String::new(),
-                    open => format!(", {open} could not be evaluated"),
-                };
-                format!(" {n} of {asked} {} checks held{open}.", kind_name(kind))
-            }
-        }
-    };
-    let how = match &report.ended {
-        Some(ended) if ended.how == Ending::Complete => String::new(),
-        Some(ended) => format!(" In phase `{}` it was {}.", ended.phase, ending(&ended.how)),
-        None => " The journal ends before the drill did: it crashed or was killed.".into(),
-    };
-    let void = if count(CheckKind::Team, Some(CheckResult::Void)) > 0 {
-        " The incident was not reproduced, so what the team reached says nothing."
-    } else {
-        ""
-    };
-    format!(
-        "**Exit status {}.**{how}{}{void}{}",
-        judged.exit,
-        line(CheckKind::Fidelity, "The incident was reproduced"),
-        if void.is_empty() {
-            line(CheckKind::Team, "The service recovered")
-        } else {
-            String::new()
-        },
-    )
-}
-
-pub(super) const fn kind_name(kind: CheckKind) -> &'static str {
-    match kind {
-        CheckKind::Fidelity => "fidelity",
-        CheckKind::Team => "team",
-    }
-}
-
 fn circumstances(report: &Report, started: &Started) -> String {
-    let mode = tables::word(&started.mode);
+    let mode = words::word(&started.mode);
     let date = report.began.map_or_else(String::new, |began| {
         format!(" of {}", began.strftime("%-d %B %Y, %H:%M:%S UTC"))
     });
@@ -160,7 +102,7 @@ fn evidence(report: &Report, out: &mut String) -> fmt::Result {
         Some(lifted) if lifted.injected == 0 => writeln!(
             out,
             "All faults are off: lifted in {}; of {} requests afterwards none carried an injected answer.\n",
-            micros(lifted.took_us),
+            words::micros(lifted.took_us),
             lifted.requests
         )?,
         Some(lifted) => writeln!(
@@ -187,13 +129,6 @@ fn evidence(report: &Report, out: &mut String) -> fmt::Result {
         writeln!(out)?;
     }
     Ok(())
-}
-
-pub(super) fn micros(us: u64) -> String {
-    match us {
-        0..1000 => "less than 1 ms".into(),
-        _ => format!("{} ms", us / 1000),
-    }
 }
 
 fn chart(report: &Report, out: &mut String) -> fmt::Result {
@@ -254,7 +189,7 @@ fn provenance(report: &Report, out: &mut String) -> fmt::Result {
     writeln!(
         out,
         "- mode {}, {} story minutes to a minute on the wall while compressed",
-        tables::word(&started.mode),
+        words::word(&started.mode),
         started.compression
     )?;
     for (role, target) in &started.roles {

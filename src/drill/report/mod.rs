@@ -1,11 +1,13 @@
 //! The report of a drill, made from its journal alone, so that it can be made again at any time, also after a crash.
 //!
-//! [`Report::of`] gathers what there is to say once; [`mod@markdown`] and [`mod@json`] only say it.
+//! [`Report::of`] gathers what there is to say once; [`mod@markdown`], [`mod@json`] and [`mod@junit`] only say it.
 
 mod json;
+mod junit;
 mod markdown;
 mod save;
 mod spark;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -14,8 +16,9 @@ use serde::Serialize;
 
 pub use self::{
     json::render as json,
+    junit::render as junit,
     markdown::render as markdown,
-    save::{Saved, save},
+    save::{Saved, save, write},
 };
 use super::{
     event::{Ended, Event, Lifted, Sample, Stamp, Started},
@@ -135,7 +138,7 @@ impl Report {
         }
     }
 
-    /// The exit status of `report` and of the drill itself.
+    /// The exit status of the drill.
     pub const fn exit(&self) -> u8 {
         self.judgement.exit
     }

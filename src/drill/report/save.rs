@@ -24,13 +24,13 @@ pub fn save(report: &Report, folder: &Path) -> io::Result<Saved> {
         markdown: folder.join("report.md"),
         json: folder.join("report.json"),
     };
-    write_whole(&saved.markdown, &markdown(report))?;
-    write_whole(&saved.json, &json(report)?)?;
+    write(&saved.markdown, &markdown(report))?;
+    write(&saved.json, &json(report)?)?;
     Ok(saved)
 }
 
 /// Writes a file whole or not at all: to a neighbour first, which then takes its place.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("part");
     let mut file = File::create(&beside)?;
     file.write_all(text.as_bytes())?;

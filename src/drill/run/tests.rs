@@ -9,7 +9,7 @@ use crate::{
     drill::{
         Mode, Terminal, Verdict, journal,
         remote::{Remote, remote},
-        report::{Report, markdown, save},
+        report::{Report, junit, markdown, save},
         simulated::{Nature, Simulated, orm_break},
         verdict::CheckResult,
     },
@@ -257,6 +257,32 @@ async fn the_report_tells_the_story() {
     let json: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(saved.json).unwrap()).unwrap();
     assert_eq!(json["judgement"]["exit"], 0);
+    insta::assert_snapshot!("the_report_as_junit", junit(&played.report()).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn junit_is_green_only_when_the_verdict_is() {
+    for (nature, exit) in [
+        (Nature::Honest, 0),
+        (Nature::Inert, 1),
+        (Nature::Ill, 3),
+        (Nature::Silent, 5),
+    ] {
+        let played = play(nature, true, nothing).await;
+        let report = played.report();
+        let xml = junit(&report).unwrap();
+        assert_eq!(report.exit(), exit);
+        let red = xml.contains("<failure") || xml.contains("<error");
+        assert_eq!(red, exit != 0, "{xml}");
+        // What was not evaluated neither passes nor is forgotten.
+        let cases = 2 + report.judgement.checks.len() + report.objectives.len();
+        assert_eq!(xml.matches("<testcase").count(), cases, "{xml}");
+    }
+    let played = play(Nature::Silent, true, nothing).await;
+    insta::assert_snapshot!(
+        "junit_of_a_drill_that_proved_nothing",
+        junit(&played.report()).unwrap()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,28 +2,19 @@
 
 use std::fmt::{self, Write as _};
 
-use serde::Serialize;
-
-use super::{kind_name, micros};
 use crate::{
     drill::{
         event::{Event, Stamp},
         measure::{Rating, Row},
-        profile::Outcome,
-        report::{Report, story_span},
+        report::{
+            Report, story_span,
+            words::{kind_name, micros, result, word},
+        },
         verdict::CheckResult,
         watch::{clock, ending, percent},
     },
     units::Span,
 };
-
-/// The word that an enum's variant is written as.
-pub(super) fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
-        _ => String::new(),
-    }
-}
 
 /// A cell must neither end its row nor its column.
 fn cell(text: &str) -> String {
@@ -103,13 +94,6 @@ fn told(event: &Event) -> String {
         Event::Signalled(mark) => format!("**signal `{}` received**", mark.name),
         Event::DrillEnded(ended) => format!("**The end**: {}", ending(&ended.how)),
         Event::DrillStarted(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_) => String::new(),
-    }
-}
-
-const fn result(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "done",
-        Outcome::Refused => "refused",
     }
 }
 

@@ -1,0 +1,101 @@
+//! The words of a report that every form of it shares.
+
+use serde::Serialize;
+
+use super::Report;
+use crate::drill::{
+    event::Ending,
+    profile::Outcome,
+    verdict::{CheckKind, CheckResult, Verdict},
+    watch::ending,
+};
+
+/// The word that an enum's variant is written as.
+pub(super) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+/// The verdict in a few words.
+pub(super) fn verdict(report: &Report) -> &'static str {
+    match report.verdict() {
+        Verdict::Held => "every check held",
+        Verdict::Failed => "failed",
+        Verdict::Stopped => "stopped by a rule",
+        Verdict::Panicked => "panic",
+        Verdict::Incomplete => match report.ended.as_ref().map(|ended| &ended.how) {
+            Some(Ending::Interrupted(_)) => "interrupted",
+            None => "crashed",
+            Some(_) => "not everything was evaluated",
+        },
+    }
+}
+
+/// The verdict in two or three sentences: how did it end, did it happen, did they recover.
+pub(super) fn verdict_line(report: &Report) -> String {
+    let count = |kind, result: Option<CheckResult>| {
+        let of_kind = report.judgement.checks.iter().filter(|check| check.kind == kind);
+        of_kind
+            .filter(|check| result.is_none_or(|result| check.result == result))
+            .count()
+    };
+    let line = |kind, held: &str| {
+        let asked = count(kind, None) - count(kind, Some(CheckResult::NotAsked));
+        match (asked, count(kind, Some(CheckResult::Held))) {
+            (0, _) => None,
+            (asked, n) if n == asked => Some(format!("{held} ({n} of {asked} checks held).")),
+            (asked, n) => {
+                let open = match count(kind, Some(CheckResult::NotEvaluated)) {
+                    0 => String::new(),
+                    open => format!(", {open} could not be evaluated"),
+                };
+                Some(format!("{n} of {asked} {} checks held{open}.", kind_name(kind)))
+            }
+        }
+    };
+    let how = match &report.ended {
+        Some(ended) if ended.how == Ending::Complete => None,
+        Some(ended) => Some(format!(
+            "In phase `{}` it was {}.",
+            ended.phase,
+            ending(&ended.how)
+        )),
+        None => Some("The journal ends before the drill did: it crashed or was killed.".to_owned()),
+    };
+    let team = match count(CheckKind::Team, Some(CheckResult::Void)) {
+        0 => line(CheckKind::Team, "The service recovered"),
+        _ => Some("The incident was not reproduced, so what the team reached says nothing.".to_owned()),
+    };
+    let sentences = [
+        how,
+        line(CheckKind::Fidelity, "The incident was reproduced"),
+        team,
+    ];
+    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A kind of check.
+pub(super) const fn kind_name(kind: CheckKind) -> &'static str {
+    match kind {
+        CheckKind::Fidelity => "fidelity",
+        CheckKind::Team => "team",
+    }
+}
+
+/// What came of an act.
+pub(super) const fn result(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "done",
+        Outcome::Refused => "refused",
+    }
+}
+
+/// A short time, given in microseconds.
+pub(super) fn micros(us: u64) -> String {
+    match us {
+        0..1000 => "less than 1 ms".into(),
+        _ => format!("{} ms", us / 1000),
+    }
+}

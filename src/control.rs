@@ -3,6 +3,7 @@
 //! Nothing here waits for traffic: a change is compiled and published through one `watch` channel, and the mutex is never
 //! held across an await.
 
+mod broken;
 pub mod history;
 pub mod lease;
 
@@ -13,6 +14,7 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
+use self::broken::{Sound, wanted};
 pub use self::{
     history::{Author, History, Revision},
     lease::{Lease, LeaseId, Leases, Owner},
@@ -44,13 +46,6 @@ struct Truth {
     panic: Option<Panicked>,
     /// Whether the leases say something that could not be published yet.
     unsettled: bool,
-}
-
-/// What a rollback of a broken reload goes back to.
-struct Sound {
-    document: Document,
-    /// The fault that broke it.
-    fault: String,
 }
 
 /// What a panic did.
@@ -107,6 +102,9 @@ pub enum ChangeError {
     /// It may not be done.
     #[error("{0}")]
     Refused(String),
+    /// A drill refuses it for now, in the words of the incident that it re-enacts.
+    #[error("{0}")]
+    Obstructed(String),
 }
 
 fn obstacles(all: &[Obstacle]) -> String {
@@ -289,6 +287,7 @@ impl Control {
         author: Author,
     ) -> Result<u64, ChangeError> {
         let mut truth = self.lock();
+        truth.may_be_mended()?;
         if let Some(name) = document.faults.names().find(|name| truth.leases.has_fault(name)) {
             return Err(ChangeError::Refused(format!(
                 "faults.{name}: somebody has set a fault of this name by hand; remove that one first, or call this one \
@@ -342,12 +341,8 @@ impl Control {
     /// # Errors
     /// When there is no such revision, or it can no longer be put in force.
     pub fn rollback(&self, to: Option<u64>, author: Author) -> Result<u64, ChangeError> {
-        let broken_by = self.lock().sound.as_ref().map(|sound| sound.fault.clone());
-        if let (Some(fault), None) = (broken_by, to) {
-            self.remove_fault(&fault);
-            let revision = self.lock().history.last().map_or(0, |revision| revision.number);
-            self.tell_applied(revision, &author);
-            return Ok(revision);
+        if to.is_none() && self.is_broken() {
+            return self.roll_back_broken(author);
         }
         let revision = {
             let truth = self.lock();
@@ -365,6 +360,12 @@ impl Control {
                     .collect(),
             })?
         };
+        if revision.broken {
+            let number = revision.number;
+            return Err(ChangeError::Refused(format!(
+                "revision {number} is the one that was broken; name one before it, or one after"
+            )));
+        }
         self.apply(
             &revision.text,
             &revision.file,
@@ -410,6 +411,7 @@ impl Control {
             ends: Instant::now() + ttl,
             faults,
             steering: Vec::new(),
+            obstruction: None,
         };
         let id = truth.leases.take(lease);
         if let Err(error) = self.settle(&mut truth, "") {
@@ -523,10 +525,9 @@ impl Control {
     /// Publishes what the leases say now, with the document that a `bad_reload` among them wants.
     fn settle(&self, truth: &mut Truth, why: &str) -> Result<(), ChangeError> {
         self.leases_changed.notify_one();
-        let (document, sound) = wanted(truth)?;
-        self.publish(truth, &document, false, why)?;
-        truth.document = document;
-        truth.sound = sound;
+        let wanted = wanted(truth)?;
+        self.publish(truth, &wanted.document, false, why)?;
+        truth.turn_to(wanted);
         truth.unsettled = false;
         Ok(())
     }
@@ -742,34 +743,6 @@ impl Control {
 
 /// How soon it is tried again to publish what could not be published.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
-
-/// The document that the leases want in force, and the one to go back to: a `bad_reload` among them breaks the sound one.
-fn wanted(truth: &Truth) -> Result<(Document, Option<Sound>), ChangeError> {
-    let sound = truth
-        .sound
-        .as_ref()
-        .map_or(&truth.document, |sound| &sound.document);
-    let mut leased = truth.leases.iter().flat_map(|(_, lease)| &lease.faults);
-    let bad = leased.find_map(|(name, entry)| match &entry.r#do {
-        Do::BadReload(bad) => Some((name, bad)),
-        _ => None,
-    });
-    let Some((fault, bad)) = bad else {
-        return Ok((sound.clone(), None));
-    };
-    let text = truth.history.last().map_or("", |revision| &revision.text);
-    let broken = bad
-        .broken(text)
-        .and_then(|text| config::read_unchecked(&text))
-        .ok_or_else(|| {
-            ChangeError::Refused("the broken document of `bad_reload` cannot be read at all".into())
-        })?;
-    let sound = Sound {
-        document: sound.clone(),
-        fault: fault.clone(),
-    };
-    Ok((broken, Some(sound)))
-}
 
 fn no_cluster(snapshot: &Snapshot, name: &str) -> ChangeError {
     ChangeError::NotFound {

@@ -21,7 +21,7 @@ pub struct Shown {
     pub at: String,
     /// Who put it there.
     pub who: String,
-    /// By what way: `start`, `file`, `signal`, `api`, `rollback`.
+    /// By what way: `start`, `file`, `signal`, `api`, `rollback`, `push`.
     pub via: String,
     /// The file that it came from.
     pub file: String,
@@ -38,7 +38,7 @@ pub struct RevisionStatus {
     pub at: String,
     /// Who put it there.
     pub who: String,
-    /// By what way: `start`, `file`, `signal`, `api`, `rollback`.
+    /// By what way: `start`, `file`, `signal`, `api`, `rollback`, `push`.
     pub via: String,
     /// The file that it came from.
     pub file: String,
@@ -89,6 +89,7 @@ impl std::convert::From<Revision> for Shown {
             author,
             file,
             text,
+            broken: _,
         } = revision;
         Self {
             revision: number,

@@ -178,6 +178,11 @@ impl From<ChangeError> for Refusal {
                 "a panic is in force: no fault is let in",
                 "find out why, then let faults in again with `chaosproxy panic reset` (POST /api/v1/panic/reset)",
             ),
+            ChangeError::Obstructed(_) => Self::new(
+                Kind::ActRefused,
+                detail,
+                "find out what is missing, and do that first",
+            ),
             ChangeError::Refused(_) => Self::new(
                 Kind::Conflict,
                 detail,

@@ -17,6 +17,7 @@ mod read;
 mod refusal;
 mod required;
 mod schema;
+mod slip;
 mod syntax;
 mod tree;
 mod yaml;
@@ -35,6 +36,7 @@ pub use path::{Path, Step};
 pub use problem::{MOST, Place, Problem, Problems};
 pub use read::{read, read_tree, salvage};
 pub use schema::schema;
+pub use slip::misspelt;
 pub use tree::{Node, Tree};
 pub use yaml::{DEEPEST, LARGEST};
 

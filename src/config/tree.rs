@@ -79,6 +79,13 @@ impl Tree {
             .is_some()
     }
 
+    /// Where the scalar at this path stands.
+    pub(super) fn scalar(&self, path: &Path) -> Option<Place> {
+        let mut steps = path.steps().iter();
+        let node = steps.try_fold(&self.root, |node, step| node.step(step).map(|(_, next)| next))?;
+        node.text().map(|_| node.place)
+    }
+
     /// A problem at one node, with the path that leads there.
     pub(super) fn problem_at(&self, id: Id, what: String, mend: String) -> Problem {
         let mut steps = Vec::new();

@@ -15,7 +15,7 @@ const REVISIONS_AT_MOST: usize = 100;
 pub struct Author {
     /// The person or program, such as a token's name or the user who owns the process.
     pub who: String,
-    /// The way: `start`, `file`, `signal`, `api`, `rollback` or `fault`.
+    /// The way: `start`, `file`, `signal`, `api`, `rollback`, or `push` for the broken document of a `bad_reload`.
     pub via: String,
 }
 
@@ -48,6 +48,9 @@ pub struct Revision {
     pub file: String,
     /// The text itself.
     pub text: String,
+    /// Whether a fault put it there. Such a revision lives in memory only, and nothing goes back to it.
+    #[serde(skip)]
+    pub broken: bool,
 }
 
 /// The revisions, the newest last; kept in a state folder where one is set.
@@ -90,24 +93,68 @@ impl History {
         if let Some(last) = self.revisions.back().filter(|r| r.text == text) {
             return Ok(last.number);
         }
-        let number = self.revisions.back().map_or(1, |r| r.number + 1);
-        let at = Timestamp::now()
-            .round(jiff::Unit::Millisecond)
-            .unwrap_or(Timestamp::UNIX_EPOCH)
-            .to_string();
-        let revision = Revision {
-            number,
-            at,
+        let revision = self.next(author, file, text);
+        let number = revision.number;
+        let written = self.write(&revision);
+        self.push(revision);
+        written.map(|()| number)
+    }
+
+    /// Adds the broken document that a fault puts in force. It is not written to the state folder: no crash leaves it there.
+    pub fn add_broken(&mut self, author: Author, text: &str) {
+        let file = self.last().map_or_else(String::new, |last| last.file.clone());
+        let broken = Revision {
+            broken: true,
+            ..self.next(author, &file, text)
+        };
+        self.push(broken);
+    }
+
+    /// Forgets a broken document that is in force, since its fault is gone.
+    pub fn forget_broken(&mut self) {
+        if self.last().is_some_and(|last| last.broken) {
+            self.revisions.pop_back();
+        }
+    }
+
+    /// Adds the way back from a broken revision that was in force until now, and keeps that as well: the history tells the
+    /// whole story. Returns the number of the sound revision.
+    pub fn rolled_back(&mut self, broken: Option<Revision>, author: Author) -> u64 {
+        let Some((file, text)) = self.sound().map(|sound| (sound.file.clone(), sound.text.clone())) else {
+            return 0;
+        };
+        self.forget_broken();
+        if let Some(broken) = broken.filter(|revision| revision.broken) {
+            self.push(broken);
+        }
+        match self.add(author, &file, &text) {
+            Ok(number) => number,
+            Err(error) => {
+                tracing::warn!(%error, "the document is in force, but could not be written to the state folder");
+                self.last().map_or(0, |revision| revision.number)
+            }
+        }
+    }
+
+    fn next(&self, author: Author, file: &str, text: &str) -> Revision {
+        Revision {
+            number: self.last().map_or(1, |last| last.number + 1),
+            at: Timestamp::now()
+                .round(jiff::Unit::Millisecond)
+                .unwrap_or(Timestamp::UNIX_EPOCH)
+                .to_string(),
             author,
             file: file.into(),
             text: text.into(),
-        };
-        let written = self.write(&revision);
+            broken: false,
+        }
+    }
+
+    fn push(&mut self, revision: Revision) {
         self.revisions.push_back(revision);
         while self.revisions.len() > REVISIONS_AT_MOST {
             self.forget_oldest();
         }
-        written.map(|()| number)
     }
 
     /// Written beside and renamed, so that a crash leaves either the whole revision or none.
@@ -138,9 +185,18 @@ impl History {
         self.revisions.iter().find(|r| r.number == number)
     }
 
-    /// The revision before the one in force.
+    /// The last revision that no fault broke.
+    pub fn sound(&self) -> Option<&Revision> {
+        self.revisions.iter().rev().find(|revision| !revision.broken)
+    }
+
+    /// The sound revision before the one in force.
     pub fn before_last(&self) -> Option<&Revision> {
-        self.revisions.iter().rev().nth(1)
+        self.revisions
+            .iter()
+            .rev()
+            .skip(1)
+            .find(|revision| !revision.broken)
     }
 
     /// All revisions, the oldest first.
@@ -174,6 +230,30 @@ mod tests {
         assert_eq!(history.add(author(), "a.yaml", "two").unwrap(), 2);
         assert_eq!(history.before_last().unwrap().text, "one");
         assert_eq!(history.iter().count(), 2);
+    }
+
+    #[test]
+    fn what_a_fault_broke_is_forgotten_or_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut history = History::open(Some(folder.path().into())).unwrap();
+        history.add(author(), "a.yaml", "sound").unwrap();
+        history.add_broken(author(), "broken");
+        assert_eq!(
+            (history.last().unwrap().number, history.sound().unwrap().number),
+            (2, 1)
+        );
+        history.forget_broken();
+        history.forget_broken();
+        assert_eq!(history.last().unwrap().text, "sound");
+        history.add_broken(author(), "broken");
+        assert_eq!(history.add(author(), "a.yaml", "sound").unwrap(), 3);
+        assert_eq!(
+            history.before_last().unwrap().number,
+            1,
+            "nothing goes back to what is broken"
+        );
+        let again = History::open(Some(folder.path().into())).unwrap();
+        assert_eq!(again.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]

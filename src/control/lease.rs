@@ -56,6 +56,15 @@ pub struct Lease {
     pub faults: Vec<(String, Entry)>,
     /// Where traffic goes while it lives.
     pub steering: Vec<Steering>,
+    /// Why a broken document cannot be put right at the moment, in the words of the incident.
+    pub obstruction: Option<String>,
+}
+
+impl Lease {
+    /// Whether it is still of use once the last of its faults was removed: a drill goes on.
+    const fn outlives_its_faults(&self) -> bool {
+        matches!(self.owner, Owner::Drill { .. })
+    }
 }
 
 /// The leases that are held, in the order they were taken.
@@ -118,19 +127,19 @@ impl Leases {
             .any(|l| l.faults.iter().any(|(n, _)| n == name))
     }
 
-    /// Removes one fault by name; a lease left empty ends.
+    /// Removes one fault by name; a lease left empty ends, unless it is a drill's.
     pub fn remove_fault(&mut self, name: &str) -> bool {
         self.remove_faults(|known, _| known == name)
     }
 
-    /// Removes some faults; a lease left empty ends. Says whether there were any.
+    /// Removes some faults; a lease left empty ends, unless it is a drill's. Says whether there were any.
     pub fn remove_faults(&mut self, which: impl Fn(&str, &Entry) -> bool) -> bool {
         let mut found = false;
         self.held.retain(|_, lease| {
             let before = lease.faults.len();
             lease.faults.retain(|(name, entry)| !which(name, entry));
             found |= lease.faults.len() < before;
-            !lease.faults.is_empty() || before == 0
+            !lease.faults.is_empty() || before == 0 || lease.outlives_its_faults()
         });
         found
     }
@@ -148,6 +157,7 @@ mod tests {
             ends,
             faults,
             steering: Vec::new(),
+            obstruction: None,
         }
     }
 
@@ -176,5 +186,14 @@ mod tests {
         assert!(leases.remove_fault("a") && leases.live(id, now).is_some());
         assert!(leases.remove_fault("b") && leases.live(id, now).is_none());
         assert!(!leases.remove_fault("b"));
+        let owner = Owner::Drill { drill: "d".into() };
+        let id = leases.take(Lease {
+            owner,
+            ..lease(now + Duration::from_secs(5), &["c"])
+        });
+        assert!(
+            leases.remove_fault("c") && leases.live(id, now).is_some(),
+            "a drill goes on"
+        );
     }
 }

@@ -49,6 +49,15 @@ fn free() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
+/// The revisions: who put each there, and by what way.
+fn authors(control: &Control) -> Vec<String> {
+    let history = control.history();
+    history
+        .iter()
+        .map(|revision| revision.author.to_string())
+        .collect()
+}
+
 /// Takes the second listener away.
 fn break_it(control: &Control) {
     let text = control.history().last().unwrap().text.clone();
@@ -131,4 +140,68 @@ async fn the_end_lifts_the_faults_of_the_document_too() {
     let standing = control.snapshot().faults.clone();
     assert_eq!(control.end(), 2);
     assert!(standing.iter().all(|fault| fault.is_lifted()) && control.faults().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_document_stands_in_the_history_and_a_rollback_cures_it() {
+    let text = document("127.0.0.1:0", "127.0.0.1:0");
+    let control = start(&text);
+    let owner = Owner::Drill { drill: "d".into() };
+    let bad = fault("bad", "{do: {bad_reload: {misspell: cluster}}}");
+    let lease = control
+        .take_lease(owner, Duration::from_secs(60), bad.clone())
+        .unwrap();
+    assert!(control.is_broken());
+    assert_eq!(authors(&control), ["ada (test)", "release (push)"]);
+    assert!(control.history()[1].text.contains("app-v2"));
+
+    assert_eq!(control.rollback(None, author()).unwrap(), 3);
+    assert!(!control.is_broken() && control.faults().is_empty());
+    assert!(control.holds(lease), "the drill goes on");
+    assert_eq!(
+        authors(&control),
+        ["ada (test)", "release (push)", "ada (rollback)"]
+    );
+    assert_eq!(control.history()[2].text, text);
+    assert!(matches!(
+        control.rollback(Some(2), author()),
+        Err(ChangeError::Refused(_))
+    ));
+
+    control.replace(lease, bad).unwrap();
+    control.release(lease);
+    assert!(!control.is_broken());
+    assert_eq!(
+        control.history().len(),
+        3,
+        "what nobody rolled back is forgotten with its fault"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_refuses_the_way_back_while_its_lease_lives() {
+    let text = document("127.0.0.1:0", "127.0.0.1:0");
+    let control = start(&text);
+    let owner = Owner::Drill { drill: "d".into() };
+    let lease = control
+        .take_lease(owner, Duration::from_secs(60), Vec::new())
+        .unwrap();
+    control.obstruct(lease, Some("security check".into())).unwrap();
+    control.apply(&text, "a.yaml", author()).unwrap();
+    control
+        .replace(lease, fault("bad", "{do: {bad_reload: {misspell: address}}}"))
+        .unwrap();
+    let refused = |result: Result<u64, ChangeError>| {
+        assert!(matches!(result, Err(ChangeError::Obstructed(words)) if words == "security check"));
+        assert!(control.is_broken());
+    };
+    refused(control.rollback(None, author()));
+    refused(control.rollback(Some(1), author()));
+    refused(control.apply(&text, "a.yaml", author()));
+    control.obstruct(lease, None).unwrap();
+    control.apply(&text, "a.yaml", author()).unwrap();
+    assert!(!control.is_broken() && control.holds(lease));
+    control.obstruct(lease, Some("security check".into())).unwrap();
+    control.panic(&author());
+    assert!(!control.is_broken() && control.obstruct(lease, None).is_err());
 }

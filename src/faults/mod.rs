@@ -60,7 +60,7 @@ use self::hook::Acts;
 pub use self::{
     abort::Abort,
     answer::{Answer, Grpc, GrpcCode, Status},
-    bad_reload::BadReload,
+    bad_reload::{BadReload, Misspell},
     body::Body,
     capacity::{Beyond, Capacity},
     chain::{Chain, MOST_HELD},

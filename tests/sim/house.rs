@@ -224,8 +224,9 @@ impl House {
     fn rollback(&mut self, to: Option<u64>) {
         if to.is_none() && self.model.is_broken() {
             // What is broken goes first, and nothing else does.
-            self.control.rollback(None, author()).unwrap();
+            let revision = self.control.rollback(None, author()).unwrap();
             self.model.remove(BAD);
+            self.model.history.push((revision, self.model.document));
             return;
         }
         let history = &self.model.history;

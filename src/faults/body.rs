@@ -69,6 +69,10 @@ impl Acts for Body {
         &DOC
     }
 
+    fn announces(&self) -> bool {
+        true
+    }
+
     fn open(&self, ask: &mut Ask, head: Option<&mut request::Parts>) -> Verdict {
         if let Some(head) = head.filter(|_| self.flow == Flow::Request) {
             self.announce(&mut head.headers, ask);

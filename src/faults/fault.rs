@@ -62,6 +62,7 @@ struct Stands {
     at_connection: bool,
     in_traffic: bool,
     in_bytes: bool,
+    needs_request: bool,
 }
 
 impl Stands {
@@ -73,6 +74,7 @@ impl Stands {
                 .iter()
                 .any(|hook| !matches!(hook, Hook::Probe | Hook::Control)),
             in_bytes: doc.acts_at.contains(&Hook::Flow),
+            needs_request: needs_request(entry, doc),
         }
     }
 }
@@ -202,6 +204,11 @@ impl Fault {
         self.core.stands.in_bytes
     }
 
+    /// Whether a request must be known to tell whether it is hit; else its connection is enough.
+    pub(super) fn needs_request(&self) -> bool {
+        self.core.stands.needs_request
+    }
+
     /// The backend was restarted: threads that hang are free again, capacities and lives begin anew.
     pub fn restart(&self, now: Instant) {
         self.acts.restart(now);
@@ -255,17 +262,25 @@ pub(super) fn leg(place: &Where, doc: &Doc) -> Leg {
 fn at_connection(entry: &Entry, doc: &Doc) -> bool {
     leg(&entry.r#where, doc) == Leg::Client
         && doc.acts_at.contains(&Hook::Connection)
-        && entry.r#where.route.is_none()
-        && needs_no_request(&entry.r#where.r#match)
+        && !needs_request(entry, doc)
 }
 
-fn needs_no_request(written: &Match) -> bool {
-    let rest = Match {
-        client: Default::default(),
-        tls_name: Default::default(),
-        ..written.clone()
-    };
-    rest.is_empty()
+/// What stands on a leg of its own accord knows less than a request: a client's connection has taken no route yet, and one to
+/// a backend serves many clients.
+fn needs_request(entry: &Entry, doc: &Doc) -> bool {
+    let place = &entry.r#where;
+    match leg(place, doc) {
+        Leg::Client => {
+            let rest = Match {
+                client: Default::default(),
+                tls_name: Default::default(),
+                ..place.r#match.clone()
+            };
+            let names_way = place.cluster.is_some() || place.backend.is_some() || place.role.is_some();
+            names_way || place.route.is_some() || !rest.is_empty()
+        }
+        Leg::Upstream => place.listener.is_some() || place.route.is_some() || !place.r#match.is_empty(),
+    }
 }
 
 #[cfg(test)]

@@ -149,6 +149,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether what it does to bytes must be announced in the head before them: behind one that has gone out it can do nothing.
+    fn announces(&self) -> bool {
+        false
+    }
+
     /// Before anything is sent; HTTP gives the head, which may be rewritten.
     fn open(&self, _ask: &mut Ask, _head: Option<&mut request::Parts>) -> Verdict {
         Verdict::Pass

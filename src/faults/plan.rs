@@ -67,6 +67,28 @@ impl Plan {
         Self::of(added, dice, exchange, facts, Fault::in_bytes, |_| false)
     }
 
+    /// The same for a request that stands: what shapes the bytes of its bodies that have yet to come. A fault that changes a head
+    /// comes too late, and one that ends connections without asking for a request has been asked for the connection already.
+    pub fn of_standing_request(
+        added: &[Arc<Fault>],
+        dice: Dice,
+        exchange: u64,
+        facts: &Facts<'_>,
+        now: Instant,
+    ) -> Self {
+        let may = |fault: &Fault| fault.in_bytes() && !fault.acts().announces();
+        let mut plan = Self::of(added, dice, exchange, facts, may, |_| false);
+        let done = |plan: &Self, i: usize| {
+            !plan.hits[i].fault.needs_request() && plan.cuts_at_once(i, now).is_some()
+        };
+        for i in (0..plan.hits.len()).rev() {
+            if done(&plan, i) {
+                plan.hits.remove(i);
+            }
+        }
+        plan
+    }
+
     fn of(
         candidates: &[Arc<Fault>],
         dice: Dice,
@@ -161,17 +183,29 @@ impl Plan {
 
     /// How a connection that stands without a flow ends at once, and the fault that says so; `None`: it stands on.
     pub fn cut_at_once(&mut self, now: Instant) -> Option<(Cut, Arc<Fault>)> {
-        for i in 0..self.hits.len() {
-            for direction in [Flow::Request, Flow::Reply] {
-                let mut out = VecDeque::new();
-                let mut chain = self.flow_of(i, direction, now).unwrap_or_default();
-                chain.advance(now, &mut out);
-                if let Some(Piece::Cut(cut)) = out.pop_front() {
-                    return Some((cut, Arc::clone(self.fault(i))));
-                }
-            }
+        let (i, cut) = (0..self.hits.len()).find_map(|i| Some((i, self.cuts_at_once(i, now)?)))?;
+        self.hits[i].touch();
+        Some((cut, Arc::clone(self.fault(i))))
+    }
+
+    /// How one hit would end what stands at once; nothing is done yet.
+    fn cuts_at_once(&self, i: usize, now: Instant) -> Option<Cut> {
+        let hit = &self.hits[i];
+        if hit.fault.is_lifted() {
+            return None;
         }
-        None
+        [Flow::Request, Flow::Reply].into_iter().find_map(|direction| {
+            let shaper = hit
+                .fault
+                .acts()
+                .flow(&mut self.question(i, now, Hook::Flow), direction)?;
+            let (mut chain, mut out) = (Chain::of(Arc::clone(&hit.fault), shaper), VecDeque::new());
+            chain.advance(now, &mut out);
+            match out.pop_front() {
+                Some(Piece::Cut(cut)) => Some(cut),
+                _ => None,
+            }
+        })
     }
 
     /// Where to dial, and the fault that says so.
@@ -230,11 +264,22 @@ impl Plan {
         question: impl FnOnce(&dyn Acts, &mut Ask) -> T,
         acted: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
+        let mut ask = self.question(i, now, hook);
         let hit = &mut self.hits[i];
         if hit.fault.is_lifted() && !hit.committed {
             return None;
         }
-        let mut ask = Ask {
+        let answer = question(hit.fault.acts(), &mut ask);
+        if ask.touched || acted(&answer) {
+            hit.touch();
+        }
+        hit.committed = ask.committed;
+        Some(answer)
+    }
+
+    fn question(&self, i: usize, now: Instant, hook: Hook) -> Ask {
+        let hit = &self.hits[i];
+        Ask {
             now,
             age: now.saturating_duration_since(hit.fault.begun()),
             dice: self
@@ -243,13 +288,7 @@ impl Plan {
             marked: hit.marked,
             touched: false,
             committed: hit.committed,
-        };
-        let answer = question(hit.fault.acts(), &mut ask);
-        if ask.touched || acted(&answer) {
-            hit.touch();
         }
-        hit.committed = ask.committed;
-        Some(answer)
     }
 }
 
@@ -276,138 +315,4 @@ pub fn told(candidates: &[Arc<Fault>], dice: Dice, probe: u64) -> Option<(Told, 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use http::header;
-
-    use super::*;
-    use crate::faults::trial::{entry, facts, fault, plan, reply, request};
-
-    fn compiled(text: &str) -> Arc<Fault> {
-        Fault::compile(text, &entry(text), Instant::now())
-    }
-
-    #[test]
-    fn where_nothing_matches_nothing_is_allocated() {
-        let faults: Vec<_> = (0..100)
-            .map(|_| compiled("{where: {match: {method: POST}}, do: reset}"))
-            .collect();
-        let plan = plan(&faults, 1);
-        assert!(plan.is_empty() && plan.hits.capacity() == 0);
-        assert!(Plan::none().flow(Flow::Reply, Instant::now()).is_none());
-    }
-
-    #[test]
-    fn a_lifted_fault_hits_nothing_new_and_lets_the_old_pass() {
-        let now = Instant::now();
-        let faults = [
-            fault("{latency: {add: 1s}}", now),
-            fault("{throttle: {rate: 1KiB/s}}", now),
-        ];
-        let mut standing = plan(&faults, 1);
-        faults.iter().for_each(|fault| fault.lift());
-        assert!(matches!(standing.open(0, now, None), Verdict::Pass));
-        assert!(standing.flow(Flow::Reply, now).is_none());
-        assert!(plan(&faults, 2).is_empty());
-        assert_eq!(faults[0].hits(), 0);
-    }
-
-    #[test]
-    fn a_body_follows_the_head_that_promised_it_even_when_the_fault_is_lifted_between() {
-        let now = Instant::now();
-        let faults = [fault("{body: {replace: chaos}}", now)];
-        let mut plan = plan(&faults, 1);
-        let mut head = reply(200);
-        let verdict = plan.reply(0, now, &mut head);
-        assert!(matches!(verdict, Verdict::Pass) && head.headers[header::CONTENT_LENGTH] == "5");
-        faults[0].lift();
-        assert!(plan.flow(Flow::Reply, now).is_some());
-    }
-
-    #[test]
-    fn only_what_was_done_is_counted() {
-        let now = Instant::now();
-        let faults = [fault("{throttle: {rate: 1KiB/s, flow: request}}", now)];
-        let mut plan = plan(&faults, 1);
-        assert!(plan.flow(Flow::Reply, now).is_none() && plan.touched().count() == 0);
-        assert!(plan.flow(Flow::Request, now).is_some() && plan.flow(Flow::Request, now).is_some());
-        assert_eq!((plan.touched().count(), faults[0].hits()), (1, 1));
-    }
-
-    #[test]
-    fn a_client_is_refused_at_its_connection_or_at_its_request_but_never_twice() {
-        let check = |text: &str, at_connection: bool| {
-            let (faults, head) = ([compiled(text)], request("/orders"));
-            let connection = Plan::of_connection(&faults, Dice::new(1), 1, &facts(None));
-            let request = Plan::roll(&faults, Dice::new(1), 1, &facts(Some(&head)));
-            assert_eq!(
-                (connection.is_empty(), request.is_empty()),
-                (!at_connection, at_connection),
-                "{text}"
-            );
-        };
-        check("{do: refuse}", true);
-        check(
-            "{where: {listener: public, match: {client: 127.0.0.0/8}}, do: refuse}",
-            true,
-        );
-        check("{where: {match: {path: /orders}}, do: refuse}", false);
-        check("{where: {cluster: app}, do: refuse}", false);
-        check("{do: reset}", false);
-    }
-
-    #[test]
-    fn health_checks_are_told_what_the_first_such_fault_says() {
-        let now = Instant::now();
-        let faults = [
-            fault("reset", now),
-            fault("{health: pass}", now),
-            fault("{health: fail}", now),
-        ];
-        let told_now = || told(&faults, Dice::new(1), 1).map(|(told, _)| told);
-        assert_eq!(told_now(), Some(Told::Pass));
-        faults[1].lift();
-        assert_eq!(told_now(), Some(Told::Fail));
-        faults[2].lift();
-        assert_eq!(told_now(), None);
-        assert!(plan(&[fault("{health: pass}", now)], 1).is_empty());
-    }
-
-    #[test]
-    fn a_connection_that_stands_idle_is_cut_if_a_fault_says_so() {
-        let now = Instant::now();
-        let check = |kind: &str, cut: Option<Cut>| {
-            let faults = [
-                fault("abort", now),
-                fault("{throttle: {rate: 1KiB/s}}", now),
-                fault(kind, now),
-            ];
-            let mut plan = Plan::of_standing(&faults, Dice::new(1), 1, &facts(None));
-            let told = plan.cut_at_once(now).map(|(cut, by)| {
-                assert!(Arc::ptr_eq(&by, &faults[2]));
-                cut
-            });
-            assert_eq!(told, cut, "{kind}");
-        };
-        check("reset", Some(Cut::Reset));
-        check("{close: {flow: request}}", Some(Cut::Close));
-        check("{refuse: {standing: reset}}", Some(Cut::Reset));
-        check("refuse", None);
-        check("{reset: {after: 1s}}", None);
-        check("{reset: {after_bytes: 1B}}", None);
-    }
-
-    #[test]
-    fn a_seed_repeats_an_exchange() {
-        let now = Instant::now();
-        let faults = [fault("{latency: {add: 1s, jitter: 1s}}", now)];
-        let wait = |exchange| match plan(&faults, exchange).open(0, now, None) {
-            Verdict::Wait(wait) => wait,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(wait(1), wait(1));
-        assert_ne!(wait(1), wait(2));
-        assert!(wait(3) <= Duration::from_secs(2));
-    }
-}
+mod tests;

@@ -14,10 +14,10 @@ use super::{
     asked::{Asked, Ending},
     body::Source,
     client::Client,
+    cover,
     deadline::Deadline,
     error::{Failure, Reason},
     exchange::{self, Course},
-    flow::Shaping,
     headers,
     hop::Answered,
     outcome::{Made, Outcome},
@@ -83,9 +83,20 @@ impl Asked<'_> {
             .await;
             let result = self.open(course, route, &mut head, body, &mut plan).await;
             self.record.kept.client = Some(plan);
-            return result;
+            return self.standing(head, result);
         }
-        self.send(route, &mut head, body, &mut plan).await
+        let result = self.send(route, &mut head, body, &mut plan).await;
+        self.standing(head, result)
+    }
+
+    /// Keeps the head where the answer's body has yet to come: faults that come meanwhile will ask for it.
+    fn standing(&mut self, head: request::Parts, result: Result<Made, Ending>) -> Result<Made, Ending> {
+        if let Ok(Made::Response { body, .. }) = &result
+            && body.is_to_come()
+        {
+            self.record.following.keep(head);
+        }
+        result
     }
 
     /// Carries out what the client's leg has decided.
@@ -174,6 +185,7 @@ impl Asked<'_> {
         self.record.follow(&head.headers);
         route.settings.request_headers.apply(&mut head.headers);
         if let Some(rewrite) = &route.settings.rewrite {
+            self.record.following.asked_for(&head.uri);
             if let Some(target) = head
                 .uri
                 .path_and_query()
@@ -211,10 +223,7 @@ impl Asked<'_> {
             None => body,
             Some(chain) => {
                 head.headers.remove(header::CONTENT_LENGTH);
-                let client = self.client.clone();
-                body.shaped(Shaping::new(chain), Leg::Client, move |cut| {
-                    client.cut_exchange(cut);
-                })
+                body.shaped(cover::of_request(chain, Leg::Client, self.client))
             }
         })
     }
@@ -251,14 +260,13 @@ impl Asked<'_> {
             }
             if let Some(chain) = plan.flow(Flow::Reply, Instant::now()) {
                 head.headers.remove(header::CONTENT_LENGTH);
-                let client = self.client.clone();
-                body = body.shaped(Shaping::new(chain), leg, move |cut| {
-                    // Where the backend's end of it breaks, the client is not cut but gets an answer that breaks off.
-                    if leg == Leg::Client {
-                        client.cut_after_answer(cut);
-                    }
-                });
+                body = body.shaped(cover::of_reply(chain, leg, self.client));
             }
+        }
+        let following = &mut self.record.following;
+        if following.plans().next().is_some() {
+            head.headers.remove(header::CONTENT_LENGTH);
+            following.cover_reply(0, &mut body, self.client);
         }
         if !upstream.is_empty() {
             self.record.kept.upstream = Some(upstream);

@@ -11,7 +11,7 @@ use std::{
 
 use super::{error::Reason, flow::Shaping};
 use crate::{
-    faults::{Cut, Leg, Piece},
+    faults::{Chain, Cut, Leg, Piece},
     wire::http1,
 };
 use bytes::Bytes;
@@ -75,15 +75,47 @@ pub enum Source {
 }
 
 impl Source {
-    /// Puts a chain of faults of one leg around it.
-    pub fn shaped(self, shaping: Shaping, leg: Leg, on_cut: impl Fn(Cut) + 'static) -> Self {
+    /// Puts a chain of faults around it.
+    pub fn shaped(self, cover: Cover) -> Self {
         Self::Shaped(Box::new(ShapedBody {
             source: self,
             ended: false,
-            shaping,
-            leg,
-            on_cut: Box::new(on_cut),
+            shaping: Shaping::new(cover.chain),
+            leg: cover.leg,
+            on_cut: cover.on_cut,
         }))
+    }
+
+    /// The same while it is under way. Where a chain of the same leg stands already it grows, so that faults that come and go
+    /// for as long as a body lasts leave no layer each.
+    pub fn cover(&mut self, cover: Cover) {
+        if self.is_end_stream() {
+            return;
+        }
+        match self.layer(cover.leg) {
+            Some(shaped) => shaped.shaping.extend(cover.chain),
+            None => *self = std::mem::take(self).shaped(cover),
+        }
+    }
+
+    fn layer(&mut self, leg: Leg) -> Option<&mut ShapedBody> {
+        match self {
+            Self::Shaped(shaped) => match shaped.leg == leg {
+                true => Some(shaped),
+                false => shaped.source.layer(leg),
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether some of it is not here yet.
+    pub fn is_to_come(&self) -> bool {
+        match self {
+            Self::Empty | Self::Whole(_) => false,
+            Self::H1(body) => !body.is_here(),
+            Self::H2(body) => !body.is_end_stream(),
+            Self::Kept(..) | Self::Shaped(_) => true,
+        }
     }
 
     /// Its length, where that is known and stays true.
@@ -220,6 +252,16 @@ fn copy(frame: &Frame<Bytes>) -> Frame<Bytes> {
         (None, Some(trailers)) => Frame::trailers(trailers.clone()),
         (None, None) => Frame::data(Bytes::new()),
     }
+}
+
+/// A chain of faults of one leg, and what its cuts do.
+pub struct Cover {
+    /// The faults.
+    pub chain: Chain,
+    /// Where they stand.
+    pub leg: Leg,
+    /// Called when one of them ends the exchange.
+    pub on_cut: Box<dyn Fn(Cut)>,
 }
 
 /// A body under a chain of faults.

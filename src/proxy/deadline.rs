@@ -74,7 +74,10 @@ impl Deadlines {
         match limit {
             None => Ok(work.await),
             Some(limit) if limit < COARSE_FROM => {
-                tokio::time::timeout(limit, work).await.map_err(|_| Expired)
+                // A place in the list too, without a limit of its own: who waits is woken when all are.
+                let place = self.slot();
+                let timed = tokio::time::timeout(limit, place.race(work)).await;
+                timed.unwrap_or(Err(Expired))
             }
             Some(limit) => {
                 let deadline = self.slot();
@@ -102,6 +105,13 @@ impl Deadlines {
                 }
             }
         }
+    }
+
+    /// Wakes whoever waits under a limit, reached or not: the truth has changed, and each may look what that means for it.
+    pub fn wake_all(&self) {
+        let mut slots = self.slots.borrow_mut();
+        let waiting = slots.entries.iter_mut().filter_map(|entry| entry.waker.take());
+        waiting.for_each(Waker::wake);
     }
 
     /// Sweeps for ever; a worker runs this as one of its tasks.

@@ -27,6 +27,10 @@ pub struct Download<R> {
 pub trait Tally {
     /// So many bytes went to the client.
     fn sent(&mut self, bytes: usize);
+    /// Whether the truth has changed since it was last asked.
+    fn is_behind(&self) -> bool;
+    /// Puts the faults that have come around what has yet to come of the body.
+    fn catch_up(&mut self, source: &mut Source);
     /// The body broke off.
     fn broke(&mut self, error: &BodyError);
     /// The body came to its end.
@@ -67,6 +71,9 @@ impl<R: Tally + Unpin> Body for Download<R> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
+        if this.record.is_behind() {
+            this.record.catch_up(&mut this.source);
+        }
         let mut polled = Pin::new(&mut this.source).poll_frame(cx);
         if polled.is_pending() {
             polled = this.poll_limits(cx);

@@ -1,7 +1,7 @@
 //! One attempt of a request at one backend: the faults of the upstream leg, a connection, an answer or what a failure says
 //! about whom.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header, request};
 use tokio::time::Instant;
@@ -12,11 +12,10 @@ use super::{
     bodies::Bodies,
     body::Source,
     client::Client,
+    cover,
     dial::Way,
     error::{Failure, Reason},
-    exchange,
-    flow::Shaping,
-    headers,
+    exchange, headers,
     hop::Answered,
     record::Record,
 };
@@ -78,6 +77,13 @@ impl Sending<'_, '_> {
             self.asked.record.kept.parted.push(plan);
         }
         let faults = &self.route.upstream[index];
+        let record = &mut self.asked.record;
+        if record.attempts > 1 {
+            record
+                .kept
+                .parted
+                .extend(record.following.another_backend(faults));
+        }
         if self.target.settings.host == Some(HostPolicy::Rewrite) {
             headers::set_host(head, &self.target.addresses[index].to_string());
         }
@@ -156,7 +162,13 @@ impl Sending<'_, '_> {
                     Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
                 ));
             };
-            let body = self.asked.guard(shaped(plan, head, body));
+            let mut body = shaped(plan, head, body, &client);
+            let following = &mut self.asked.record.following;
+            if following.plans().next().is_some() {
+                head.headers.remove(header::CONTENT_LENGTH);
+                following.cover_request(&mut body, &client);
+            }
+            let body = self.asked.guard(body);
             let interim = self.asked.interim.clone();
             let tell = move |status: StatusCode, headers: &HeaderMap| {
                 if let Some(interim) = &interim {
@@ -165,7 +177,7 @@ impl Sending<'_, '_> {
             };
             let limit = self.answer_limit();
             let sending = client.worker.hops.send(&way, plan, head, body, tell, fresh);
-            let sent = within(&self.asked.record, &client, limit, sending).await;
+            let sent = within(&mut self.asked.record, head, limit, sending).await;
             let refused = match sent {
                 Some(Ok(answered)) => return self.judge(answered),
                 Some(Err(refused)) => refused,
@@ -252,7 +264,7 @@ impl Sending<'_, '_> {
 }
 
 /// A body under the faults of the upstream leg.
-fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source) -> Source {
+fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source, client: &Rc<Client>) -> Source {
     if plan.is_empty() || http_body::Body::is_end_stream(&body) {
         return body;
     }
@@ -260,8 +272,7 @@ fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source) -> Source {
         None => body,
         Some(chain) => {
             head.headers.remove(header::CONTENT_LENGTH);
-            // What breaks off here breaks off the attempt, not the client.
-            body.shaped(Shaping::new(chain), Leg::Upstream, |_| {})
+            body.shaped(cover::of_request(chain, Leg::Upstream, client))
         }
     }
 }
@@ -278,23 +289,24 @@ fn missed(fault: &Arc<Fault>, reason: Reason, sent: bool) -> Course {
 }
 
 /// Waits for the head of an answer. The time counts anew while the request's body is still moving: a large upload is not
-/// a slow backend.
+/// a slow backend. Faults that come meanwhile meet what has yet to come of the body.
 async fn within<F: Future>(
-    record: &Record,
-    client: &Rc<Client>,
+    record: &mut Record,
+    head: &request::Parts,
     limit: Duration,
     sending: F,
 ) -> Option<F::Output> {
-    let moved = || record.upload.as_ref().map_or(0, |upload| upload.bytes.get());
+    let deadlines = record.client.worker.deadlines.clone();
+    let upload = record.upload.clone();
+    let moved = || upload.as_ref().map_or(0, |upload| upload.bytes.get());
     let mut sending = std::pin::pin!(sending);
     let mut before = moved();
     loop {
-        match client
-            .worker
-            .deadlines
-            .within(Some(limit), sending.as_mut())
-            .await
-        {
+        let following = poll_fn(|cx| {
+            record.keep_up(head);
+            sending.as_mut().poll(cx)
+        });
+        match deadlines.within(Some(limit), following).await {
             Ok(sent) => return Some(sent),
             Err(_) if moved() != before => before = moved(),
             Err(_) => return None,

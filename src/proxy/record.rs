@@ -7,10 +7,11 @@ use http::{Method, StatusCode, Uri, request};
 use tokio::time::Instant;
 
 use super::{
-    body::BodyError,
+    body::{BodyError, Source},
     client::Client,
     download::Tally,
     error::{Failure, Reason},
+    follow::{Following, Subject},
     headers::X_REQUEST_ID,
     hop::Stretch,
     relay::Parted,
@@ -48,6 +49,8 @@ pub struct Record {
     pub backend: Option<Tried>,
     /// What it holds until it is over.
     pub kept: Kept,
+    /// What came while it stood.
+    pub following: Following,
     method: usize,
     status: StatusCode,
     origin: Origin,
@@ -125,6 +128,7 @@ impl Record {
             attempts: 0,
             backend: None,
             kept: Kept::default(),
+            following: Following::new(view.generation),
             method: method_place(head.method.as_str()),
             status: StatusCode::OK,
             origin: Origin::Proxy,
@@ -171,13 +175,42 @@ impl Record {
 
     /// The faults that really did something to it.
     pub fn faults(&self) -> impl Iterator<Item = &Arc<Fault>> {
-        let plans = self
-            .kept
-            .client
-            .iter()
-            .chain(&self.kept.upstream)
-            .chain(&self.kept.parted);
-        plans.flat_map(Plan::touched)
+        let fresh = self.following.plans().map(|fresh| &fresh.plan);
+        self.plans().chain(fresh).flat_map(Plan::touched)
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        let kept = &self.kept;
+        kept.client.iter().chain(&kept.upstream).chain(&kept.parted)
+    }
+
+    /// Looks which faults have come since it began; gives the place of the first new plan.
+    fn look(&mut self, head: Option<&request::Parts>) -> usize {
+        let (Some(route), client) = (self.route, &self.client) else {
+            return 0;
+        };
+        let subject = Subject {
+            client,
+            route: &self.listener.routes[route],
+            backend: self.backend.as_ref().map(|tried| (&*tried.target, tried.index)),
+            number: self.number,
+            attempts: self.attempts,
+        };
+        self.following.look(&subject, head)
+    }
+
+    /// Puts faults that have come around the request's body, which is under way to a backend.
+    pub fn keep_up(&mut self, head: &request::Parts) {
+        if self.upload.is_some() && self.following.is_behind(&self.client) {
+            let first = self.look(Some(head));
+            self.cover_upload(first);
+        }
+    }
+
+    fn cover_upload(&mut self, first: usize) {
+        if let Some(upload) = &self.upload {
+            self.following.cover_upload(first, upload, &self.client);
+        }
     }
 }
 
@@ -192,6 +225,16 @@ impl Record {
 impl Tally for Box<Record> {
     fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
+    }
+
+    fn is_behind(&self) -> bool {
+        self.following.is_behind(&self.client)
+    }
+
+    fn catch_up(&mut self, source: &mut Source) {
+        let first = self.look(None);
+        self.cover_upload(first);
+        self.following.cover_reply(first, source, &self.client);
     }
 
     fn broke(&mut self, error: &BodyError) {
@@ -267,9 +310,13 @@ impl Record {
         if self.reason == Some(Reason::NotAdmitted) {
             method.turned_away.inc();
         }
-        for fault in self.faults() {
-            if let Some(lanes) = self.view.fault_lanes.get(fault.name()) {
-                lanes.lane(worker).hits.inc();
+        let first = self.plans().map(|plan| (&self.view, plan));
+        let fresh = self.following.plans().map(|fresh| (&fresh.view, &fresh.plan));
+        for (view, plan) in first.chain(fresh) {
+            for fault in plan.touched() {
+                if let Some(lanes) = view.fault_lanes.get(fault.name()) {
+                    lanes.lane(worker).hits.inc();
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     client::{Client, added},
     flow::{self, Shaped, Shaping},
+    follow::{Legs, legs},
 };
 use crate::{
     faults::{Chain, Cut, Fault, Flow, Plan},
@@ -26,15 +27,6 @@ use crate::{
 /// Which faults may touch a joined connection, by the truth as of now.
 pub type Candidates = Box<dyn Fn() -> Option<Legs>>;
 
-/// The faults that may touch a connection, by leg.
-#[derive(Clone, Default)]
-pub struct Legs {
-    /// Between the client and the proxy.
-    pub client: Vec<Arc<Fault>>,
-    /// Between the proxy and the backend.
-    pub upstream: Vec<Arc<Fault>>,
-}
-
 /// The faults that may touch a connection that took a route to a backend, as long as all three are there.
 pub fn candidates(client: &Rc<Client>, route: &Route, target: &Target, backend: usize) -> Candidates {
     let (client, name, id) = (
@@ -42,19 +34,7 @@ pub fn candidates(client: &Rc<Client>, route: &Route, target: &Target, backend: 
         route.name.clone(),
         target.backend_id(backend),
     );
-    Box::new(move || {
-        let (view, listener) = client.upgrade()?.seen();
-        let route = listener.routes.iter().find(|route| route.name == name)?;
-        let target = &view.clusters[route.cluster?];
-        let upstream = target
-            .place_of(id)
-            .map(|backend| route.upstream[backend].clone())
-            .unwrap_or_default();
-        Some(Legs {
-            client: route.faults.clone(),
-            upstream,
-        })
-    })
+    Box::new(move || legs(&*client.upgrade()?, &name, Some(id)))
 }
 
 /// A client's connection and a backend's, joined.

@@ -10,7 +10,8 @@ use super::{
     dial::Way,
     error::{Failure, Reason},
     exchange::{self, Course},
-    relay::{self, Joint, Legs},
+    follow::Legs,
+    relay::{self, Joint},
     worker::View,
 };
 use crate::{

@@ -108,6 +108,9 @@ impl Thread {
             }
             self.clients.each(|client| client.follow(&view));
             self.cut_standing(&before, &view);
+            if !added(&before.faults, &view.faults).is_empty() {
+                self.worker.deadlines.wake_all();
+            }
             self.worker
                 .shared
                 .metrics

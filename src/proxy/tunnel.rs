@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::{
     client::Client,
+    follow::Legs,
     record::Record,
-    relay::{self, Candidates, Joint, Legs},
+    relay::{self, Candidates, Joint},
 };
 use crate::{faults::Plan, net::Stream};
 

@@ -1,17 +1,17 @@
 //! A request's body on its way to a backend: counted, limited in size and in standing still.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http_body::{Body, SizeHint};
 
 use super::{
-    body::{BodyError, Polled, Source},
+    body::{BodyError, Cover, Polled, Source},
     error::Reason,
     idle::Idle,
 };
@@ -31,7 +31,7 @@ pub struct Guard {
 }
 
 /// How far a request body has come, and what went wrong with it; shared with the record of the exchange.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Progress {
     /// Bytes so far.
     pub bytes: Cell<u64>,
@@ -39,6 +39,26 @@ pub struct Progress {
     pub blame: Cell<Option<Reason>>,
     /// Whether a fault broke it off.
     pub cut: Cell<bool>,
+    /// Faults that came while it was under way.
+    fresh: RefCell<Vec<Cover>>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Progress {
+    /// Puts a chain of faults around what has yet to come.
+    pub fn cover(&self, cover: Cover) {
+        self.fresh.borrow_mut().push(cover);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    fn wait(&self, cx: &Context<'_>) {
+        match &mut *self.waiting.borrow_mut() {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
 }
 
 impl Guard {
@@ -74,6 +94,7 @@ impl Guard {
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
+                progress.wait(cx);
                 let Some(idle) = &mut self.idle else {
                     return Poll::Pending;
                 };
@@ -112,6 +133,15 @@ impl Body for Upload {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
+        if let Some(guard) = &this.guard {
+            let fresh = &guard.progress.fresh;
+            if !fresh.borrow().is_empty() {
+                fresh
+                    .take()
+                    .into_iter()
+                    .for_each(|cover| this.source.cover(cover));
+            }
+        }
         let polled = Pin::new(&mut this.source).poll_frame(cx);
         match &mut this.guard {
             Some(guard) => guard.check(polled, cx),

@@ -57,6 +57,7 @@ pub struct Worker {
     pub tasks: TaskTracker,
     truth: RefCell<watch::Receiver<Arc<Snapshot>>>,
     current: RefCell<View>,
+    generation: Cell<u64>,
     number: Cell<u64>,
     turns: RefCell<Vec<u64>>,
     random: Cell<Stream>,
@@ -75,6 +76,7 @@ impl Worker {
             tasks: TaskTracker::new(),
             random: Cell::new(snapshot.dice.stream(u64::MAX, index as u64)),
             truth: RefCell::new(shared.truth.clone()),
+            generation: Cell::new(snapshot.generation),
             current: RefCell::new(Rc::new(snapshot)),
             number: Cell::new(index as u64 * NUMBERS),
             turns: RefCell::default(),
@@ -86,9 +88,16 @@ impl Worker {
     pub fn view(&self) -> View {
         let mut truth = self.truth.borrow_mut();
         if truth.has_changed().unwrap_or(false) {
-            *self.current.borrow_mut() = Rc::new(truth.borrow_and_update().clone());
+            let snapshot = truth.borrow_and_update().clone();
+            self.generation.set(snapshot.generation);
+            *self.current.borrow_mut() = Rc::new(snapshot);
         }
         self.current.borrow().clone()
+    }
+
+    /// The generation of the truth that this worker knows.
+    pub fn generation(&self) -> u64 {
+        self.generation.get()
     }
 
     /// The next exchange's number, unique over all workers.

@@ -65,6 +65,11 @@ impl Incoming {
         }
     }
 
+    /// Whether the whole body is here already, read or not.
+    pub fn is_here(&self) -> bool {
+        matches!(self.from, Source::Whole(_) | Source::Nowhere | Source::Spent)
+    }
+
     pub(super) fn from_client(client: Rc<dyn Downstream>, ticket: u32) -> Self {
         Self {
             from: Source::Client(client, ticket),

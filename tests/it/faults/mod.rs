@@ -4,6 +4,7 @@ mod connections;
 mod http;
 mod rules;
 mod servers;
+mod standing;
 
 use crate::kit::{Doc, Origin, Proxy};
 

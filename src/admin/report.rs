@@ -26,6 +26,8 @@ pub enum Form {
     /// For people.
     #[default]
     Markdown,
+    /// For a browser.
+    Html,
     /// For programs.
     Json,
     /// For the test reports of a CI.
@@ -57,6 +59,7 @@ impl Answer for Rendered {
     fn send(self) -> axum::response::Response {
         let media = match self.form {
             Form::Markdown => Self::MEDIA,
+            Form::Html => "text/html; charset=utf-8",
             Form::Json => "application/json",
             Form::Junit => "application/xml",
         };
@@ -78,6 +81,7 @@ pub(super) async fn show(desk: Desk, ask: Ask<Which>) -> Result<Rendered, Refusa
     };
     let text = match form {
         Form::Markdown => report::markdown(&report),
+        Form::Html => report::html(&report),
         Form::Json => report::json(&report).map_err(|error| failed(&error))?,
         Form::Junit => report::junit(&report).map_err(|error| failed(&error))?,
     };

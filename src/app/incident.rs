@@ -91,7 +91,7 @@ impl Setting<'_> {
         let saved = report.and_then(|report| {
             lines.push(format!(
                 "report: {}",
-                report::save(&report, folder)?.markdown.display()
+                report::save(&report, folder)?.html.display()
             ));
             let Some(file) = junit else { return Ok(()) };
             report::write(file, &report::junit(&report).map_err(io::Error::other)?)
@@ -231,7 +231,7 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
         places.push((listener.name.to_string(), place));
     }
     places.push(("admin".into(), format!("http://{}", app.admin)));
-    places.push(("report".into(), folder.join("report.md").display().to_string()));
+    places.push(("report".into(), folder.join("report.html").display().to_string()));
     let column = places
         .iter()
         .map(|(name, _)| name.chars().count())

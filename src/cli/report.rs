@@ -28,7 +28,7 @@ use crate::{
     after_help = "\
 Examples:
   chaosproxy report                                  The last drill, as Markdown
-  chaosproxy report orm-break-20260117T2332 --json
+  chaosproxy report orm-break-20260117T2332 --html > report.html
   chaosproxy report ./reports/orm-break-20260117T2332/journal.jsonl --junit > junit.xml
   chaosproxy report --verify                         Is the journal as it was written?"
 )]
@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// As Markdown, which is what it is unless something else is said
     #[arg(long, group = "form")]
     md: bool,
+    /// As a page that needs nothing but itself
+    #[arg(long, group = "form")]
+    html: bool,
     /// As JUnit XML
     #[arg(long, group = "form")]
     junit: bool,
@@ -69,6 +72,8 @@ impl Args {
                 )
             })?;
             Terminal::print(&xml)?;
+        } else if self.html {
+            Terminal::print(&report::html(&report))?;
         } else {
             terminal.show(&report, report::markdown)?;
         }

@@ -5,6 +5,7 @@
 //! and [`judge`] read the ledger, [`report`] tells it. [`run()`] is the thin shell around all that: it ticks the timeline,
 //! carries out what it says in a [`World`], and keeps the [`journal`].
 
+pub mod chart;
 mod clock;
 pub mod event;
 pub mod facts;

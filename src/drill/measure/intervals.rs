@@ -179,10 +179,9 @@ fn refusals(ledger: &Ledger) -> Vec<Row> {
     let refused = started.profile.acts.iter().filter_map(|(name, act)| {
         let refused = first(name, Outcome::Refused)?;
         let tried = |result| {
-            act.original
-                .iter()
-                .find(|tried| tried.result == result)
-                .map(|tried| tried.at.0)
+            act.originals()
+                .find(|(.., came)| *came == result)
+                .map(|(_, at, _)| at.0)
         };
         let original = tried(Outcome::Refused)
             .zip(tried(Outcome::Ok))

@@ -1,5 +1,7 @@
 //! What people do and are told, as written: acts with their gates, injects and hints.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,15 @@ pub struct Act {
     /// When the original team did it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub original: Vec<Attempt>,
+}
+
+impl Act {
+    /// When the original team began it, and when that was decided.
+    pub fn originals(&self) -> impl Iterator<Item = (Offset, Offset, Outcome)> {
+        let takes = self.takes.map_or(Duration::ZERO, |takes| takes.0);
+        let tried = self.original.iter();
+        tried.map(move |tried| (tried.at, Offset(tried.at.0 + takes), tried.result))
+    }
 }
 
 const fn yes() -> bool {

@@ -188,6 +188,11 @@ fn provenance(report: &Report, out: &mut String) -> fmt::Result {
     )?;
     writeln!(
         out,
+        "- journal of {} lines, the last with the hash `{}`",
+        report.lines, report.last
+    )?;
+    writeln!(
+        out,
         "- mode {}, {} story minutes to a minute on the wall while compressed",
         words::word(&started.mode),
         started.compression

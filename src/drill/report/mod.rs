@@ -1,12 +1,15 @@
 //! The report of a drill, made from its journal alone, so that it can be made again at any time, also after a crash.
 //!
-//! [`Report::of`] gathers what there is to say once; [`mod@markdown`], [`mod@json`] and [`mod@junit`] only say it.
+//! [`Report::of`] gathers what there is to say once; [`mod@html`], [`mod@markdown`],
+//! [`mod@json`] and [`mod@junit`] only say it.
 
+mod html;
 mod json;
 mod junit;
 mod markdown;
 mod save;
 mod spark;
+mod told;
 mod words;
 
 use std::collections::BTreeMap;
@@ -15,6 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::{
+    html::render as html,
     json::render as json,
     junit::render as junit,
     markdown::render as markdown,
@@ -57,6 +61,10 @@ pub struct Report {
     pub objectives: Vec<Rated>,
     /// What traffic said after the faults were lifted.
     pub lifted: Option<Lifted>,
+    /// How many lines the journal has.
+    pub lines: usize,
+    /// The hash of its last line.
+    pub last: String,
     /// What is wrong with the journal.
     pub flaws: Vec<Flaw>,
     /// Whether the journal was cut short by a crash.
@@ -132,6 +140,8 @@ impl Report {
             figures: figures(&ledger),
             objectives: rate(&ledger),
             lifted: ledger.lifted,
+            lines: read.lines.len(),
+            last: read.last,
             flaws: read.flaws,
             torn: read.torn,
             ledger,

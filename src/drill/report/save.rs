@@ -6,12 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Report, json, markdown};
+use super::{Report, html, json, markdown};
 
 /// Where the forms of a report are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// The one for people.
+    /// The one for a browser.
+    pub html: PathBuf,
+    /// The one for people who read text.
     pub markdown: PathBuf,
     /// The one for machines.
     pub json: PathBuf,
@@ -21,9 +23,11 @@ pub struct Saved {
 pub fn save(report: &Report, folder: &Path) -> io::Result<Saved> {
     fs::create_dir_all(folder)?;
     let saved = Saved {
+        html: folder.join("report.html"),
         markdown: folder.join("report.md"),
         json: folder.join("report.json"),
     };
+    write(&saved.html, &html(report))?;
     write(&saved.markdown, &markdown(report))?;
     write(&saved.json, &json(report)?)?;
     Ok(saved)

@@ -9,7 +9,7 @@ use crate::{
     drill::{
         Mode, Terminal, Verdict, journal,
         remote::{Remote, remote},
-        report::{Report, junit, markdown, save},
+        report::{Report, html, junit, markdown, save},
         simulated::{Nature, Simulated, orm_break},
         verdict::CheckResult,
     },
@@ -83,6 +83,7 @@ fn without_accidents(text: &str, report: &Report) -> String {
     text.replace(&date, "[date]")
         .replace(&started.version, "[version]")
         .replace(&started.hash, "[hash]")
+        .replace(&report.last, "[last]")
 }
 
 async fn nothing(_: Remote, _: Arc<Simulated>) {}
@@ -258,6 +259,36 @@ async fn the_report_tells_the_story() {
         serde_json::from_str(&std::fs::read_to_string(saved.json).unwrap()).unwrap();
     assert_eq!(json["judgement"]["exit"], 0);
     insta::assert_snapshot!("the_report_as_junit", junit(&played.report()).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_needs_nothing_but_itself_and_believes_nobody() {
+    let played = play(Nature::Honest, true, async |remote, _| {
+        sleep(Duration::from_secs(20)).await;
+        let text = Some("<script>alert(1)</script>".to_owned());
+        remote.act("try-in-test", "<b>ada", text).await.unwrap();
+    })
+    .await;
+    let page = html(&played.report());
+    for far in [
+        "<script", "<link", "<img", "<iframe", "src=", "href=", "url(", "@import", "http://", "https://",
+        "<b>",
+    ] {
+        assert!(!page.contains(far), "{far}");
+    }
+    assert!(
+        page.contains("&lt;script&gt;"),
+        "what people write is shown as they wrote it"
+    );
+    // Each chart says in words what it shows.
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 3);
+    assert!(
+        page.contains("In phase outage from +4m: 50% of read, 0% of write."),
+        "{page}"
+    );
+    // A drill that crashed at once has a page, too.
+    assert!(html(&Report::of("")).contains("crashed"));
+    assert!(html(&Report::of(&played.text[..20_000])).contains("cut short"));
 }
 
 #[tokio::test(start_paused = true)]

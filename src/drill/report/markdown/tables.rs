@@ -4,14 +4,15 @@ use std::fmt::{self, Write as _};
 
 use crate::{
     drill::{
-        event::{Event, Stamp},
+        event::Stamp,
         measure::{Rating, Row},
         report::{
             Report, story_span,
+            told::{Piece, told},
             words::{kind_name, micros, result, word},
         },
         verdict::CheckResult,
-        watch::{clock, ending, percent},
+        watch::{clock, percent},
     },
     units::Span,
 };
@@ -63,38 +64,21 @@ pub(super) fn story(report: &Report, out: &mut String) -> fmt::Result {
             "| {} | {} | {} |",
             line.at.offset().rounded(),
             clock(wall),
-            cell(&told(&line.event))
+            cell(&dressed(told(&line.event)))
         )?;
     }
     writeln!(out)
 }
 
-fn told(event: &Event) -> String {
-    match event {
-        Event::PhaseStarted(phase) => {
-            let faults = match phase.faults.is_empty() {
-                true => "no fault is active".to_owned(),
-                false => format!("active: `{}`", phase.faults.join("`, `")),
-            };
-            format!("**Phase {}**: {faults} ({})", phase.phase, phase.because)
-        }
-        Event::ActStarted(act) => format!("`{}` begun by {}", act.act, act.by),
-        Event::ActEnded(act) => {
-            let message = act.message.as_ref().map(|message| format!(": “{message}”"));
-            format!(
-                "`{}` by {}: **{}**{}",
-                act.act,
-                act.by,
-                result(act.result),
-                message.unwrap_or_default()
-            )
-        }
-        Event::Said(said) => format!("To the {}: “{}”", word(&said.to), said.text),
-        Event::MarkPassed(mark) => format!("*the original: {}*", mark.name.replace('_', " ")),
-        Event::Signalled(mark) => format!("**signal `{}` received**", mark.name),
-        Event::DrillEnded(ended) => format!("**The end**: {}", ending(&ended.how)),
-        Event::DrillStarted(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_) => String::new(),
-    }
+/// A sentence in Markdown.
+fn dressed(pieces: Vec<Piece>) -> String {
+    let dressed = pieces.into_iter().map(|piece| match piece {
+        Piece::Plain(text) => text,
+        Piece::Strong(text) => format!("**{text}**"),
+        Piece::Name(text) => format!("`{text}`"),
+        Piece::Faint(text) => format!("*{text}*"),
+    });
+    dressed.collect()
 }
 
 pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
@@ -107,7 +91,7 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
     )?;
     writeln!(out, "|---|---|--:|---|---|---|--:|")?;
     for (name, act) in profile.acts.iter() {
-        let original: Vec<_> = act.original.iter().map(|tried| tried.at.to_string()).collect();
+        let original: Vec<_> = act.originals().map(|(_, at, _)| at.to_string()).collect();
         let original = if original.is_empty() {
             "never".into()
         } else {

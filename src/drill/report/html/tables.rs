@@ -1,0 +1,347 @@
+//! The tables of the page.
+
+use maud::{Markup, html};
+
+use super::{story_span, ticked, words};
+use crate::{
+    drill::{
+        event::{ActEnded, Stamp},
+        measure::{Figures, Rating, Row},
+        profile::{Act, Outcome, Slo},
+        report::{
+            Report,
+            told::{Piece, told},
+        },
+        verdict::CheckResult,
+        watch::{clock, percent},
+    },
+    units::Span,
+};
+
+fn span(span: Option<Span>) -> String {
+    span.map_or_else(|| "–".into(), story_span)
+}
+
+pub(super) fn phases(report: &Report) -> Markup {
+    let classes = report.classes();
+    html! {
+        table {
+            thead {
+                tr {
+                    th { "phase" } th class="number" { "this run" } th class="number" { "original" }
+                    @for class in &classes { th class="number" { (class) " succeeded" } th class="number" { "original" } }
+                }
+            }
+            tbody {
+                @for phase in &report.phases {
+                    tr {
+                        td { strong { (phase.phase) } }
+                        td class="number" { (phase.from.rounded()) " to " (phase.to.rounded()) }
+                        td class="number" { @match phase.original { Some(at) => (at), None => "never" } }
+                        @for class in &classes {
+                            @let beside = phase.ok.get(*class).copied().unwrap_or_default();
+                            td class="number" { (percent(beside.run)) }
+                            td class="number faint" { (percent(beside.original)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn figures(report: &Report) -> Markup {
+    let figures = &report.figures;
+    html! {
+        @if !figures.rows.is_empty() {
+            section {
+                h2 { "How long it took" }
+                table {
+                    thead {
+                        tr {
+                            th { "from the first damage, unless said" } th class="number" { "story" }
+                            th class="number" { "wall" } th class="number" { "original" }
+                        }
+                    }
+                    tbody { @for row in &figures.rows { (interval(row)) } }
+                }
+                @if let Some(profile) = report.profile() { (cost(figures, &profile.slo)) }
+            }
+        }
+    }
+}
+
+fn interval(row: &Row) -> Markup {
+    html! {
+        tr {
+            td { (ticked(&row.name)) }
+            @match &row.why {
+                Some(why) => { td class="number faint" colspan="2" { (why) } },
+                None => {
+                    td class="number" { @if let Some(story) = row.story { (story_span(story)) } }
+                    td class="number" { @match row.wall {
+                        Some(wall) if wall.0.as_secs() == 0 => (words::micros(u64::try_from(wall.0.as_micros()).unwrap_or(u64::MAX))),
+                        Some(wall) => (clock(wall.0)),
+                        None => "–",
+                    } }
+                }
+            }
+            td class="number faint" { (span(row.original)) }
+        }
+    }
+}
+
+/// What it cost, in minutes and in budget, as bars on one scale.
+fn cost(figures: &Figures, slo: &Slo) -> Markup {
+    let rows = [
+        ("this run", Some(figures.bad_minutes), figures.budget),
+        ("original", figures.original_bad_minutes, figures.original_budget),
+    ];
+    let most = rows.iter().filter_map(|(.., budget)| *budget).fold(1.0, f64::max);
+    let wide = |share: f64| format!("{:.1}", 100.0 * share / most);
+    html! {
+        h3 { "What it cost" }
+        table class="cost" {
+            thead {
+                tr {
+                    th {} th class="number" { "bad minutes" } th class="number" { "error budget" }
+                    th { "of " (slo.target) " over " (slo.window) }
+                }
+            }
+            tbody {
+                @for (name, minutes, budget) in rows {
+                    @if let Some(minutes) = minutes {
+                        tr {
+                            td { (name) }
+                            td class="number" { (format!("{minutes:.1}")) }
+                            @if let Some(budget) = budget {
+                                td class="number" { (format!("{:.0}%", budget * 100.0)) }
+                                td class="wide" {
+                                    svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+                                        rect class=(if name == "original" { "bar-original" } else { "bar-run" }) width=(wide(budget)) height="10" {}
+                                        rect class="bar-whole" x=(wide(1.0 - 0.004 * most)) width="0.4" height="10" {}
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p class="faint" {
+            "A bad minute is one in which every request failed, or two in which half did. The mark in the bars is the whole \
+             budget of the window."
+        }
+    }
+}
+
+pub(super) fn acts(report: &Report) -> Markup {
+    let Some(profile) = report.profile().filter(|profile| !profile.acts.is_empty()) else {
+        return html! {};
+    };
+    let tried: Vec<_> = report.ledger.acts().collect();
+    let untried = profile
+        .acts
+        .iter()
+        .filter(|(name, _)| tried.iter().all(|(_, ended)| ended.act != **name));
+    html! {
+        section {
+            h2 { "What people did" }
+            table {
+                thead {
+                    tr {
+                        th class="number" { "story" } th class="number" { "wall" } th { "act" } th { "who" } th class="tight" { "how known" }
+                        th { "result" } th class="number" { "original" }
+                    }
+                }
+                tbody {
+                    @for (at, ended) in &tried { (act(*at, ended, profile.acts.get(&ended.act))) }
+                    @for (name, act) in untried {
+                        tr class="faint" {
+                            td class="number" { "–" } td {}
+                            td { code { (name) } " " (act.say) } td {} td {} td class="tight" { "not tried" }
+                            td class="number" { (original(act)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
+    let class = match ended.result {
+        Outcome::Ok => "good",
+        Outcome::Refused => "bad",
+    };
+    html! {
+        tr {
+            td class="number" { (at.offset().rounded()) }
+            td class="number faint" { (clock(at.wall)) }
+            td {
+                code { (ended.act) }
+                @if let Some(act) = act { " " (act.say) @if act.detour { " (a detour)" } }
+                @if let Some(text) = &ended.text { br; "“" (text) "”" }
+            }
+            td class="tight" { (ended.by) }
+            td { (words::word(&ended.known)) }
+            td {
+                span class=(class) { (words::result(ended.result)) }
+                @if let Some(message) = &ended.message { ": “" (message) "”" }
+            }
+            td class="number faint" { @if let Some(act) = act { (original(act)) } }
+        }
+    }
+}
+
+fn original(act: &Act) -> String {
+    let tried: Vec<_> = act.originals().map(|(_, at, _)| at.to_string()).collect();
+    if tried.is_empty() {
+        "never".into()
+    } else {
+        tried.join(", ")
+    }
+}
+
+pub(super) fn objectives(report: &Report) -> Markup {
+    html! {
+        @if !report.objectives.is_empty() {
+            section {
+                h2 { "Objectives" }
+                table {
+                    thead {
+                        tr {
+                            th { "objective" } th { "asks" } th class="number" { "took" } th class="number" { "original" } th {}
+                        }
+                    }
+                    tbody {
+                        @for rated in &report.objectives {
+                            tr {
+                                td { strong { (rated.name) } }
+                                td { (ticked(&rated.asks)) }
+                                td class="number" { (span(rated.took)) }
+                                td class="number faint" { (span(rated.original)) }
+                                td { @match &rated.rating {
+                                    Rating::Reached => { span class="good" { "reached" } },
+                                    Rating::Missed => { span class="bad" { "missed" } },
+                                    Rating::NotMeasured(why) => { "not measured: " (ticked(why)) },
+                                } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn checks(report: &Report) -> Markup {
+    let checks = &report.judgement.checks;
+    html! {
+        @if !checks.is_empty() {
+            section {
+                h2 { "Checks" }
+                p class="faint" {
+                    "Fidelity: was the incident reproduced? Team: did they recover? A fidelity check that failed voids what the team \
+                     reached."
+                }
+                table {
+                    thead {
+                        tr {
+                            th { "kind" } th { "in phase" } th { "what" } th { "wanted" } th class="number" { "measured" }
+                            th class="number" { "of requests" } th {}
+                        }
+                    }
+                    tbody {
+                        @for check in checks {
+                            tr {
+                                td { (words::kind_name(check.kind)) }
+                                td { (check.phase) }
+                                td { (ticked(&check.what)) @if let Some(why) = &check.why { br; span class="faint" { (why) } } }
+                                td { (check.wanted) }
+                                td class="number" { (check.measured_words().as_deref().unwrap_or("–")) }
+                                td class="number" { (check.requests) }
+                                td { (result(check.result)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn result(result: CheckResult) -> Markup {
+    let (class, word) = match result {
+        CheckResult::Held => ("good", "held"),
+        CheckResult::Failed => ("bad", "failed"),
+        CheckResult::NotEvaluated => ("odd", "not evaluated"),
+        CheckResult::NotAsked => ("faint", "not asked: the phase was never entered"),
+        CheckResult::Void => ("odd", "void"),
+    };
+    html! { span class=(class) { (word) } }
+}
+
+pub(super) fn injected(report: &Report) -> Markup {
+    html! {
+        @if !report.phases.is_empty() {
+            section {
+                h2 { "What was injected, and who failed what" }
+                table {
+                    thead {
+                        tr {
+                            th { "phase" } th { "faults, with the exchanges that they touched" } th class="number" { "requests" }
+                            th class="number" { "attempts" } th class="number" { "succeeded" } th class="number" { "injected" }
+                            th class="number" { "by the service" } th class="number" { "by the proxy" }
+                        }
+                    }
+                    tbody {
+                        @for phase in &report.phases {
+                            @let all = phase.sample.traffic.of(None);
+                            tr {
+                                td { strong { (phase.phase) } }
+                                td {
+                                    @if phase.faults.is_empty() { span class="faint" { "none" } }
+                                    @for (i, fault) in phase.faults.iter().enumerate() {
+                                        @if i > 0 { ", " }
+                                        code { (fault) } " " (phase.sample.hits.get(fault).copied().unwrap_or_default())
+                                    }
+                                }
+                                @for count in [all.requests(), all.attempts, all.ok, all.injected, all.upstream, all.proxy] {
+                                    td class="number" { (count) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn story(report: &Report) -> Markup {
+    html! {
+        @if !report.story.is_empty() {
+            section {
+                h2 { "What happened" }
+                table {
+                    thead { tr { th class="number" { "story" } th class="number" { "wall" } th {} } }
+                    tbody {
+                        @for line in &report.story {
+                            tr {
+                                td class="number" { (line.at.offset().rounded()) }
+                                td class="number faint" { (clock(line.at.wall)) }
+                                td { @for piece in told(&line.event) { @match piece {
+                                    Piece::Plain(text) => (text),
+                                    Piece::Strong(text) => { strong { (text) } },
+                                    Piece::Name(text) => { code { (text) } },
+                                    Piece::Faint(text) => { span class="faint" { (text) } },
+                                } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

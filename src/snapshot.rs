@@ -18,7 +18,7 @@ use crate::{
     config::{self, Document, Path},
     faults::{Entry, Fault},
     net::{Addresses, ClientTls, Directory, Permits, ServerTls, Sockets, pool},
-    route::{RouteSettings, Table},
+    route::{Facts, Matcher, RouteSettings, Table},
     telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, RouteMetrics, Sharded},
     units::Dice,
     upstream::{Cluster, ClusterSettings, retry::Retry},
@@ -40,6 +40,7 @@ pub struct Snapshot {
     /// What every roll is made with.
     pub dice: Dice,
     steering: Vec<Steered>,
+    monitors: Vec<Matcher>,
 }
 
 /// A listener, compiled.
@@ -166,6 +167,11 @@ impl Snapshot {
         let mut steering = self.steering.iter();
         let steered = steering.find(|one| one.takes(cluster, method))?;
         steered.pick(self.dice, exchange)
+    }
+
+    /// Whether a request is monitoring's, which is no user.
+    pub fn is_monitoring(&self, facts: &Facts<'_>) -> bool {
+        self.monitors.iter().any(|matcher| matcher.holds(facts))
     }
 
     /// The faults that stand now and did not stand in `before`, and those that stood and do not any more.

@@ -52,7 +52,7 @@ impl Setting<'_> {
         let monitor = app.demo.as_ref().and_then(Demo::monitor);
         self.say(&invitation(app, &script, &folder));
         let profile = script.profile();
-        let world = world::Proxy::new(&app.control, &app.metrics, &name, profile);
+        let world = world::Proxy::new(&app.control, &app.metrics, &name, profile, monitor.clone());
         let (remote, inbox) = drill::remote();
         self.stage.send_replace(Some(admin::Drill {
             name,
@@ -218,10 +218,12 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
     listeners.sort_by_key(|listener| listener.settings.protocol != Protocol::Http);
     for listener in listeners {
         let address = listener.sockets.bound();
-        let demo = app
-            .demo
-            .as_ref()
-            .filter(|demo| demo.addresses.orders_db == address);
+        let demo = app.demo.as_ref().map(|demo| &demo.addresses);
+        if demo.is_some_and(|at| at.auth == address) {
+            // Nobody but the application asks there.
+            continue;
+        }
+        let demo = demo.filter(|at| at.orders_db == address);
         let place = match (listener.settings.protocol, listener.settings.tls.is_some()) {
             _ if demo.is_some() => format!("psql -h {} -p {} shop", address.ip(), address.port()),
             (Protocol::Http, true) => format!("https://{address}"),

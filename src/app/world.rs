@@ -1,5 +1,7 @@
 //! The world that a drill runs in: its faults are a lease of `control`, what it sees are traffic's own counters.
 
+mod deeds;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -8,17 +10,20 @@ use std::{
 
 use tokio::{sync::broadcast, time::Instant};
 
+use self::deeds::{Deeds, Roles};
 use crate::{
     config::Document,
     control::{Control, LeaseId, Owner},
+    demo::Monitor,
     drill::{
         Binding, Bindings, Named, Refusal, Steer, World,
         facts::{Counts, Observed, Server, Stand, Traffic},
         profile::{ALL, Profile, Sight},
     },
+    route::{Match, pattern::Pattern},
     snapshot::{Steering, Target},
     telemetry::{
-        METHODS, Metrics,
+        METHODS, MethodLane, Metrics, Sharded,
         events::{Event, Record},
         method_place,
     },
@@ -33,7 +38,10 @@ pub(super) struct Proxy {
     /// The places in [`METHODS`] of each class.
     classes: Vec<(String, Vec<usize>)>,
     /// What each role stands for: clusters, and backends of them.
-    roles: BTreeMap<String, Vec<(String, Option<String>)>>,
+    roles: Roles,
+    deeds: Deeds,
+    /// The monitoring, by its `User-Agent`.
+    monitors: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -49,6 +57,14 @@ struct State {
     excused: BTreeMap<String, Instant>,
     /// Touches of faults that are gone: totals only grow.
     hits: BTreeMap<String, u64>,
+}
+
+/// What people did since the last look.
+#[derive(Default)]
+struct Seen {
+    sights: Vec<Sight>,
+    /// Backends that came back.
+    restarted: Vec<String>,
 }
 
 /// What the document binds each role to, as a profile wants to know it.
@@ -78,7 +94,13 @@ pub(super) fn bindings(document: &Document) -> Bindings {
 
 impl Proxy {
     /// The proxy, for one drill of a profile.
-    pub(super) fn new(control: &Arc<Control>, metrics: &Arc<Metrics>, name: &str, profile: &Profile) -> Self {
+    pub(super) fn new(
+        control: &Arc<Control>,
+        metrics: &Arc<Metrics>,
+        name: &str,
+        profile: &Profile,
+        monitor: Option<Monitor>,
+    ) -> Self {
         let mut classes: Vec<(String, Vec<usize>)> = profile
             .traffic
             .iter()
@@ -103,6 +125,8 @@ impl Proxy {
             name: name.to_owned(),
             classes,
             roles: roles.collect(),
+            deeds: Deeds::new(monitor),
+            monitors: profile.monitors.clone(),
             state: Mutex::new(State {
                 lease: None,
                 begun: false,
@@ -119,18 +143,36 @@ impl Proxy {
     }
 
     fn counts(&self, places: &[usize]) -> Counts {
-        let mut counts = Counts::default();
-        for lanes in places.iter().filter_map(|place| self.metrics.methods.get(*place)) {
-            counts = counts.plus(&Counts {
-                attempts: lanes.sum(|lane| lane.attempts.get()),
-                ok: lanes.sum(|lane| lane.ok.get()),
-                injected: lanes.sum(|lane| lane.injected.get()),
-                upstream: lanes.sum(|lane| lane.upstream.get()),
-                proxy: lanes.sum(|lane| lane.proxy.get()),
-                turned_away: lanes.sum(|lane| lane.turned_away.get()),
-            });
-        }
-        counts
+        let lanes = places.iter().filter_map(|place| self.metrics.methods.get(*place));
+        lanes.fold(Counts::default(), |sum, lanes| sum.plus(&count(lanes)))
+    }
+
+    /// What the lease says of traffic: where each class goes, and who is no user.
+    fn steering(&self, steer: &[Steer]) -> Result<Vec<Steering>, Refusal> {
+        let steered = steer.iter().map(|steer| {
+            let place = |(role, share): &(String, crate::units::Probability)| {
+                let places = self.roles.get(role).into_iter().flatten();
+                let of = |(cluster, backend): &(String, Option<String>)| {
+                    backend.clone().map(|backend| (cluster.clone(), backend, *share))
+                };
+                places.filter_map(of).collect::<Vec<_>>()
+            };
+            Steering {
+                methods: steer.methods.clone(),
+                to: steer.to.iter().flat_map(place).collect(),
+                ..Steering::default()
+            }
+        });
+        let patterns = self.monitors.iter().map(|pattern| pattern.parse::<Pattern>());
+        let patterns = patterns.collect::<Result<Vec<_>, _>>();
+        let monitors = Steering {
+            monitors: Match {
+                user_agent: patterns.map_err(|error| Refusal(error.to_string()))?.into(),
+                ..Match::default()
+            },
+            ..Steering::default()
+        };
+        Ok(steered.chain([monitors]).collect())
     }
 
     /// How every backend stands, and what it was asked.
@@ -171,19 +213,19 @@ impl Proxy {
     }
 
     /// What people did to the balancer since the last look.
-    fn sights(&self, state: &mut State) -> Vec<Sight> {
-        let mut sights = Vec::new();
+    fn sights(&self, state: &mut State) -> Seen {
+        let mut seen = Seen::default();
         loop {
             match state.events.try_recv() {
-                Ok(record) => self.see(&record.event, state, &mut sights),
+                Ok(record) => self.see(&record.event, state, &mut seen),
                 // What was missed would only have been seen earlier; what stands is looked at all the same.
                 Err(broadcast::error::TryRecvError::Lagged(_)) => {}
-                Err(_) => return sights,
+                Err(_) => return seen,
             }
         }
     }
 
-    fn see(&self, event: &Event, state: &mut State, sights: &mut Vec<Sight>) {
+    fn see(&self, event: &Event, state: &mut State, Seen { sights, restarted }: &mut Seen) {
         match event {
             Event::BalancerChanged {
                 cluster,
@@ -212,6 +254,7 @@ impl Proxy {
                 if *healthy {
                     if state.failing.remove(&place).is_some() {
                         sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Restarted));
+                        restarted.push(place);
                     }
                 } else if state
                     .excused
@@ -251,6 +294,18 @@ impl Proxy {
     }
 }
 
+/// What all workers counted.
+fn count(lanes: &Sharded<MethodLane>) -> Counts {
+    Counts {
+        attempts: lanes.sum(|lane| lane.attempts.get()),
+        ok: lanes.sum(|lane| lane.ok.get()),
+        injected: lanes.sum(|lane| lane.injected.get()),
+        upstream: lanes.sum(|lane| lane.upstream.get()),
+        proxy: lanes.sum(|lane| lane.proxy.get()),
+        turned_away: lanes.sum(|lane| lane.turned_away.get()),
+    }
+}
+
 /// How a backend stands: what people did comes before what is known of it.
 fn stand(backend: &Backend, now: Instant) -> Stand {
     match backend.condition() {
@@ -275,22 +330,7 @@ impl World for Proxy {
         state.lease = Some((id, lease));
         state.begun = true;
         drop(state);
-        let steer = |steer: &Steer| {
-            let place = |(role, share): &(String, crate::units::Probability)| {
-                let places = self.roles.get(role).into_iter().flatten();
-                let of = |(cluster, backend): &(String, Option<String>)| {
-                    backend.clone().map(|backend| (cluster.clone(), backend, *share))
-                };
-                places.filter_map(of).collect::<Vec<_>>()
-            };
-            Steering {
-                methods: steer.methods.clone(),
-                to: steer.to.iter().flat_map(place).collect(),
-            }
-        };
-        self.control
-            .steer(id, steering.iter().map(steer).collect())
-            .map_err(refuse)
+        self.control.steer(id, self.steering(steering)?).map_err(refuse)
     }
 
     fn hold(&self, faults: &[Named]) -> Result<(), Refusal> {
@@ -319,7 +359,7 @@ impl World for Proxy {
             state.begun && !stands
         };
         let mut state = self.state();
-        let sights = self.sights(&mut state);
+        let Seen { sights, restarted } = self.sights(&mut state);
         for status in &faults {
             let known = state.hits.entry(status.fault.name().to_owned()).or_default();
             *known = (*known).max(status.fault.hits());
@@ -330,8 +370,10 @@ impl World for Proxy {
             .map(|(class, places)| (class.clone(), self.counts(places)));
         Observed {
             traffic: Traffic(traffic.collect()),
+            monitors: count(&self.metrics.monitors),
             hits: state.hits.clone(),
             sights,
+            restarted,
             failing: self.failing(&mut state.excused),
             backends: self.backends(),
             admitted: self.admitted(),
@@ -340,7 +382,12 @@ impl World for Proxy {
         }
     }
 
+    fn perform(&self, deed: &Sight) {
+        self.deeds.perform(&self.control, &self.roles, deed);
+    }
+
     fn end(&self) {
+        self.deeds.undo(&self.control);
         let lease = self.state().lease.take();
         if let Some((id, _)) = lease {
             self.control.release(id);

@@ -61,7 +61,7 @@ impl Mode {
 fn planned(phase: &Phase) -> Option<Duration> {
     phase.leave.iter().find_map(|leave| match leave.when {
         When::After(span) => Some(span.0),
-        When::Done(_) | When::Ok(_) => None,
+        When::Done(_) | When::Ok(_) | When::Admitted(_) => None,
     })
 }
 

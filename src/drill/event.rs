@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clock::Mode,
-    facts::{Server, Traffic},
+    facts::{Counts, Server, Traffic},
     offset::Offset,
     profile::{Audience, Kind, Outcome, Profile},
     verdict::Judgement,
@@ -216,6 +216,9 @@ pub struct Mark {
 pub struct Sample {
     /// What users saw, by class.
     pub traffic: Traffic,
+    /// What monitoring saw, which is no user.
+    #[serde(default, skip_serializing_if = "Counts::is_empty")]
+    pub monitors: Counts,
     /// How many exchanges each fault touched.
     pub hits: BTreeMap<String, u64>,
     /// How each backend stood, by `cluster/backend`.

@@ -34,6 +34,11 @@ const fn is_none(count: &u64) -> bool {
 }
 
 impl Counts {
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Requests that ended.
     pub const fn requests(&self) -> u64 {
         self.ok + self.failed()
@@ -56,7 +61,12 @@ impl Counts {
 
     /// The share that succeeded of those that were let in; nothing where nothing was.
     pub fn admitted_ok_share(&self) -> Option<f64> {
-        share(self.ok, self.requests().saturating_sub(self.turned_away))
+        share(self.ok, self.admitted())
+    }
+
+    /// Requests that ended and were let in.
+    pub const fn admitted(&self) -> u64 {
+        self.requests().saturating_sub(self.turned_away)
     }
 
     /// What was added since an earlier moment. A counter that went back (its owner was restarted) adds nothing.
@@ -179,10 +189,14 @@ pub enum Stand {
 pub struct Observed {
     /// What users saw, by class.
     pub traffic: Traffic,
+    /// What monitoring saw, where a profile knows it from users.
+    pub monitors: Counts,
     /// How many exchanges each fault touched.
     pub hits: BTreeMap<String, u64>,
     /// What the proxy saw people do since it was last asked.
     pub sights: Vec<Sight>,
+    /// Backends that were seen to go away and come back since the last look, as `cluster/backend`.
+    pub restarted: Vec<String>,
     /// How each backend stands, by `cluster/backend`.
     pub backends: BTreeMap<String, Server>,
     /// The share that people admit, of the clusters where it is not all.

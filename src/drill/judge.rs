@@ -5,7 +5,7 @@ use super::{
     facts::Counts,
     ledger::Ledger,
     measure::{settled, whole},
-    profile::{Check, Target},
+    profile::{Check, Of, Target},
     verdict::{CheckKind, CheckResult, Checked, Judgement, Unit, Verdict},
 };
 
@@ -103,11 +103,14 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
 /// What was measured, on how many requests, and whether that is what was wanted.
 fn measure(ledger: &Ledger, check: &Check) -> (Option<f64>, u64, Option<bool>) {
     match &check.that {
-        Target::Ok { class, min, max } => {
+        Target::Ok { class, min, max, of } => {
             let counts = settled(ledger, &check.phase).map(|traffic| traffic.of(class.as_deref()));
             let counts: Counts = counts.unwrap_or_default();
-            let requests = counts.requests();
-            let share = counts.ok_share().filter(|_| requests >= FEWEST);
+            let (requests, share) = match of {
+                Of::All => (counts.requests(), counts.ok_share()),
+                Of::Admitted => (counts.admitted(), counts.admitted_ok_share()),
+            };
+            let share = share.filter(|_| requests >= FEWEST);
             let within = |share: f64| {
                 min.is_none_or(|min| share >= min.get()) && max.is_none_or(|max| share <= max.get())
             };
@@ -115,6 +118,12 @@ fn measure(ledger: &Ledger, check: &Check) -> (Option<f64>, u64, Option<bool>) {
         }
         Target::Hits(fault) => {
             let phase = whole(ledger, &check.phase);
+            // Where a role is not bound, another fault stands in.
+            let replaced = ledger
+                .started
+                .as_ref()
+                .and_then(|started| started.replaced.get(fault));
+            let fault = replaced.unwrap_or(fault);
             let requests = phase.traffic.of(None).requests();
             let hits = phase.hits.get(fault).copied();
             #[expect(
@@ -134,10 +143,12 @@ fn measure(ledger: &Ledger, check: &Check) -> (Option<f64>, u64, Option<bool>) {
 /// What a check measures and what it wants.
 fn words(check: &Check) -> (String, String) {
     match &check.that {
-        Target::Ok { class, min, max } => {
-            let what = match class {
-                Some(class) => format!("`{class}` succeeds"),
-                None => "requests succeed".into(),
+        Target::Ok { class, min, max, of } => {
+            let what = match (class, of) {
+                (Some(class), Of::All) => format!("`{class}` succeeds"),
+                (Some(class), Of::Admitted) => format!("`{class}` succeeds, of what was admitted"),
+                (None, Of::All) => "requests succeed".into(),
+                (None, Of::Admitted) => "admitted requests succeed".into(),
             };
             let wanted = match (min, max) {
                 (Some(min), Some(max)) => format!("{min} to {max}"),

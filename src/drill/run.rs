@@ -168,6 +168,7 @@ impl<W: World + ?Sized> Shell<'_, W> {
                         let _ = asker.send(answer);
                     }
                 }
+                Action::Perform(deeds) => deeds.iter().for_each(|deed| self.world.perform(deed)),
                 Action::Finish(_) => {}
             }
         }
@@ -206,7 +207,7 @@ impl<W: World + ?Sized> Shell<'_, W> {
             match action {
                 Action::Hold(faults) => _ = self.hold(&faults).await,
                 Action::Record(stamped) => self.unwritten.push(stamped),
-                Action::Answer(..) | Action::Finish(_) => {}
+                Action::Answer(..) | Action::Perform(_) | Action::Finish(_) => {}
             }
         }
         // A journal that cannot be written is already known; the ledger keeps what it would have said.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     clock::Mode,
     event::{Form, Started},
-    profile::{self, END, Kind, Profile, Sight, Steady, proof},
+    profile::{self, END, Kind, Over, Profile, Sight, Steady, proof},
 };
 use crate::{
     faults::Entry,
@@ -126,6 +126,7 @@ pub(super) enum When {
     After(Duration),
     Done(usize),
     Ok(Steady),
+    Admitted(Over),
 }
 
 /// An act, resolved.
@@ -234,6 +235,12 @@ impl Script {
         self.profile.limits.lease_wall.0
     }
 
+    /// The clusters and backends that a role is bound to: `app`, `app/app-a`.
+    pub(super) fn places(&self, role: &str) -> impl Iterator<Item = &str> {
+        let bound = self.roles.get(role).map(String::as_str).unwrap_or_default();
+        bound.split(", ").filter(|place| !place.is_empty())
+    }
+
     pub(super) fn started(&self) -> Started {
         Started {
             hash: hash(&self.profile),
@@ -332,6 +339,7 @@ fn way(profile: &Profile, leave: &profile::Leave) -> Way {
         profile::When::After(span) => When::After(span.0),
         profile::When::Done(act) => When::Done(index(profile, act)),
         profile::When::Ok(steady) => When::Ok(steady.clone()),
+        profile::When::Admitted(over) => When::Admitted(over.clone()),
     };
     Way { when, to }
 }

@@ -191,6 +191,12 @@ impl World for Simulated {
         Ok(())
     }
 
+    fn perform(&self, deed: &Sight) {
+        if let Sight::Drained(_) = deed {
+            self.drain();
+        }
+    }
+
     fn renew(&self) -> bool {
         !self.state().lease_lost
     }

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     facts::Observed,
+    profile::Sight,
     script::{Named, Steer},
 };
 
@@ -22,6 +23,10 @@ pub trait World: Send + Sync {
 
     /// What there is to see now: totals that only grow, and what people were seen to do since the last call.
     fn observe(&self) -> Observed;
+
+    /// Does what the original team did, where this proxy can: admits a share, drains a backend, switches the demo's
+    /// monitoring off. What it changed of the balancer is put back by [`World::end`].
+    fn perform(&self, deed: &Sight);
 
     /// Gives the lease back, and with it every fault. Also called when the drill's task is dropped, and may be called
     /// twice.

@@ -31,7 +31,7 @@ impl Queue {
         let served = async {
             match Arc::clone(&pool.threads).acquire_owned().await {
                 Ok(thread) if !self.hangs => return Guard(thread),
-                Ok(thread) => thread.forget(),
+                Ok(thread) => pool.keep(thread),
                 // Nobody closes the pool; a restart makes another.
                 Err(_closed) => {}
             }
@@ -70,6 +70,8 @@ pub struct Guard(#[expect(dead_code, reason = "held for its drop")] OwnedSemapho
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) threads: Arc<Semaphore>,
+    /// Threads that hang, and are not given back.
+    taken: AtomicUsize,
     pub(super) waiting: AtomicUsize,
     pub(super) restarted: CancellationToken,
 }
@@ -78,8 +80,24 @@ impl Pool {
     pub(super) fn new(size: usize) -> Arc<Self> {
         Arc::new(Self {
             threads: Arc::new(Semaphore::new(size)),
+            taken: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             restarted: CancellationToken::new(),
         })
+    }
+
+    /// Lets threads hang until so many do; those that serve somebody are left alone for now.
+    pub(super) fn leak(&self, wanted: usize) {
+        while self.taken.load(Ordering::Relaxed) < wanted {
+            let Ok(thread) = Arc::clone(&self.threads).try_acquire_owned() else {
+                return;
+            };
+            self.keep(thread);
+        }
+    }
+
+    fn keep(&self, thread: OwnedSemaphorePermit) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        thread.forget();
     }
 }

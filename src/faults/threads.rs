@@ -35,6 +35,10 @@ pub struct Threads {
     /// Exchanges that hang in any case, such as those of the monitoring. Default: none.
     #[serde(default, skip_serializing_if = "Match::is_empty")]
     pub hang_always: Match,
+    /// The share of the threads that hangs without any exchange of this proxy, as in jobs and calls that nobody waits for:
+    /// `50%`, or a curve as `[[0m, 0%], [16m, 100%]]`. Exchanges that hang count towards it. Default: 0%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak: Option<Ramp>,
     /// The edge's patience: after so long a client that waits or hangs gets an answer; the thread stays taken. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge_timeout: Option<Span>,
@@ -65,6 +69,10 @@ pub(super) const DOC: Doc = Doc {
             "exchanges that hang in any case, as a match (none)",
         ),
         (
+            "leak",
+            "the share of the threads that hangs without any exchange, or a curve of shares (0%)",
+        ),
+        (
             "edge_timeout",
             "after how long a client that waits gets an answer (never)",
         ),
@@ -77,6 +85,7 @@ pub(super) const DOC: Doc = Doc {
     examples: &[
         r#"{where: {cluster: app}, do: {threads: {size: 64, hang: [[0m, 0%], [16m, 100%]], edge_timeout: 30s, status: 500}}}"#,
         r#"{where: {cluster: app}, do: {threads: {size: 64, hang_always: {user_agent: "*monitor*"}}}}"#,
+        r#"{where: {cluster: app}, do: {threads: {size: 64, leak: [[0m, 0%], [16m, 100%]]}}}"#,
         r#"{where: {cluster: app}, do: {threads: {size: 0, edge_timeout: 30s}}}"#,
     ],
 };
@@ -87,6 +96,7 @@ impl Threads {
         Compiled {
             size: self.size.min(Semaphore::MAX_PERMITS),
             hang: self.hang.clone().unwrap_or(Ramp::from(Probability::NEVER)),
+            leak: self.leak.clone(),
             hang_always: (!self.hang_always.is_empty()).then(|| self.hang_always.compile()),
             edge_timeout: self.edge_timeout.map(|span| span.0),
             answer: Arc::new(Answer::new(status)),
@@ -100,6 +110,7 @@ impl Threads {
     pub(super) fn compressed(&self, by: f64) -> Self {
         Self {
             hang: self.hang.as_ref().map(|ramp| ramp.compressed(by)),
+            leak: self.leak.as_ref().map(|ramp| ramp.compressed(by)),
             ..self.clone()
         }
     }
@@ -110,6 +121,7 @@ impl Threads {
 pub(super) struct Compiled {
     size: usize,
     hang: Ramp,
+    leak: Option<Ramp>,
     hang_always: Option<Matcher>,
     edge_timeout: Option<Duration>,
     answer: Arc<Answer>,
@@ -137,6 +149,9 @@ impl Acts for Compiled {
         if pool.waiting.load(Ordering::Relaxed) >= self.most_waiting {
             return Verdict::Answer(Arc::clone(&self.answer));
         }
+        if let Some(leak) = &self.leak {
+            pool.leak(share_of(self.size, leak.at(ask.age)));
+        }
         let hangs = ask.marked || ask.dice.unit() < self.hang.at(ask.age);
         let limit = self.edge_timeout.map(|limit| (limit, Arc::clone(&self.answer)));
         Verdict::Queue(Queue {
@@ -154,6 +169,17 @@ impl Acts for Compiled {
         );
         old.restarted.cancel();
     }
+}
+
+/// A share of a number of threads; a part of a thread is none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of at most a few thousand threads"
+)]
+fn share_of(size: usize, share: f64) -> usize {
+    (size as f64 * share) as usize
 }
 
 #[cfg(test)]
@@ -239,6 +265,24 @@ mod tests {
         };
         assert_eq!((share(0), share(16)), (0, 2000));
         assert!((930..1070).contains(&share(8)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn threads_leak_along_their_curve_and_what_hangs_counts_towards_it() {
+        let now = Instant::now();
+        let kind = "{threads: {size: 16, leak: [[0m, 0%], [16m, 100%]], hang_always: {path: /monitor}}}";
+        let faults = [fault(kind, now)];
+        let head = request("/monitor");
+        let mut probe = Plan::roll(&faults, Dice::new(1), 9, &facts(Some(&head)));
+        let Verdict::Queue(hung) = probe.open(0, now, None) else {
+            panic!("it passed")
+        };
+        assert!(timeout(ms(10), hung.thread()).await.is_err());
+        let left = |minute: u64| match open(&faults[0], minute, now + ms(minute * 60_000)) {
+            Verdict::Queue(queue) => queue.place.0.threads.available_permits(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((left(1), left(8), left(15), left(16), left(99)), (15, 8, 1, 0, 0));
     }
 
     #[test]

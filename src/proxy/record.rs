@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     faults::{Fault, Leg, Plan},
+    route::Facts,
     snapshot::{Listener, Target},
     telemetry::{Class, Origin, access, method_place},
     upstream::{Active, Backend, Entered, Outcome},
@@ -52,6 +53,7 @@ pub struct Record {
     /// What came while it stood.
     pub following: Following,
     method: usize,
+    is_monitoring: bool,
     status: StatusCode,
     origin: Origin,
     reason: Option<Reason>,
@@ -130,6 +132,10 @@ impl Record {
             kept: Kept::default(),
             following: Following::new(view.generation),
             method: method_place(head.method.as_str()),
+            is_monitoring: view.is_monitoring(&Facts {
+                head: Some(head),
+                ..client.facts()
+            }),
             status: StatusCode::OK,
             origin: Origin::Proxy,
             reason: None,
@@ -305,7 +311,11 @@ impl Record {
         }
         let failed =
             (self.cut || self.status.is_server_error() || self.reason.is_some()).then_some(self.origin);
-        let method = self.client.worker.shared.metrics.methods[self.method].lane(worker);
+        let metrics = &self.client.worker.shared.metrics;
+        let method = match self.is_monitoring {
+            true => metrics.monitors.lane(worker),
+            false => metrics.methods[self.method].lane(worker),
+        };
         method.ended(self.attempts, failed);
         if self.reason == Some(Reason::NotAdmitted) {
             method.turned_away.inc();

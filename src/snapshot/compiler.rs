@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     Listener, Obstacle, Route, Snapshot, Source, Target,
     standing::{compile_faults, standing},
-    steering::steered,
+    steering::{monitors, steered},
 };
 use crate::{
     config::{self, Path},
@@ -124,6 +124,7 @@ impl Compiler {
             fault_lanes,
             dice: self.dice,
             steering,
+            monitors: monitors(source.steering),
         })
     }
 

@@ -5,16 +5,21 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Target;
-use crate::units::{Dice, Probability};
+use crate::{
+    route::{Match, Matcher},
+    units::{Dice, Probability},
+};
 
-/// Sends requests with some methods to some backends of a cluster, whatever its policy would choose: an incident's system
+/// What a lease says of traffic besides its faults. Sends requests with some methods to some backends of a cluster, whatever its policy would choose: an incident's system
 /// may have sent writes to one server only.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Steering {
     /// The methods.
     pub methods: Vec<String>,
     /// The backends (cluster and name), with their shares of these requests.
     pub to: Vec<(String, String, Probability)>,
+    /// Requests of monitoring, which are counted apart from users'; nobody's where nothing is asked.
+    pub monitors: Match,
 }
 
 /// Where a lease sends requests, compiled.
@@ -38,6 +43,12 @@ impl Steered {
             (left < 0.0).then_some(*backend)
         })
     }
+}
+
+/// Which requests are monitoring's.
+pub(super) fn monitors(steering: &[&Steering]) -> Vec<Matcher> {
+    let asked = steering.iter().filter(|one| !one.monitors.is_empty());
+    asked.map(|one| one.monitors.compile()).collect()
 }
 
 /// The question that steering asks the dice, apart from those of faults.

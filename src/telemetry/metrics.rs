@@ -27,6 +27,8 @@ pub struct Metrics {
     pub(super) faults: Family<1, FaultLane>,
     /// What users saw, by the method that they asked with ([`METHODS`]).
     pub methods: [Sharded<MethodLane>; METHODS.len()],
+    /// What monitoring saw, while a drill counts it apart from users.
+    pub monitors: Sharded<MethodLane>,
     /// Exchanges that a fault holds now.
     pub held: Sharded<Level>,
     /// Reloads that went live.
@@ -195,6 +197,7 @@ impl Metrics {
             backends: Family::new(["cluster", "backend"]),
             faults: Family::new(["fault"]),
             methods: std::array::from_fn(|_| Sharded::new(workers)),
+            monitors: Sharded::new(workers),
             held: Sharded::new(workers),
             reloads_applied: Counter::default(),
             reloads_refused: Counter::default(),

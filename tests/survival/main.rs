@@ -10,6 +10,7 @@ mod circuit;
 mod end;
 mod failure;
 mod held;
+mod hung_auth;
 mod incident;
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;

@@ -6,8 +6,8 @@ use super::*;
 use crate::{
     admin::{Drill, JOURNAL},
     drill::{
-        Binding, Named, Remote, Script, Settings, Steer, World, facts::Observed, journal::Journal, profiles,
-        remote, run,
+        Binding, Named, Remote, Script, Settings, Steer, World, facts::Observed, journal::Journal,
+        profile::Sight, profiles, remote, run,
     },
 };
 
@@ -30,6 +30,8 @@ impl World for Still {
     fn observe(&self) -> Observed {
         Observed::default()
     }
+
+    fn perform(&self, _: &Sight) {}
 
     fn end(&self) {}
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{drill::offset::Offset, units::Span};
+use crate::{
+    drill::offset::Offset,
+    units::{Probability, Span},
+};
 
 /// Something the responders may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,13 +85,31 @@ pub enum Outcome {
 }
 
 /// Something that the proxy sees by itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sight {
     /// The backend of this role was drained on this proxy.
     Drained(String),
     /// The backend of this role went away and came back.
     Restarted(String),
+    /// At least half of the servers of this role, and more than one, came back within a minute.
+    RestartedAtOnce(String),
+    /// Every server of this role came back, and no two within a minute.
+    RestartedInTurn(String),
+    /// People admit this share of the traffic of a role, or less than it; nothing counts as nothing, and all as all.
+    Admitted(Admission),
+    /// Monitoring (`monitors`) asks no more, or less than a tenth as often as it did.
+    MonitorsFell,
+}
+
+/// A share of the traffic to a role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admission {
+    /// The role.
+    pub role: String,
+    /// The share.
+    pub share: Probability,
 }
 
 /// News from outside.

@@ -47,9 +47,30 @@ pub enum Target {
         /// The greatest share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Probability>,
+        /// Of which requests.
+        #[serde(default, skip_serializing_if = "Of::is_all")]
+        of: Of,
     },
     /// This fault touched at least one exchange.
     Hits(String),
+}
+
+/// Of which requests a share is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// All that came.
+    #[default]
+    All,
+    /// Those that people let in.
+    Admitted,
+}
+
+impl Of {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    const fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
 }
 
 /// Service that is good for a while.

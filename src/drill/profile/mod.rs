@@ -15,9 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    acts::{Act, Attempt, Audience, Gate, Hint, Inject, Outcome, Sight},
-    checks::{Check, Checks, Interval, Limits, Moment, Objective, Steady, StopRule, Target},
-    phases::{Kind, Leave, Phase, When},
+    acts::{Act, Admission, Attempt, Audience, Gate, Hint, Inject, Outcome, Sight},
+    checks::{Check, Checks, Interval, Limits, Moment, Objective, Of, Steady, StopRule, Target},
+    phases::{Kind, Leave, Over, Phase, When},
     yardstick::{Curve, Yardstick},
 };
 use crate::{
@@ -61,6 +61,9 @@ pub struct Profile {
     /// The classes by which success is counted, and where each must go.
     #[serde(default)]
     pub traffic: Named<Class>,
+    /// The monitoring, by patterns for its `User-Agent`: it is no user, and is counted apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<String>,
     /// Everything that can be broken, by name.
     #[serde(default)]
     pub faults: Named<Entry>,

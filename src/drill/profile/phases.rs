@@ -66,4 +66,19 @@ pub enum When {
     Done(String),
     /// Service was good for a while.
     Ok(Steady),
+    /// People admitted more than a share of the traffic for a while.
+    Admitted(Over),
+}
+
+/// More traffic than servers can take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Over {
+    /// Whose traffic.
+    pub role: String,
+    /// The share that is just borne.
+    pub above: Probability,
+    /// For how long, in story time.
+    #[serde(rename = "for")]
+    pub lasts: Span,
 }

@@ -27,6 +27,8 @@ pub enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     done: BTreeSet<usize>,
+    /// Acts that were done from here, and will be seen by the proxy, too.
+    expected: BTreeSet<usize>,
     under_way: Vec<Attempt>,
 }
 
@@ -44,6 +46,11 @@ impl Desk {
     /// When the next act that is under way is decided.
     pub(super) fn lands(&self) -> Option<Duration> {
         self.under_way.iter().map(|attempt| attempt.lands).min()
+    }
+
+    /// Whether an act is seen because it was done from here; the next time it is news.
+    pub(super) fn expected(&mut self, act: usize) -> bool {
+        self.expected.remove(&act)
     }
 
     fn has_begun(&self, act: usize) -> bool {
@@ -150,6 +157,11 @@ impl Timeline {
             return Answer::Refused(message);
         }
         self.desk.done.insert(attempt.act);
+        let deeds = act.seen_by.clone();
+        if attempt.known != Known::Observed && !deeds.is_empty() {
+            self.desk.expected.insert(attempt.act);
+            out.push(Action::Perform(deeds));
+        }
         let opens = |when: &When| matches!(when, When::Done(act) if *act == attempt.act);
         let way = self.station().ways.iter().position(|way| opens(&way.when));
         if let Some(way) = way.filter(|_| self.script.mode().leaves_by_itself()) {

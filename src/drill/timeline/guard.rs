@@ -80,11 +80,13 @@ fn unexplained(timeline: &Timeline, now: Instant, over: Duration) -> Option<f64>
             .get(class)
             .or_else(|| may_fail.get(crate::drill::profile::ALL));
         let allowed = allowed.map_or(0.0, |share| share.get());
+        // What people turn away is their doing, and no trouble.
+        let real = counts.real().saturating_sub(counts.turned_away);
         #[expect(
             clippy::cast_precision_loss,
             reason = "counts of one drill are far below 2^53"
         )]
-        let (real, requests) = (counts.real() as f64, counts.requests() as f64);
+        let (real, requests) = (real as f64, counts.requests() as f64);
         (real - allowed * requests).max(0.0)
     });
     #[expect(

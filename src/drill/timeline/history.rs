@@ -39,7 +39,7 @@ impl History {
         let ways = script.stations.iter().flat_map(|station| {
             station.ways.iter().map(|way| match &way.when {
                 When::Ok(steady) => steady.lasts.0.div_f64(station.pace),
-                When::After(_) | When::Done(_) => Duration::ZERO,
+                When::After(_) | When::Done(_) | When::Admitted(_) => Duration::ZERO,
             })
         });
         rules

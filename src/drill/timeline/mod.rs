@@ -8,13 +8,15 @@ mod autopilot;
 mod desk;
 mod guard;
 mod history;
+mod lookout;
+mod restarts;
 mod view;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use self::{autopilot::Autopilot, desk::Desk, history::History};
+use self::{autopilot::Autopilot, desk::Desk, history::History, lookout::Lookout};
 pub use self::{
     desk::Answer,
     view::{Gauge, Next, View},
@@ -24,7 +26,8 @@ use super::{
     event::{Ended, Ending, Event, Known, Mark, PhaseStarted, Said, Sample, Stamp, Stamped},
     facts::{Observed, Order},
     offset::Offset,
-    script::{Named, Script, Station, When},
+    profile::Sight,
+    script::{Named, Script, Station, Way, When},
 };
 
 /// What users saw is written down this often on the wall: a story minute in a replay at the usual compression.
@@ -37,6 +40,8 @@ pub enum Action {
     Hold(Vec<Named>),
     /// Write this to the journal.
     Record(Stamped),
+    /// Do what these sights would show, where that can be done from here.
+    Perform(Vec<Sight>),
     /// Tell the person who declared an act what came of it.
     Answer(u64, Answer),
     /// The drill is over.
@@ -57,6 +62,7 @@ pub struct Timeline {
     desk: Desk,
     autopilot: Autopilot,
     history: History,
+    lookout: Lookout,
     sample_due: Instant,
     ended: Option<Ending>,
 }
@@ -84,6 +90,7 @@ impl Timeline {
             desk: Desk::default(),
             autopilot: Autopilot::new(&script),
             history: History::new(History::horizon(&script)),
+            lookout: Lookout::new(&script, now, seen),
             sample_due: now,
             ended: None,
             script,
@@ -216,11 +223,10 @@ impl Timeline {
     /// Hears what the proxy saw people do, and what they ask.
     fn listen(&mut self, now: Instant, seen: &Observed, orders: Vec<Order>, out: &mut Vec<Action>) {
         let story = self.clock.story(now);
-        for sight in &seen.sights {
-            for act in 0..self.script.acts.len() {
-                if self.ended.is_none() && self.script.acts[act].seen_by.contains(sight) {
-                    self.attempt(act, "the proxy", Known::Observed, story, seen, out);
-                }
+        for act in self.lookout.look(&self.script, now, story, seen) {
+            // What was done from here is no news.
+            if self.ended.is_none() && !self.desk.expected(act) {
+                self.attempt(act, "the proxy", Known::Observed, story, seen, out);
             }
         }
         for order in orders {
@@ -236,23 +242,27 @@ impl Timeline {
         }
     }
 
-    /// Takes a way out that is open because service is good.
+    /// Takes a way out that is open because service is good, or because too much was let in.
     fn look(&mut self, now: Instant, seen: &Observed, out: &mut Vec<Action>) {
         if self.ended.is_some() || !self.script.mode().leaves_by_itself() {
             return;
         }
         let story = self.clock.story(now);
-        let good = |way: &super::script::Way| match &way.when {
+        let over = self.lookout.over(&self.script, self.at, story, seen);
+        let opens = |(i, way): (usize, &Way)| match &way.when {
             When::Ok(steady) if story >= self.since.story + steady.lasts.0 => {
                 let window = self.history.over(now, self.clock.on_wall(steady.lasts.0))?;
                 let share = window.of(steady.class.as_deref()).ok_share()?;
-                (share >= steady.min.get()).then_some(share)
+                let because = format!("service was good: {:.1}% succeeded", share * 100.0);
+                (share >= steady.min.get()).then_some((i, because))
+            }
+            When::Admitted(limit) if over.contains(&i) => {
+                let because = format!("more than {} was admitted for {}", limit.above, limit.lasts);
+                Some((i, because))
             }
             _ => None,
         };
-        let mut ways = self.station().ways.iter().enumerate();
-        if let Some((way, share)) = ways.find_map(|(i, way)| Some((i, good(way)?))) {
-            let because = format!("service was good: {:.1}% succeeded", share * 100.0);
+        if let Some((way, because)) = self.station().ways.iter().enumerate().find_map(opens) {
             self.leave(way, story, &because, seen, out);
         }
     }
@@ -309,6 +319,7 @@ impl Timeline {
     fn sample(&self, story: Duration, seen: &Observed, out: &mut Vec<Action>) {
         let sample = Sample {
             traffic: seen.traffic.clone(),
+            monitors: seen.monitors,
             hits: seen.hits.clone(),
             backends: seen.backends.clone(),
             admitted: seen.admitted.clone(),
@@ -327,6 +338,8 @@ impl Timeline {
     }
 }
 
+#[cfg(test)]
+mod hung_auth;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]

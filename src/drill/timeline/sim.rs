@@ -86,7 +86,7 @@ impl Run {
                     self.ledger.note(&stamped);
                     self.text += &self.chain.seal(Timestamp::UNIX_EPOCH, &stamped).unwrap();
                 }
-                Action::Answer(..) | Action::Finish(_) => {}
+                Action::Answer(..) | Action::Perform(_) | Action::Finish(_) => {}
             }
         }
     }

@@ -40,6 +40,7 @@ impl Drill {
                 Action::Hold(faults) => self.world.hold(&faults).unwrap(),
                 Action::Record(stamped) => self.told.push(stamped),
                 Action::Answer(_, answer) => self.answers.push(answer),
+                Action::Perform(deeds) => deeds.iter().for_each(|deed| self.world.perform(deed)),
                 Action::Finish(_) => {}
             }
         }

@@ -108,7 +108,7 @@ impl Timeline {
                 let to = way.to.map_or(END, |to| self.script.stations[to].name.as_str());
                 Some((self.since.story + lasts, to.to_owned()))
             }
-            When::Done(_) | When::Ok(_) => None,
+            When::Done(_) | When::Ok(_) | When::Admitted(_) => None,
         });
         let (moment, what) = ways.chain(act).min()?;
         let within = self.clock.wall(moment).saturating_duration_since(now);

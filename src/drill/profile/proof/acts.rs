@@ -7,7 +7,7 @@ use crate::{
     config::Path,
     drill::{
         offset::Offset,
-        profile::{Outcome, Profile},
+        profile::{Act, Outcome, Profile, Sight},
     },
 };
 
@@ -29,6 +29,15 @@ pub(super) fn prove(profile: &Profile, found: &mut Findings) {
         }
     }
     original(profile, found);
+    let watches = |act: &Act| act.seen_by.contains(&Sight::MonitorsFell);
+    let watching = profile.acts.iter().find(|(_, act)| watches(act));
+    if let (Some((name, _)), true) = (watching, profile.monitors.is_empty()) {
+        found.add(
+            Path::of(["acts", name, "seen_by"]),
+            "nothing says who monitoring is",
+            "add `monitors: [\"*monitor*\"]` to the profile",
+        );
+    }
 }
 
 fn waits_for_itself(profile: &Profile, name: &str) -> bool {

@@ -121,6 +121,7 @@ fn in_phases<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
             match &leave.when {
                 When::After(_) => {}
                 When::Done(act) => uses.push((when.key("done"), Sort::Act, act)),
+                When::Admitted(over) => uses.push((when.key("admitted").key("role"), Sort::Role, &over.role)),
                 When::Ok(steady) => uses.extend(class_of(&when.key("ok"), steady.class.as_deref())),
             }
         }
@@ -139,11 +140,15 @@ fn in_acts<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
         let path = Path::of(["acts", name]);
         for (i, sight) in act.seen_by.iter().enumerate() {
             let path = path.key("seen_by").item(i);
-            let (key, role) = match sight {
-                Sight::Drained(role) => ("drained", role),
-                Sight::Restarted(role) => ("restarted", role),
+            let (path, role) = match sight {
+                Sight::Drained(role) => (path.key("drained"), role),
+                Sight::Restarted(role) => (path.key("restarted"), role),
+                Sight::RestartedAtOnce(role) => (path.key("restarted_at_once"), role),
+                Sight::RestartedInTurn(role) => (path.key("restarted_in_turn"), role),
+                Sight::Admitted(admission) => (path.key("admitted").key("role"), &admission.role),
+                Sight::MonitorsFell => continue,
             };
-            uses.push((path.key(key), Sort::Role, role));
+            uses.push((path, Sort::Role, role));
         }
         for (i, gate) in act.gates.iter().enumerate() {
             let path = path.key("gates").item(i).key("until");

@@ -21,6 +21,10 @@ pub const SHIPPED: &[Shipped] = &[
         text: include_str!("../../profiles/hung-auth.yaml"),
     },
     Shipped {
+        name: "hung-auth-quiet",
+        text: include_str!("../../profiles/hung-auth-quiet.yaml"),
+    },
+    Shipped {
         name: "orm-break",
         text: include_str!("../../profiles/orm-break.yaml"),
     },

@@ -58,6 +58,8 @@ struct State {
     /// What the two servers were asked, and what of it failed.
     servers: BTreeMap<&'static str, [f64; 2]>,
     sights: Vec<Sight>,
+    admitted: f64,
+    restarted: Vec<String>,
 }
 
 impl Simulated {
@@ -75,6 +77,8 @@ impl Simulated {
                 sums: BTreeMap::new(),
                 servers: BTreeMap::new(),
                 sights: Vec::new(),
+                admitted: 1.0,
+                restarted: Vec::new(),
             }),
         }
     }
@@ -98,6 +102,16 @@ impl Simulated {
         let mut state = self.state();
         state.drained = true;
         state.sights.push(Sight::Drained("http.source".into()));
+    }
+
+    /// Somebody admits a share of the traffic. What is turned away is not counted: it is the sight that matters here.
+    pub(super) fn admit(&self, share: f64) {
+        self.state().admitted = share;
+    }
+
+    /// A server goes away and comes back.
+    pub(super) fn restart(&self, server: &str) {
+        self.state().restarted.push(server.to_owned());
     }
 
     /// The lease is lost, as when the control side was cut off.
@@ -192,8 +206,10 @@ impl World for Simulated {
     }
 
     fn perform(&self, deed: &Sight) {
-        if let Sight::Drained(_) = deed {
-            self.drain();
+        match deed {
+            Sight::Drained(_) => self.drain(),
+            Sight::Admitted(admission) => self.admit(admission.share.get()),
+            _ => {}
         }
     }
 
@@ -207,6 +223,8 @@ impl World for Simulated {
         Observed {
             traffic,
             sights: std::mem::take(&mut state.sights),
+            restarted: std::mem::take(&mut state.restarted),
+            admitted: [("app".to_owned(), state.admitted)].into(),
             backends: state.servers(),
             lease_lost: state.lease_lost,
             ..Observed::default()
@@ -265,10 +283,27 @@ pub(super) fn orm_break(mode: super::Mode, with_database: bool) -> Script {
     if with_database {
         bindings.insert("db.source".into(), bind("db"));
     }
-    let settings = Settings {
+    Script::new(profile, &bindings, settings(mode)).unwrap()
+}
+
+/// A shipped incident about servers that share a role.
+pub(super) fn hung_auth(name: &str, mode: super::Mode, with_auth: bool) -> Script {
+    let profile = super::profiles::load(name).unwrap_or_else(|problems| panic!("{problems}"));
+    let bind = |target: &str, backends| Binding {
+        target: target.into(),
+        backends,
+    };
+    let mut bindings = Bindings::from([("http.primary".to_owned(), bind("app", 2))]);
+    if with_auth {
+        bindings.insert("auth.service".into(), bind("auth", 1));
+    }
+    Script::new(profile, &bindings, settings(mode)).unwrap()
+}
+
+fn settings(mode: super::Mode) -> Settings {
+    Settings {
         mode,
         seed: 7,
         ..Settings::default()
-    };
-    Script::new(profile, &bindings, settings).unwrap()
+    }
 }

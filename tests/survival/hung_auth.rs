@@ -79,6 +79,11 @@ async fn hung_auth_is_as_long_and_as_bad_as_it_was() {
     takes_as_long(&replay("hung-auth").await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hung_auth_quiet_is_as_long_and_as_bad_as_it_was() {
+    takes_as_long(&replay("hung-auth-quiet").await);
+}
+
 /// A rehearsal with its hands.
 struct Room {
     folder: TempDir,
@@ -103,7 +108,7 @@ impl Room {
 
     fn admits(&self, share: &str) {
         for cluster in ["shop", "shop-writes"] {
-            self.does(&["lb", "admit", cluster, share]);
+            self.does(&["lb", "admit", share, "--cluster", cluster]);
         }
     }
 

@@ -4,10 +4,10 @@ use tokio::time::advance;
 
 use super::*;
 use crate::drill::{
-    Binding, Bindings, Mode, Settings,
+    Mode,
     facts::{Asked, Counts, Server, Traffic},
     profile::Outcome,
-    profiles,
+    simulated::hung_auth,
 };
 
 /// Visitors a second.
@@ -25,21 +25,8 @@ struct House {
 }
 
 impl House {
-    fn open(mode: Mode) -> Self {
-        let profile = profiles::load("hung-auth").unwrap_or_else(|problems| panic!("{problems}"));
-        let bind = |target: &str, backends| Binding {
-            target: target.into(),
-            backends,
-        };
-        let bindings = Bindings::from([
-            ("http.primary".to_owned(), bind("app", 2)),
-            ("auth.service".to_owned(), bind("auth", 1)),
-        ]);
-        let settings = Settings {
-            mode,
-            ..Settings::default()
-        };
-        let script = Arc::new(Script::new(profile, &bindings, settings).unwrap());
+    fn open(name: &str, mode: Mode) -> Self {
+        let script = Arc::new(hung_auth(name, mode, true));
         let (timeline, first) = Timeline::begin(script, Instant::now(), &Observed::default());
         let mut house = Self {
             timeline,
@@ -167,7 +154,7 @@ impl House {
 
     /// A rehearsal, up to the rollback that works.
     async fn rolled_back() -> Self {
-        let mut house = Self::open(Mode::Rehearse);
+        let mut house = Self::open("hung-auth", Mode::Rehearse);
         house.pass(100).await;
         assert_eq!(house.timeline.phase(), "outage");
         house.act("clear-checks");
@@ -189,7 +176,7 @@ fn whole(visitors: f64) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn a_replay_does_what_the_original_did_and_the_traffic_follows() {
-    let mut house = House::open(Mode::Replay);
+    let mut house = House::open("hung-auth", Mode::Replay);
     house.pass(110).await;
     assert_eq!(
         house.phases(),
@@ -209,6 +196,17 @@ async fn a_replay_does_what_the_original_did_and_the_traffic_follows() {
     assert_eq!(acts.len(), 8, "{acts:?}");
     assert_eq!(house.timeline.ended(), Some(&Ending::Complete));
     assert!(!house.watched && house.held.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_quiet_one_is_restarted_all_at_once_with_the_traffic_kept_out() {
+    let mut house = House::open("hung-auth-quiet", Mode::Replay);
+    house.pass(120).await;
+    let at = |phase| house.began(phase).0;
+    let began = ["outage", "recovering", "starting", "quarter", "open", "clear"].map(at);
+    assert_eq!(began, ["+12m", "+69m", "+74m", "+100m", "+109m", "+112m"]);
+    assert_eq!(house.timeline.ended(), Some(&Ending::Complete));
+    assert!(house.watched, "nobody switched it off");
 }
 
 #[tokio::test(start_paused = true)]

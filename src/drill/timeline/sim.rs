@@ -11,7 +11,7 @@ use crate::drill::{
     facts::Asked,
     journal::{self, Chain},
     ledger::Ledger,
-    simulated::{Nature, Simulated, orm_break},
+    simulated::{Nature, Simulated, hung_auth, orm_break},
     world::World as _,
 };
 
@@ -22,6 +22,8 @@ enum Step {
     Act(&'static str),
     Next,
     Drain,
+    Admit(f64),
+    Restart(&'static str),
     Signal,
     LoseLease,
     Interrupt,
@@ -35,6 +37,14 @@ fn step() -> impl Strategy<Value = Step> {
         "restore-config",
         "restart",
         "drain-source",
+        "quiet-monitors",
+        "clear-checks",
+        "find-collision",
+        "rollback",
+        "rollback",
+        "restart-in-turn",
+        "restart-at-once",
+        "restart-all",
         "nonsense",
     ];
     prop_oneof![
@@ -42,6 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop::sample::select(acts.to_vec()).prop_map(Step::Act),
         2 => Just(Step::Next),
         1 => Just(Step::Drain),
+        2 => prop::sample::select(vec![0.0, 0.25, 0.5, 1.0]).prop_map(Step::Admit),
+        2 => prop::sample::select(vec!["app/app-a", "app/app-b"]).prop_map(Step::Restart),
         1 => Just(Step::Signal),
         1 => Just(Step::LoseLease),
         1 => Just(Step::Interrupt),
@@ -103,6 +115,8 @@ impl Run {
             })),
             Step::Next => orders.push(Order::Next),
             Step::Drain => self.world.drain(),
+            Step::Admit(share) => self.world.admit(share),
+            Step::Restart(server) => self.world.restart(server),
             Step::Signal => orders.push(Order::Signal("page".into())),
             Step::LoseLease => self.world.lose_lease(),
             Step::Interrupt => orders.push(Order::Interrupt("Ctrl-C".into())),
@@ -114,9 +128,16 @@ impl Run {
     }
 }
 
-async fn simulate(mode: Mode, nature: Nature, with_database: bool, steps: Vec<Step>) -> Run {
+fn script(name: &str, mode: Mode, is_causal: bool) -> Script {
+    match name {
+        "orm-break" => orm_break(mode, is_causal),
+        other => hung_auth(other, mode, is_causal),
+    }
+}
+
+async fn simulate(script: Script, nature: Nature, steps: Vec<Step>) -> Run {
     let world = Simulated::new(nature);
-    let script = Arc::new(orm_break(mode, with_database));
+    let script = Arc::new(script);
     let (timeline, first) = Timeline::begin(script, Instant::now(), &world.observe());
     let mut run = Run {
         timeline,
@@ -156,9 +177,10 @@ proptest! {
 
     #[test]
     fn whatever_happens_a_run_ends_clean_and_its_journal_tells_it(
+        name in prop::sample::select(vec!["orm-break", "hung-auth", "hung-auth-quiet"]),
         mode in mode(),
         nature in nature(),
-        with_database in any::<bool>(),
+        is_causal in any::<bool>(),
         steps in prop::collection::vec(step(), 0..60),
         crash in 0.0..1.0_f64,
     ) {
@@ -167,7 +189,7 @@ proptest! {
             .start_paused(true)
             .build()
             .unwrap();
-        let run = runtime.block_on(simulate(mode, nature, with_database, steps));
+        let run = runtime.block_on(simulate(script(name, mode, is_causal), nature, steps));
         prop_assert!(run.timeline.ended().is_some());
         prop_assert!(run.world.held().is_empty());
         prop_assert_eq!(run.holds, run.ledger.visits.len() + 1, "one set a phase, and the empty one");

@@ -76,7 +76,7 @@ pub(super) async fn declare(
     }
     let state = match drill.remote.act(&name, &ask.caller.name, text).await {
         Ok(Answer::Done) => "done".to_owned(),
-        Ok(Answer::UnderWay(until)) => format!("under way until {until}"),
+        Ok(Answer::UnderWay(until)) => format!("under way until {}", until.rounded()),
         Ok(Answer::Refused(words)) => {
             return Err(Refusal::new(
                 Kind::ActRefused,

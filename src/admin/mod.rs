@@ -27,6 +27,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
+mod webhooks;
 
 pub use self::{
     acts::{ActStatus, Declare, Declared},
@@ -44,10 +45,11 @@ pub use self::{
     serve::serve,
     status::{ListenerStatus, Status},
     tokens::{Role, Tokens},
+    webhooks::Heard,
 };
 use self::{
     endpoint::{Endpoint, delete, get, post, put},
-    tokens::Role::Responder,
+    tokens::Role::{Observer, Responder},
 };
 
 /// Everything that can be asked, in the order in which it is documented.
@@ -161,6 +163,21 @@ fn people() -> Vec<Endpoint> {
         )
         .awaits(drill::verdict),
         get("/api/v1/report", "Makes a drill's report from its journal").awaits(report::show),
+        post("/api/v1/webhooks/alertmanager", "Hears an alert of Alertmanager")
+            .by(Observer)
+            .does(webhooks::alertmanager),
+        post("/api/v1/webhooks/grafana", "Hears an alert of Grafana")
+            .by(Observer)
+            .does(webhooks::grafana),
+        post("/api/v1/webhooks/pagerduty", "Hears an incident of PagerDuty")
+            .by(Observer)
+            .does(webhooks::pagerduty),
+        post(
+            "/api/v1/webhooks/mapped",
+            "Hears any other tool, by the rule in the query",
+        )
+        .by(Observer)
+        .does(webhooks::mapped),
         get("/api/v1/panic", "Tells whether a panic is in force")
             .urgent()
             .does(panic::show),

@@ -15,6 +15,7 @@ use self::{
 mod act;
 mod check;
 mod client;
+mod compare;
 mod completions;
 mod config;
 mod count;
@@ -76,6 +77,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Report(report::Args),
+    Compare(compare::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -137,6 +139,7 @@ impl Command {
             Self::Panic(args) => wait_for(args.perform(terminal)),
             Self::Config(command) => wait_for(command.perform(terminal)),
             Self::Report(args) => args.perform(terminal),
+            Self::Compare(args) => args.perform(terminal),
             Self::Schema(args) => args.perform(),
             Self::Completions(args) => args.perform(terminal),
             Self::Man(args) => args.perform(terminal),

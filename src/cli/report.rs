@@ -155,7 +155,7 @@ impl fmt::Display for Verified {
 }
 
 /// The journal that is meant.
-fn journal(said: Option<&str>, folder: &Path) -> Result<PathBuf, Trouble> {
+pub(super) fn journal(said: Option<&str>, folder: &Path) -> Result<PathBuf, Trouble> {
     let Some(said) = said else {
         let last = newest(folder).and_then(|name| journal_of(folder, &name));
         return last.ok_or_else(|| {

@@ -103,6 +103,7 @@ fn help_fits_on_a_screen() {
       panic        Turn all faults off, now, and let none in until `panic reset`
       config       See, change and roll back the document in force
       report       Make a drill's report again, from its journal; also after a crash
+      compare      Put two runs side by side, from their journals or their reports as JSON
       schema       Write the JSON Schema of documents, or of profiles, for editors
       completions  Write the completion script for a shell
       man          Write the manual page

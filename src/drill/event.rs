@@ -10,6 +10,7 @@ use super::{
     facts::{Counts, Server, Traffic},
     offset::Offset,
     profile::{Audience, Kind, Outcome, Profile},
+    signal::Signal,
     verdict::Judgement,
 };
 
@@ -92,7 +93,7 @@ pub enum Event {
     MarkPassed(Mark),
     /// A signal came in, such as an alert.
     #[serde(rename = "chaosproxy.signal.received.v1")]
-    Signalled(Mark),
+    Signalled(Signal),
     /// What users had seen by then, in total.
     #[serde(rename = "chaosproxy.traffic.sampled.v1")]
     Sampled(Sample),
@@ -275,7 +276,8 @@ impl Event {
             Self::PhaseStarted(phase) => Some(&phase.phase),
             Self::ActStarted(act) => Some(&act.act),
             Self::ActEnded(act) => Some(&act.act),
-            Self::MarkPassed(mark) | Self::Signalled(mark) => Some(&mark.name),
+            Self::MarkPassed(mark) => Some(&mark.name),
+            Self::Signalled(signal) => Some(&signal.name),
             Self::DrillEnded(ended) => Some(&ended.phase),
             Self::Said(_) | Self::Sampled(_) | Self::Lifted(_) | Self::Judged(_) => None,
         }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::profile::{ALL, Sight};
+use super::{
+    profile::{ALL, Sight},
+    signal::Signal,
+};
 
 /// What users saw of one class of traffic, and what it cost to serve it.
 ///
@@ -215,7 +218,7 @@ pub enum Order {
     /// An act is declared.
     Act(Asked),
     /// A signal from outside, such as `page`.
-    Signal(String),
+    Signal(Signal),
     /// The facilitator goes on to the next phase (mode `step`).
     Next,
     /// End the drill, lift its faults, and say that it was not finished.

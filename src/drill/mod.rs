@@ -20,6 +20,7 @@ mod remote;
 pub mod report;
 mod run;
 mod script;
+pub mod signal;
 #[cfg(test)]
 mod simulated;
 mod terminal;

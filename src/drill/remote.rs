@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     facts::{Asked, Order},
+    signal::Signal,
     timeline::{Answer, View},
 };
 
@@ -58,8 +59,8 @@ impl Remote {
     }
 
     /// Passes a signal on, such as `page`.
-    pub fn signal(&self, name: &str) -> Result<(), Gone> {
-        self.send(Order::Signal(name.to_owned()), None)
+    pub fn signal(&self, signal: impl Into<Signal>) -> Result<(), Gone> {
+        self.send(Order::Signal(signal.into()), None)
     }
 
     /// Goes on to the next phase.

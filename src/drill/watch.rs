@@ -162,7 +162,14 @@ pub fn line(at: Stamp, event: &Event) -> Option<String> {
             };
             format!("{DIM}{to}“{}”{DIM:#}", said.text)
         }
-        Event::Signalled(mark) => format!("signal {BOLD}{}{BOLD:#}", mark.name),
+        Event::Signalled(signal) => {
+            let about = signal.about().map(|about| format!(" {DIM}({about}){DIM:#}"));
+            format!(
+                "signal {BOLD}{}{BOLD:#}{}",
+                signal.name,
+                about.unwrap_or_default()
+            )
+        }
         Event::DrillEnded(ended) => format!("{BOLD}end{BOLD:#}  {}", ending(&ended.how)),
         Event::MarkPassed(mark) => format!("{DIM}the original: {}{DIM:#}", mark.name.replace('_', " ")),
         Event::Lifted(lifted) => clean(lifted),

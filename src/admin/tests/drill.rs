@@ -209,3 +209,40 @@ async fn the_journal_is_a_live_feed() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_is_noted_while_a_drill_runs_and_only_then() {
+    let alert = json!({"version": "4", "status": "firing", "alerts": [
+        {"status": "firing", "labels": {"alertname": "CheckoutErrors"}, "startsAt": "2026-01-17T23:36:00Z"}]});
+    let idle = proxy().post("/api/v1/webhooks/alertmanager", &alert).await;
+    assert_eq!(
+        (idle.status.as_u16(), &idle.json()["noted"]),
+        (200, &json!(false))
+    );
+    while_playing(async |proxy, remote| {
+        remote.views().wait_for(Option::is_some).await.unwrap();
+        let page = proxy.post("/api/v1/webhooks/alertmanager", &alert).await;
+        assert_eq!(
+            page.json(),
+            json!({"signal": {"name": "page", "from": "Alertmanager", "text": "CheckoutErrors"}, "noted": true})
+        );
+        let taken = json!({"event": {"event_type": "incident.acknowledged", "data": {"title": "t"}}});
+        let taken = proxy.post("/api/v1/webhooks/pagerduty", &taken).await;
+        assert_eq!(taken.json()["signal"]["name"], "acknowledge", "{}", taken.text);
+        let rule = "/api/v1/webhooks/mapped?signal=deployed&at=/state&is=done";
+        let other = proxy.post(rule, &json!({"state": "pending"})).await;
+        assert_eq!(other.json(), json!({"signal": null, "noted": false}));
+        let deployed = proxy.post(rule, &json!({"state": "done"})).await;
+        assert_eq!(deployed.json()["noted"], true, "{}", deployed.text);
+        let wrong = proxy.post("/api/v1/webhooks/grafana", &json!({"hello": 1})).await;
+        assert_eq!(wrong.status, 422, "{}", wrong.text);
+        assert!(wrong.json()["detail"].as_str().unwrap().contains("Grafana"), "{}", wrong.text);
+        // What was heard is in the journal by the time that an act after it is.
+        proxy.post("/api/v1/acts", &json!({"name": "find-server"})).await;
+        let report = proxy.get("/api/v1/report").await.text;
+        for told in ["**Signal page** received (Alertmanager: CheckoutErrors)", "**Signal acknowledge**", "**Signal deployed**"] {
+            assert!(report.contains(told), "{report}");
+        }
+    })
+    .await;
+}

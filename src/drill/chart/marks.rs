@@ -51,7 +51,10 @@ pub(super) fn of_run(ledger: &Ledger) -> Vec<Mark> {
             Event::Signalled(signal) => (
                 Symbol::Signal,
                 signal.name.clone(),
-                format!("signal {}", signal.name),
+                match signal.about() {
+                    Some(about) => format!("signal {} ({about})", signal.name),
+                    None => format!("signal {}", signal.name),
+                },
             ),
             Event::ActEnded(act) => {
                 let by = match act.known {

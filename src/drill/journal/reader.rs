@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Envelope, HASH, MEMBER, hex};
@@ -27,7 +27,7 @@ pub struct Read {
 }
 
 /// Something that is wrong with a journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flaw {
     /// The line in the file, from 1.
     pub line: usize,

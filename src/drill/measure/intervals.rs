@@ -1,21 +1,23 @@
 //! Intervals of this run beside the original's. No means, no trends, no score: one run says nothing of the next.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Original, buckets, good_while, mix};
+use super::{Original, buckets, good_while_by, mix};
 use crate::{
     drill::{
         event::{Event, Stamp},
+        facts::Counts,
         ledger::Ledger,
-        profile::{Outcome, Slo},
+        profile::{Outcome, Slo, When},
+        signal::{ACKNOWLEDGE, PAGE},
     },
     units::Span,
 };
 
 /// One interval, in story time, on the wall, and in the original.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// What it is.
     pub name: String,
@@ -26,12 +28,12 @@ pub struct Row {
     /// Its length in the original.
     pub original: Option<Span>,
     /// Why it could not be measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
 /// What a run cost and how long its parts took.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// The intervals.
     pub rows: Vec<Row>,
@@ -88,25 +90,27 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
     let restored = all.iter().rev().find(bad).map(|bucket| bucket.to);
     // A last bad bucket at the very end is no recovery.
     let restored = restored.filter(|at| at.story < ledger.end().story);
-    let first_good = damage.and_then(|at| good_while(&all, at.story, target, GOOD_FOR));
+    let first_good = damage.and_then(|at| {
+        // Those whom people turned away wait their turn: it is those who were let in that count.
+        good_while_by(Counts::admitted_ok_share, &all, at.story, target, GOOD_FOR)
+    });
     let broke = original.and_then(|original| original.damage(target));
     let mended = original
         .and_then(|original| original.restored(target))
         .zip(broke)
         .map(|(mended, broke)| mended.saturating_sub(broke));
-    let mut rows = vec![
-        row(
-            "first damage, after T0",
-            Some(Stamp::default()),
-            damage,
-            broke,
-            "no request failed",
-        ),
-        detect(ledger, damage, broke),
-    ];
+    let mut rows = vec![row(
+        "first damage, after T0",
+        Some(Stamp::default()),
+        damage,
+        broke,
+        "no request failed",
+    )];
+    rows.extend(alerts(ledger, damage, broke));
+    rows.push(attempt(ledger, damage, broke));
     rows.extend(refusals(ledger));
     rows.push(row(
-        "mitigate: good for a minute",
+        "mitigate: good for a minute, for those let in",
         damage,
         first_good,
         mended,
@@ -142,26 +146,74 @@ fn row(name: &str, from: Option<Stamp>, to: Option<Stamp>, original: Option<Dura
     }
 }
 
-/// From the first damage to the first alert that reached the proxy.
-fn detect(ledger: &Ledger, damage: Option<Stamp>, broke: Option<Duration>) -> Row {
-    let signals = ledger
-        .moments
-        .iter()
-        .filter(|moment| matches!(moment.event, Event::Signalled(_)));
-    let alert = signals
-        .map(|moment| moment.at)
-        .find(|at| damage.is_some_and(|damage| *at >= damage));
-    let paged = ledger
-        .started
-        .as_ref()
-        .and_then(|started| started.profile.yardstick.marks.get("page"));
-    let original = paged.zip(broke).map(|(page, broke)| page.0.saturating_sub(broke));
+/// From the first damage to the first alert that reached the proxy, and from there to its acknowledgement.
+fn alerts(ledger: &Ledger, damage: Option<Stamp>, broke: Option<Duration>) -> [Row; 2] {
+    let heard = |name: &str, since: Option<Stamp>| {
+        let said = ledger.moments.iter().filter(|moment| match &moment.event {
+            Event::Signalled(signal) => signal.name == name,
+            Event::ActEnded(act) => act.act == name,
+            _ => false,
+        });
+        said.map(|moment| moment.at)
+            .find(|at| since.is_some_and(|since| *at >= since))
+    };
+    let named = |mark: &str| {
+        let started = ledger.started.as_ref()?;
+        started.profile.yardstick.marks.get(mark).map(|at| at.0)
+    };
+    let page = heard(PAGE, damage);
+    let paged = named(PAGE);
+    let answered = named("on_call").or_else(|| named(ACKNOWLEDGE));
+    let between =
+        |from: Option<Duration>, to: Option<Duration>| from.zip(to).map(|(from, to)| to.saturating_sub(from));
+    [
+        row(
+            "detect: until an alert came in",
+            damage,
+            page,
+            between(broke, paged),
+            "no alert reached the proxy",
+        ),
+        row(
+            "acknowledge: from the alert until somebody took it on",
+            page,
+            heard(ACKNOWLEDGE, page),
+            between(paged, answered),
+            match page {
+                Some(_) => "nobody said so to the proxy",
+                None => "no alert reached the proxy",
+            },
+        ),
+    ]
+}
+
+/// From the first damage to the first try of an act that leads out of a phase, whatever came of it.
+fn attempt(ledger: &Ledger, damage: Option<Stamp>, broke: Option<Duration>) -> Row {
+    let profile = ledger.started.as_ref().map(|started| &started.profile);
+    let ways = profile.into_iter().flat_map(|profile| &profile.phases);
+    let cures: BTreeSet<&str> = ways
+        .flat_map(|phase| &phase.leave)
+        .filter_map(|leave| match &leave.when {
+            When::Done(act) => Some(act.as_str()),
+            _ => None,
+        })
+        .collect();
+    let tried = ledger.moments.iter().find(|moment| match &moment.event {
+        Event::ActStarted(act) => cures.contains(act.act.as_str()),
+        Event::ActEnded(act) => cures.contains(act.act.as_str()),
+        _ => false,
+    });
+    let original = profile.and_then(|profile| {
+        let acts = profile.acts.iter().filter(|(name, _)| cures.contains(*name));
+        acts.flat_map(|(_, act)| act.original.iter().map(|tried| tried.at.0))
+            .min()
+    });
     row(
-        "detect: until an alert came in",
+        "first attempt at a cure",
         damage,
-        alert,
-        original,
-        "no alert reached the proxy",
+        tried.map(|moment| moment.at),
+        original.zip(broke).map(|(at, broke)| at.saturating_sub(broke)),
+        "nothing was tried that leads out of a phase",
     )
 }
 

@@ -88,9 +88,20 @@ pub fn mix(ledger: &Ledger) -> BTreeMap<String, f64> {
 /// The first good while after a moment: service at `min` or better, without a bad bucket, for so long in story time.
 /// Gives the moment at which it began.
 pub fn good_while(buckets: &[Bucket], after: Duration, min: f64, lasts: Duration) -> Option<Stamp> {
+    good_while_by(Counts::ok_share, buckets, after, min, lasts)
+}
+
+/// The same by another share than that of all requests.
+fn good_while_by(
+    share: fn(&Counts) -> Option<f64>,
+    buckets: &[Bucket],
+    after: Duration,
+    min: f64,
+    lasts: Duration,
+) -> Option<Stamp> {
     let mut began: Option<Stamp> = None;
     for bucket in buckets.iter().filter(|bucket| bucket.from.story >= after) {
-        match bucket.counts.ok_share() {
+        match share(&bucket.counts) {
             Some(ok) if ok >= min => {
                 let from = *began.get_or_insert(bucket.from);
                 if bucket.to.story.saturating_sub(from.story) >= lasts {

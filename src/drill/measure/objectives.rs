@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{buckets, good_while};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// An objective and what came of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rated {
     /// Its name.
     pub name: String,
@@ -30,7 +30,7 @@ pub struct Rated {
 }
 
 /// Whether an objective was reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rating {
     /// It was.
@@ -114,7 +114,8 @@ fn moment(ledger: &Ledger, moment: &Moment, after: Duration) -> Option<Stamp> {
         Moment::Signal(name) => {
             // In a replay, the autopilot stands for the alert that the original had.
             let named = |event: &Event| match event {
-                Event::Signalled(mark) | Event::MarkPassed(mark) => mark.name == *name,
+                Event::Signalled(signal) => signal.name == *name,
+                Event::MarkPassed(mark) => mark.name == *name,
                 _ => false,
             };
             ledger

@@ -61,3 +61,44 @@ impl<'a> Original<'a> {
         (0..end).map(Duration::from_secs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::profiles;
+
+    /// What the originals cost: minutes of outage, bad minutes, and the share of 99.9% over 30 days.
+    const COST: [(&str, f64, f64, f64); 5] = [
+        ("standby-overload", 67.0, 58.0, 1.34),
+        ("hung-auth-quiet", 97.0, 88.1, 2.04),
+        ("bad-reload", 26.0, 26.0, 0.60),
+        ("orm-break", 132.0, 65.4, 1.51),
+        ("hung-auth", 83.0, 73.1, 1.69),
+    ];
+
+    #[test]
+    fn the_yardsticks_cost_what_the_originals_did() {
+        for shipped in profiles::SHIPPED {
+            let (name, outage, bad_minutes, budget) = COST
+                .into_iter()
+                .find(|(name, ..)| *name == shipped.name)
+                .unwrap_or_else(|| panic!("what did {} cost?", shipped.name));
+            let profile = profiles::load(name).unwrap_or_else(|problems| panic!("{problems}"));
+            // Eight reads to two writes, where the report tells them apart.
+            let mix = [("read".to_owned(), 0.8), ("write".to_owned(), 0.2)];
+            let original = Original::new(&profile.yardstick, mix.into()).unwrap();
+            let close = |what: &str, is: f64, said: f64, by: f64| {
+                assert!((is - said).abs() <= by, "{name}: {what} is {is}, not {said}");
+            };
+            let (broke, mended) = (original.damage(0.999).unwrap(), original.restored(0.999).unwrap());
+            close("outage", (mended - broke).as_secs_f64() / 60.0, outage, 0.2);
+            close("bad minutes", original.bad_minutes(), bad_minutes, 0.1);
+            close(
+                "budget",
+                original.bad_minutes() / (30.0 * 24.0 * 60.0 * 0.001),
+                budget,
+                0.01,
+            );
+        }
+    }
+}

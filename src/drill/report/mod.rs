@@ -3,6 +3,7 @@
 //! [`Report::of`] gathers what there is to say once; [`mod@html`], [`mod@markdown`],
 //! [`mod@json`] and [`mod@junit`] only say it.
 
+mod compare;
 mod html;
 mod json;
 mod junit;
@@ -15,9 +16,10 @@ mod words;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
+    compare::{Comparison, Pair, Side, Unknown},
     html::render as html,
     json::render as json,
     junit::render as junit,
@@ -37,7 +39,7 @@ use super::{
 use crate::units::Span;
 
 /// Everything that a report says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The drill, as its journal names it.
     pub drill: String,
@@ -62,8 +64,10 @@ pub struct Report {
     /// What traffic said after the faults were lifted.
     pub lifted: Option<Lifted>,
     /// How many lines the journal has.
+    #[serde(default)]
     pub lines: usize,
     /// The hash of its last line.
+    #[serde(default)]
     pub last: String,
     /// What is wrong with the journal.
     pub flaws: Vec<Flaw>,
@@ -74,7 +78,7 @@ pub struct Report {
 }
 
 /// What users saw in a phase.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseFigures {
     /// The phase.
     pub phase: String,
@@ -93,7 +97,7 @@ pub struct PhaseFigures {
 }
 
 /// A share of this run and of the original.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Beside {
     /// This run; nothing where too little was asked.
     pub run: Option<f64>,
@@ -102,7 +106,7 @@ pub struct Beside {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// When.
     #[serde(flatten)]

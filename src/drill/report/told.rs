@@ -47,7 +47,13 @@ pub(super) fn told(event: &Event) -> Vec<Piece> {
         }
         Event::Said(said) => vec![Plain(format!("To the {}: “{}”", word(&said.to), said.text))],
         Event::MarkPassed(mark) => vec![Faint(format!("the original: {}", mark.name.replace('_', " ")))],
-        Event::Signalled(mark) => vec![Strong(format!("Signal {}", mark.name)), plain(" received")],
+        Event::Signalled(signal) => {
+            let about = signal.about().map(|about| format!(" ({about})"));
+            vec![
+                Strong(format!("Signal {}", signal.name)),
+                Plain(format!(" received{}", about.unwrap_or_default())),
+            ]
+        }
         Event::DrillEnded(ended) => vec![
             Strong("The end".to_owned()),
             Plain(format!(": {}", ending(&ended.how))),

@@ -9,7 +9,7 @@ use crate::{
     drill::{
         Mode, Terminal, Verdict, journal,
         remote::{Remote, remote},
-        report::{Report, html, junit, markdown, save},
+        report::{Comparison, Report, html, json, junit, markdown, save},
         simulated::{Nature, Simulated, orm_break},
         verdict::CheckResult,
     },
@@ -289,6 +289,58 @@ async fn the_page_needs_nothing_but_itself_and_believes_nobody() {
     // A drill that crashed at once has a page, too.
     assert!(html(&Report::of("")).contains("crashed"));
     assert!(html(&Report::of(&played.text[..20_000])).contains("cut short"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_runs_stand_side_by_side_from_journals_and_from_reports() {
+    let alone = play(Nature::Honest, true, nothing).await.report();
+    let drained = play(Nature::Honest, false, async |remote, world| {
+        sleep(Duration::from_secs(20)).await;
+        remote.signal("page").unwrap();
+        sleep(Duration::from_secs(3)).await;
+        remote.signal("acknowledge").unwrap();
+        world.drain();
+    })
+    .await
+    .report();
+    // A report as JSON tells the same as the journal that it was made from.
+    let again: Report = serde_json::from_str(&json(&drained).unwrap()).unwrap();
+    assert_eq!(markdown(&again).lines().next(), markdown(&drained).lines().next());
+    let compared = Comparison::of(&alone, &again).unwrap();
+    assert_eq!(
+        compared.doubts,
+        ["the first ran in its causal form, the second in its simulated one"]
+    );
+    let minutes = |name: &str| {
+        let row = compared
+            .intervals
+            .iter()
+            .find(|row| row.name.starts_with(name))
+            .unwrap();
+        [row.a, row.b, row.original].map(|span| span.map(|span| (span.0.as_secs() + 30) / 60))
+    };
+    assert_eq!(minutes("detect"), [None, Some(16), Some(0)]);
+    assert_eq!(minutes("acknowledge"), [None, Some(3), Some(2)]);
+    assert_eq!(minutes("first attempt"), [Some(86), Some(19), Some(86)]);
+    let saved = compared
+        .objectives
+        .iter()
+        .find(|row| row.name == "save-the-reads")
+        .unwrap();
+    assert!(saved.a.as_ref().unwrap().starts_with("missed"), "{saved:?}");
+    assert_eq!(saved.b.as_deref(), Some("missed in 19m"), "{saved:?}");
+    let reads = compared
+        .success
+        .iter()
+        .find(|row| row.name == "read in reads-saved")
+        .unwrap();
+    assert_eq!(
+        (reads.a, reads.b),
+        (None, Some(1.0)),
+        "a phase that only the second entered"
+    );
+    assert!(compared.bad_minutes.b < compared.bad_minutes.a);
+    assert!(Comparison::of(&alone, &Report::of("")).is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ pub use self::{
 };
 use super::{
     clock::StoryClock,
-    event::{Ended, Ending, Event, Known, Mark, PhaseStarted, Said, Sample, Stamp, Stamped},
+    event::{Ended, Ending, Event, Known, PhaseStarted, Said, Sample, Stamp, Stamped},
     facts::{Observed, Order},
     offset::Offset,
     profile::Sight,
@@ -235,7 +235,7 @@ impl Timeline {
             }
             match order {
                 Order::Act(asked) => self.declare(asked, story, seen, out),
-                Order::Signal(name) => self.record(story, Event::Signalled(Mark { name }), out),
+                Order::Signal(signal) => self.record(story, Event::Signalled(signal), out),
                 Order::Next => self.leave(0, story, "the facilitator went on", seen, out),
                 Order::Interrupt(_) | Order::Panic(_) => {}
             }

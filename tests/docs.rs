@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chaosproxy::{config, drill, faults, telemetry};
+use chaosproxy::{config, drill, faults, route::Dialect, telemetry, wire::errors::Weight};
 use serde_json::Value;
 
 #[test]
@@ -48,6 +48,29 @@ fn the_page_of_faults_is_the_catalogue() {
         text.push_str("```\n\n");
     }
     hold("docs/faults.md", "catalogue", text.trim_end());
+}
+
+#[test]
+fn the_table_of_errors_is_the_catalogue() {
+    let mut text =
+        String::from("| name | code | when | the server's text | rehearses |\n|---|---|---|---|---|\n");
+    for error in faults::catalogue_of(Dialect::Postgres) {
+        let weight = match error.weight {
+            Weight::Error => "ERROR",
+            Weight::Fatal => "FATAL",
+            Weight::Farewell => "WARNING, then the end",
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} {weight} | {} | {} | {} |",
+            error.name,
+            error.code,
+            error.moment,
+            cell(error.text),
+            error.rehearses
+        );
+    }
+    hold("docs/databases.md", "errors", text.trim_end());
 }
 
 #[test]

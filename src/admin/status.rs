@@ -13,7 +13,7 @@ use super::{
     panic::{self, Panicked},
     refusal::Refusal,
 };
-use crate::{config::Protocol, snapshot::Listener, units::Span};
+use crate::{snapshot::Listener, units::Span};
 
 /// What the proxy is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,14 +89,10 @@ pub(super) fn status(desk: &Desk) -> Status {
 }
 
 fn listening(listener: &Listener) -> ListenerStatus {
-    let protocol = match listener.settings.protocol {
-        Protocol::Http => "http",
-        Protocol::Tcp => "tcp",
-    };
     ListenerStatus {
         name: listener.name.to_string(),
         address: listener.sockets.bound().to_string(),
-        protocol: protocol.to_owned(),
+        protocol: listener.settings.protocol.as_str().to_owned(),
         tls: listener.tls.is_some(),
         connections: listener.permits.taken(),
         connections_at_most: listener.settings.limits.connections.get() as usize,

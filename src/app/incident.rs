@@ -228,7 +228,7 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
             _ if demo.is_some() => format!("psql -h {} -p {} shop", address.ip(), address.port()),
             (Protocol::Http, true) => format!("https://{address}"),
             (Protocol::Http, false) => format!("http://{address}"),
-            (Protocol::Tcp, _) => format!("tcp://{address}"),
+            (protocol, _) => format!("{}://{address}", protocol.as_str()),
         };
         places.push((listener.name.to_string(), place));
     }

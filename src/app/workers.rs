@@ -10,7 +10,7 @@ use crate::{
     config::{AccessLog as Wanted, Document},
     control::Control,
     net::Impostor,
-    proxy::{thread, worker::Shared},
+    proxy::{database::Cancels, thread, worker::Shared},
     telemetry::{
         Metrics,
         access::{AccessLog, Format, Target},
@@ -44,6 +44,7 @@ impl Workers {
             events: events.clone(),
             metrics: metrics.clone(),
             impostor: impostor.ok(),
+            cancels: Cancels::default(),
             drain: drain.clone(),
             failed: vital.failed().clone(),
         };

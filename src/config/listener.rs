@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{headers::Headers, limit::Limit};
 use crate::{
-    route::{HeaderEdits, Match, RouteSettings},
+    route::{Dialect, HeaderEdits, Match, RouteSettings},
     units::{BadUnit, ByteSize, Span, as_text},
 };
 
@@ -23,6 +23,10 @@ pub struct Listener {
     /// Ends TLS here. Default: clients speak in clear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// What becomes of clients of a database that ask for encryption. Default: `terminate` where `tls` is set, else
+    /// `prefer_clear`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Which cluster serves what, tried in the order written; the first that matches is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteSettings>,
@@ -51,6 +55,7 @@ impl Listener {
             bind: Bind(bind),
             protocol: Protocol::default(),
             tls: None,
+            encryption: None,
             routes: Vec::new(),
             cluster: Some(cluster.into()),
             proxy_protocol: false,
@@ -72,6 +77,15 @@ impl Listener {
             (own.unwrap_or_else(|| format!("{name}/{i}")), cluster)
         };
         own.chain(rest).enumerate().map(named)
+    }
+
+    /// What becomes of clients of a database that ask for encryption.
+    pub fn encryption(&self) -> Encryption {
+        let of_tls = match self.tls {
+            Some(_) => Encryption::Terminate,
+            None => Encryption::PreferClear,
+        };
+        self.encryption.unwrap_or(of_tls)
     }
 
     /// The routes, with `cluster` written out as the route that it is short for.
@@ -101,6 +115,18 @@ fn everything_to(cluster: &str) -> RouteSettings {
         request_headers: HeaderEdits::default(),
         answer_headers: HeaderEdits::default(),
     }
+}
+
+/// What becomes of clients of a database that ask for encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Encryption {
+    /// They are told that there is none: those that only prefer it go on in clear, those that insist give up.
+    PreferClear,
+    /// It ends here, with the certificate of `tls`.
+    Terminate,
+    /// It goes through to the server, and the session with it unread: only faults of bytes can touch it.
+    Pass,
 }
 
 /// An address and port to listen on.
@@ -147,6 +173,27 @@ pub enum Protocol {
     Http,
     /// Bytes, whatever they mean.
     Tcp,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl Protocol {
+    /// Its name, as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// The database that clients speak to, if it is one.
+    pub const fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Http | Self::Tcp => None,
+            Self::Postgres => Some(Dialect::Postgres),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Protocol {
@@ -154,10 +201,11 @@ impl<'de> Deserialize<'de> for Protocol {
         match &*String::deserialize(deserializer)? {
             "http" => Ok(Self::Http),
             "tcp" => Ok(Self::Tcp),
-            later @ ("postgres" | "mysql" | "redis") => Err(de::Error::custom(format!(
+            "postgres" => Ok(Self::Postgres),
+            later @ ("mysql" | "redis") => Err(de::Error::custom(format!(
                 "`{later}` is not spoken by this version: write `tcp`, which passes its bytes on"
             ))),
-            other => Err(de::Error::unknown_variant(other, &["http", "tcp"])),
+            other => Err(de::Error::unknown_variant(other, &["http", "tcp", "postgres"])),
         }
     }
 }
@@ -172,7 +220,7 @@ impl JsonSchema for Protocol {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"enum": ["http", "tcp"], "default": "http"})
+        json_schema!({"enum": ["http", "tcp", "postgres"], "default": "http"})
     }
 }
 

@@ -29,7 +29,9 @@ pub use emit::to_yaml;
 pub use files::{check_files, folder, load, load_text, read_text};
 pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
 pub use limit::Limit;
-pub use listener::{Bind, ClientCertificate, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion};
+pub use listener::{
+    Bind, ClientCertificate, Encryption, Limits, Listener, Pair, Protocol, Timeouts, Tls, TlsVersion,
+};
 pub use load::{Loaded, read_document, read_fault, read_unchecked};
 pub use named::Named;
 pub use path::{Path, Step};

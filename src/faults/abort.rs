@@ -9,11 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer::{Answer, Grpc, GrpcCode, Status, grpc_message},
+    database_error::DatabaseError,
     doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Verdict},
+    hook::{Acts, Ask, Unit, Verdict},
 };
-use crate::route::name::{FieldName, FieldValue};
+use crate::route::{
+    Dialect,
+    name::{FieldName, FieldValue},
+};
 
 /// Answers in the backend's place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +38,9 @@ pub struct Abort {
     /// The message that goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc_message: Option<String>,
+    /// The error that a database session gets: `deadlock`, `too_many_connections`, or one by hand. Default: `internal_error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Box<DatabaseError>>,
     /// Asks the backend all the same and throws its answer away: **what the request does is done**. Default: false.
     #[serde(default, skip_serializing_if = "is_default")]
     pub after: bool,
@@ -54,6 +61,10 @@ pub(super) const DOC: Doc = Doc {
         ),
         ("grpc_message", "the message that goes with it (none)"),
         (
+            "error",
+            "the error that a database session gets, by its name or as {code, message, fatal} (internal_error)",
+        ),
+        (
             "after",
             "asks the backend all the same: a write then has happened (false)",
         ),
@@ -63,6 +74,8 @@ pub(super) const DOC: Doc = Doc {
         r#"{do: {abort: {status: 429, headers: {retry-after: "30"}}}}"#,
         r#"{do: {abort: {grpc_status: 14, grpc_message: "no healthy backend"}}}"#,
         r#"{do: {abort: {status: 500, after: true}}}"#,
+        r#"{where: {match: {sql: write}}, odds: 5%, do: {abort: {error: deadlock}}}"#,
+        r#"{do: {abort: {error: {code: "42704", message: "type \"mood\" does not exist"}}}}"#,
     ],
 };
 
@@ -75,6 +88,7 @@ impl Abort {
         let answer = Answer {
             body: Bytes::copy_from_slice(self.body.as_bytes()),
             grpc,
+            error: self.error.clone(),
             after: self.after,
             ..Answer::new(self.status.map_or(StatusCode::SERVICE_UNAVAILABLE, Status::code))
         };
@@ -89,6 +103,14 @@ pub(super) struct Compiled(Arc<Answer>);
 impl Acts for Compiled {
     fn doc(&self) -> &'static Doc {
         &DOC
+    }
+
+    fn unit(&self, dialect: Dialect) -> Unit {
+        let known = self.0.error.as_ref().and_then(|error| error.known(dialect));
+        match known {
+            Some(error) if error.moment.is_opening() => Unit::Session,
+            _ => Unit::Command,
+        }
     }
 
     fn ends(&self) -> bool {

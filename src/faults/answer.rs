@@ -7,7 +7,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::route::name::{FieldName, FieldValue};
+use super::database_error::DatabaseError;
+use crate::route::{
+    Dialect,
+    name::{FieldName, FieldValue},
+};
 
 /// An answer given by a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Answer {
     pub body: Bytes,
     /// What a gRPC client is told instead of the status.
     pub grpc: Option<Grpc>,
+    /// What a database session is told instead.
+    pub error: Option<Box<DatabaseError>>,
     /// Whether the backend is asked all the same, and its answer thrown away: what the request does is done.
     pub after: bool,
 }
@@ -41,6 +47,7 @@ impl Answer {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             grpc: None,
+            error: None,
             after: false,
         }
     }
@@ -53,6 +60,11 @@ impl Answer {
             .map(|(name, value)| (name.0.clone(), value.0.clone()));
         self.headers.extend(pairs);
         self
+    }
+
+    /// Whether a session of a database gets it only once its server was asked for the session.
+    pub fn is_late(&self, dialect: Dialect) -> bool {
+        self.error.as_ref().is_some_and(|error| error.is_late(dialect))
     }
 
     /// The answer as HTTP; gRPC calls get an answer that consists of trailers only.

@@ -97,6 +97,8 @@ fn chain_of(faults: &[Arc<Fault>], now: Instant) -> Chain {
         client: std::net::Ipv4Addr::LOCALHOST.into(),
         tls_name: None,
         head: None,
+        session: None,
+        command: None,
     };
     faults
         .iter()

@@ -13,10 +13,13 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     doc::{Doc, Hook},
     entry::{Entry, Where},
-    hook::{Acts, Leg},
+    hook::{Acts, Leg, Unit},
 };
 use crate::{
-    route::matcher::{Match, Matcher},
+    route::{
+        Dialect,
+        matcher::{Match, Matcher},
+    },
     units::stable_hash,
 };
 
@@ -198,6 +201,15 @@ impl Fault {
 
     pub(super) fn in_traffic(&self) -> bool {
         self.core.stands.in_traffic
+    }
+
+    /// What it meets on a database listener.
+    pub fn unit(&self, dialect: Dialect) -> Unit {
+        if self.core.matcher.needs_command() {
+            Unit::Command
+        } else {
+            self.acts.unit(dialect)
+        }
     }
 
     pub(super) fn in_bytes(&self) -> bool {

@@ -10,11 +10,14 @@ use tokio::time::Instant;
 
 use super::{
     answer::Answer,
-    doc::Doc,
+    doc::{Doc, Hook},
     line::{Cut, Shape},
     queue::Queue,
 };
-use crate::{route::matcher::Facts, units::Stream};
+use crate::{
+    route::{Dialect, matcher::Facts},
+    units::Stream,
+};
 
 /// A side of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +87,15 @@ pub enum Dial {
     Hang,
 }
 
+/// What of a database's traffic a kind meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// The session: its opening and its bytes.
+    Session,
+    /// Each of its commands.
+    Command,
+}
+
 /// What a health check is told instead of the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -137,6 +149,16 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
     /// Whether each exchange that it hits ends there, so that the faults after it get only what is left.
     fn ends(&self) -> bool {
         false
+    }
+
+    /// What it meets on a database listener, where it does not ask for something that only a command has.
+    fn unit(&self, _dialect: Dialect) -> Unit {
+        let of_session = |hook: &Hook| matches!(hook, Hook::Flow | Hook::Connection | Hook::Dial);
+        if self.doc().acts_at.iter().any(of_session) {
+            Unit::Session
+        } else {
+            Unit::Command
+        }
     }
 
     /// Whether the exchange is one that the kind treats in its own way; asked once, when the plan is rolled.

@@ -10,10 +10,13 @@ use tokio::time::Instant;
 use super::{
     doc::{Doc, Hook},
     entry::is_default,
-    hook::{Acts, Ask, Flow, Verdict},
+    hook::{Acts, Ask, Flow, Unit, Verdict},
     line::{Line, Piece, Shape},
 };
-use crate::units::{Span, Stream};
+use crate::{
+    route::Dialect,
+    units::{Span, Stream},
+};
 
 /// Adds time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +129,13 @@ fn heavy_tail(dice: &mut Stream) -> f64 {
 impl Acts for Latency {
     fn doc(&self) -> &'static Doc {
         &DOC
+    }
+
+    fn unit(&self, _: Dialect) -> Unit {
+        match self.at {
+            At::Open | At::Reply => Unit::Command,
+            At::Chunk => Unit::Session,
+        }
     }
 
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {

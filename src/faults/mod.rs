@@ -17,6 +17,7 @@ mod close;
 mod corrupt;
 mod crash_loop;
 mod cutting;
+mod database_error;
 mod doc;
 mod drive;
 mod entry;
@@ -67,12 +68,13 @@ pub use self::{
     close::Close,
     corrupt::Corrupt,
     crash_loop::CrashLoop,
+    database_error::{ByHand, DatabaseError, catalogue_of},
     doc::{Doc, Hook},
     drive::{Driven, drive_chain},
     entry::{Entry, Sticky, Where},
     fault::{Fault, Scope},
     hang::Hang,
-    hook::{Dial, Flow, Handshake, Hold, Leg, Release, Told, Verdict},
+    hook::{Dial, Flow, Handshake, Hold, Leg, Release, Told, Unit, Verdict},
     latency::{Distribution, Latency},
     limit_data::LimitData,
     line::{Cut, Piece},

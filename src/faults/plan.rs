@@ -9,7 +9,7 @@ use super::{
     chain::Chain,
     doc::Hook,
     fault::Fault,
-    hook::{Acts, Ask, Dial, Flow, Handshake, Told, Verdict},
+    hook::{Acts, Ask, Dial, Flow, Handshake, Told, Unit, Verdict},
     line::{Cut, Piece},
     queue::Guard,
     strike::strikes,
@@ -64,7 +64,29 @@ impl Plan {
     /// Rolls for an exchange that stands when faults are added: only those that touch bytes. Ask it for its flows and extend
     /// the standing chains by them; a fault that cuts what stands does so through its flow, at once.
     pub fn of_standing(added: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
-        Self::of(added, dice, exchange, facts, Fault::in_bytes, |_| false)
+        let of_commands = |fault: &Fault| {
+            facts
+                .session
+                .is_some_and(|session| fault.unit(session.dialect) == Unit::Command)
+        };
+        let may = |fault: &Fault| fault.in_bytes() && !of_commands(fault);
+        Self::of(added, dice, exchange, facts, may, |_| false)
+    }
+
+    /// Rolls for a database session, or for a command in it: each fault meets the one or the other.
+    pub fn of_database(
+        candidates: &[Arc<Fault>],
+        dice: Dice,
+        exchange: u64,
+        facts: &Facts<'_>,
+        unit: Unit,
+    ) -> Self {
+        let dialect = facts.session.map(|session| session.dialect);
+        let may =
+            |fault: &Fault| fault.in_traffic() && dialect.is_some_and(|dialect| fault.unit(dialect) == unit);
+        Self::of(candidates, dice, exchange, facts, may, |fault| {
+            fault.acts().ends()
+        })
     }
 
     /// The same for a request that stands: what shapes the bytes of its bodies that have yet to come. A fault that changes a head

@@ -75,6 +75,8 @@ pub(super) fn facts(head: Option<&request::Parts>) -> Facts<'_> {
         client: Ipv4Addr::LOCALHOST.into(),
         tls_name: None,
         head,
+        session: None,
+        command: None,
     }
 }
 

@@ -28,4 +28,4 @@ pub use resolve::{Addresses, Directory};
 pub use socket::Handle;
 pub use sockets::Sockets;
 pub use stream::{Reader, Stream, Writer};
-pub use tls::{Alpn, BadCertificate, ClientTls, Impostor, ServerTls, TlsFacts};
+pub use tls::{Alpn, BadCertificate, ClientTls, Impostor, ServerTls, TlsError, TlsFacts};

@@ -1,7 +1,7 @@
 //! A client connection as its worker sees it: who it is, what it may, and how it is ended.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     net::SocketAddr,
     rc::{Rc, Weak},
     sync::Arc,
@@ -15,7 +15,7 @@ use super::worker::{View, Worker};
 use crate::{
     faults::{Cut, Fault, Plan},
     net::{Handle, TlsFacts},
-    route::Facts,
+    route::{Facts, Session},
     snapshot::Listener,
     units::Dice,
     wire::http1::{self, Phase},
@@ -52,6 +52,7 @@ pub struct Client {
     look: Cell<Look<State>>,
     kind: Cell<Kind>,
     wanted: Cell<Option<Cut>>,
+    session: OnceCell<Session>,
 }
 
 /// What a client connection speaks.
@@ -109,6 +110,7 @@ impl Client {
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
             kind: Cell::new(Kind::Http1),
             wanted: Cell::new(None),
+            session: OnceCell::new(),
         })
     }
 
@@ -118,6 +120,8 @@ impl Client {
             client: self.peer.ip(),
             tls_name: self.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
             head: None,
+            session: self.session.get(),
+            command: None,
         }
     }
 
@@ -133,6 +137,17 @@ impl Client {
             }
         }
         seen.clone()
+    }
+
+    /// Says which database session it carries; the first time counts.
+    pub fn starts(&self, session: Session) {
+        // A connection has one session.
+        let _ = self.session.set(session);
+    }
+
+    /// The database session that it carries.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.get()
     }
 
     /// Says what the connection speaks.

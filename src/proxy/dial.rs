@@ -3,7 +3,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tokio::{io::AsyncWriteExt, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
 
 use super::{
     error::{Failure, Reason},
@@ -12,8 +15,10 @@ use super::{
 use crate::{
     faults::{Dial, Fault, Handshake, Plan},
     net::{Addresses, DialError, Dialer, Stream, proxy_protocol, resolve},
+    route::Dialect,
     snapshot::Target,
     upstream::{Connected, settings::ProxyProtocol},
+    wire::postgres::{SSL_REQUEST, YES},
 };
 
 /// A cluster's backend as the upstream leg needs it, and for whom.
@@ -26,6 +31,8 @@ pub struct Way<'a> {
     pub number: u64,
     /// Who is served and where it connected to, where the backend is told by PROXY protocol.
     pub ends: (SocketAddr, Option<SocketAddr>),
+    /// The database that it speaks, which may want to be asked for TLS first.
+    pub dialect: Option<Dialect>,
 }
 
 impl Way<'_> {
@@ -87,6 +94,9 @@ pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<St
     let Some(tls) = &way.target.tls else {
         return Ok(stream);
     };
+    if way.dialect == Some(Dialect::Postgres) {
+        ask_for_tls(&mut stream, limit).await?;
+    }
     let left = limit
         .saturating_sub(begun.elapsed())
         .max(Duration::from_millis(1));
@@ -99,6 +109,23 @@ pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<St
     tls.connect(stream, &host, left)
         .await
         .map_err(|error| Failure::real(Reason::TlsHandshake, error))
+}
+
+/// Asks a server of PostgreSQL for TLS, as its protocol wants it.
+async fn ask_for_tls(stream: &mut Stream, limit: Duration) -> Result<(), Failure> {
+    let asked = async {
+        stream.write_all(&SSL_REQUEST).await?;
+        stream.read_u8().await
+    };
+    match tokio::time::timeout(limit, asked).await {
+        Ok(Ok(YES)) => Ok(()),
+        Ok(Ok(_)) => Err(Failure::real(Reason::TlsHandshake, "the server speaks no TLS")),
+        Ok(Err(error)) => Err(Failure::real(Reason::UpstreamReset, error)),
+        Err(_) => Err(Failure::real(
+            Reason::ConnectTimeout,
+            "the server does not say whether it speaks TLS",
+        )),
+    }
 }
 
 /// A handshake under a fault: what the backend shows is no good, or it shows nothing.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     client::{Client, Clients, Kind},
+    database,
     exchange::{self, Course},
     http, tcp,
     worker::{View, Worker},
@@ -16,6 +17,7 @@ use crate::{
     config::Protocol,
     faults::{Handshake, Plan},
     net::{Acceptor, Alpn, BadCertificate, Permit, Stream, listen::Pause, proxy_protocol},
+    route::Dialect,
     snapshot::Listener,
     telemetry::events::Event,
 };
@@ -103,6 +105,10 @@ async fn serve(
             client.speaks(Kind::Bytes);
             tcp::serve(client, stream).await;
         }
+        Protocol::Postgres => {
+            client.speaks(Kind::Bytes);
+            database::serve(client, stream, Dialect::Postgres).await;
+        }
     }
 }
 
@@ -153,10 +159,17 @@ async fn welcome(
             client: stream.peer().ip(),
             tls_name: None,
             head: None,
+            session: None,
+            command: None,
         };
         plan = Plan::of_connection(&listener.faults, view.dice, worker.number(), &facts);
     }
-    let Some(sound) = &listener.tls else {
+    // Clients of a database ask for TLS within their protocol.
+    let sound = listener
+        .tls
+        .as_ref()
+        .filter(|_| listener.settings.protocol.dialect().is_none());
+    let Some(sound) = sound else {
         return Some((stream, plan));
     };
     let bad = match plan.handshake() {

@@ -1,7 +1,7 @@
 //! Traffic: accepts, sends on, answers.
 //!
-//! A thread ([`thread`]) accepts ([`listener`]) and serves HTTP ([`http`], [`answer`], [`send`], [`once`]) or bytes ([`tcp`],
-//! [`relay`], [`tunnel`]), on what its worker has ([`worker`], [`hop`]). What faults decide is carried out in two places:
+//! A thread ([`thread`]) accepts ([`listener`]) and serves HTTP ([`http`], [`answer`], [`send`], [`once`]) bytes ([`tcp`],
+//! [`relay`], [`tunnel`]) or a database ([`database`]), on what its worker has ([`worker`], [`hop`]). What faults decide is carried out in two places:
 //! verdicts in [`exchange`], bytes in [`flow`].
 
 pub mod answer;
@@ -11,6 +11,7 @@ pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod cover;
+pub mod database;
 pub mod deadline;
 pub mod dial;
 pub mod download;

@@ -154,6 +154,7 @@ impl Sending<'_, '_> {
             index,
             number: self.asked.record.number,
             ends: client.ends(),
+            dialect: None,
         };
         let mut fresh = false;
         loop {

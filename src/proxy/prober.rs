@@ -172,6 +172,8 @@ impl Checker {
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             tls_name: None,
             head: None,
+            session: None,
+            command: None,
         };
         let mut plan = Plan::roll(&target.faults[index], dice, number, &facts);
         suffer(&mut plan).await?;

@@ -2,7 +2,7 @@
 //! through their chain where one does. A direction follows every change of the truth while it stands.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
     io,
     rc::Rc,
     sync::Arc,
@@ -88,11 +88,21 @@ impl Joint {
 
     /// Moves bytes both ways until both directions have ended, one has failed, or nothing has moved for too long.
     pub async fn run(self: &Rc<Self>, client: Stream, upstream: Stream, idle: std::time::Duration) -> Parted {
-        let handle = upstream.handle();
-        let idle = handle.idle(idle);
         let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
-        let request = tokio::task::spawn_local(self.clone().direction(Flow::Request, client_reader, writer));
+        let request = self.clone().direction(Flow::Request, client_reader, writer);
         let reply = self.clone().direction(Flow::Reply, reader, client_writer);
+        self.both(request, reply, idle).await
+    }
+
+    /// Runs both directions until they have ended, one has failed, or nothing has moved for too long.
+    pub async fn both(
+        &self,
+        request: impl Future<Output = io::Result<()>> + 'static,
+        reply: impl Future<Output = io::Result<()>>,
+        idle: std::time::Duration,
+    ) -> Parted {
+        let idle = self.upstream.idle(idle);
+        let request = tokio::task::spawn_local(request);
         let both = async { (reply.await, request.await) };
         let error = tokio::select! {
             (reply, request) = both => {
@@ -150,12 +160,13 @@ impl Joint {
         }
     }
 
-    fn take_fresh(&self, flow: Flow) -> Option<Chain> {
+    /// What shapes a direction from now on, besides what shaped it before.
+    pub fn take_fresh(&self, flow: Flow) -> Option<Chain> {
         self.fresh.borrow_mut()[place(flow)].take()
     }
 
     /// Rolls for the faults that were added since the last look; whichever direction comes first does it for both.
-    fn follow(&self) {
+    pub fn follow(&self) {
         let view = self.client.worker.view();
         if self.generation.replace(view.generation) == view.generation {
             return;
@@ -191,8 +202,18 @@ impl Joint {
             .extend(plans.into_iter().filter(|plan| !plan.is_empty()));
     }
 
+    /// The faults that may touch the connection, as of the last look.
+    pub fn known(&self) -> Ref<'_, Legs> {
+        self.known.borrow()
+    }
+
+    /// Lets the server go: its client is told the rest by us.
+    pub fn leave_upstream(&self) {
+        self.upstream.close();
+    }
+
     /// Ends both connections.
-    fn end(&self, cut: Cut) {
+    pub fn end(&self, cut: Cut) {
         self.client.cut(cut);
         match cut {
             Cut::Reset | Cut::Refuse => self.upstream.reset(),
@@ -220,7 +241,8 @@ const fn place(flow: Flow) -> usize {
     }
 }
 
-fn is_reset(error: &io::Error) -> bool {
+/// Whether a connection failed because its peer has reset it.
+pub fn is_reset(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted

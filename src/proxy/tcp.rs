@@ -15,7 +15,7 @@ use super::{
     worker::View,
 };
 use crate::{
-    faults::{Cut, Plan},
+    faults::{Answer, Cut, Plan, Unit},
     net::Stream,
     snapshot::{Listener, Route, Target},
     telemetry::{Attempt, Class, Origin, access},
@@ -40,23 +40,18 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
         Course::Cut(cut, _) => return client.cut(cut),
         Course::Answer(..) | Course::Released(_) => return,
     }
-    let mut record = Record {
-        origin: Origin::Upstream,
-        backend: None,
-        reason: None,
-        plans: Vec::new(),
-    };
+    let mut record = Record::begun();
     match dial(&client, &view, route, number).await {
         Ok(dialled) => {
             record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
             record.plans = join(&client, &view, route, number, stream, plan, dialled).await;
         }
-        Err(failure) => {
-            tracing::debug!(listener = &*listener.name, peer = %client.peer, reason = %failure.reason,
-                origin = failure.origin().as_str(), detail = %failure.detail, "no backend for the connection");
-            record.origin = failure.origin();
-            record.reason = Some(failure.reason);
+        Err(undialled) => {
             record.plans.push(plan);
+            match undialled {
+                Undialled::Failed(failure) => record.failed(&client, &listener, &failure),
+                Undialled::Answered(_, upstream) => record.plans.push(upstream),
+            }
             // A client of a bare TCP service can be told only by how its connection ends.
             client.cut(Cut::Reset);
         }
@@ -65,15 +60,36 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
 }
 
 /// What one connection has been through.
-struct Record {
+pub struct Record {
     origin: Origin,
-    backend: Option<(Arc<Target>, usize)>,
+    /// Where it led.
+    pub backend: Option<(Arc<Target>, usize)>,
     reason: Option<Reason>,
-    plans: Vec<Plan>,
+    /// What it suffered.
+    pub plans: Vec<Plan>,
 }
 
 impl Record {
-    fn write(&self, client: &Client, view: &View, listener: &Listener, route: &Route, begun: Instant) {
+    /// One that has just begun.
+    pub const fn begun() -> Self {
+        Self {
+            origin: Origin::Upstream,
+            backend: None,
+            reason: None,
+            plans: Vec::new(),
+        }
+    }
+
+    /// No backend could be had.
+    pub fn failed(&mut self, client: &Client, listener: &Listener, failure: &Failure) {
+        tracing::debug!(listener = &*listener.name, peer = %client.peer, reason = %failure.reason,
+            origin = failure.origin().as_str(), detail = %failure.detail, "no backend for the connection");
+        self.origin = failure.origin();
+        self.reason = Some(failure.reason);
+    }
+
+    /// Counts it, and writes its line of the access log.
+    pub fn write(&self, client: &Client, view: &View, listener: &Listener, route: &Route, begun: Instant) {
         let worker = &client.worker;
         let (received, sent) = client.bytes();
         let lane = listener.lanes.lane(worker.index);
@@ -136,6 +152,7 @@ async fn join(
         plan: upstream_plan,
         active,
         entered,
+        ..
     } = dialled;
     let target = &view.clusters[place];
     let known = Legs {
@@ -164,25 +181,53 @@ async fn join(
     parted.plans
 }
 
-struct Dialled {
-    place: usize,
-    backend: usize,
-    upstream: Stream,
-    plan: Plan,
-    active: Active,
-    entered: Option<Entered>,
+/// A backend that has taken a connection.
+pub struct Dialled {
+    /// The cluster's place in the snapshot.
+    pub place: usize,
+    /// The backend's place in it.
+    pub backend: usize,
+    /// The connection.
+    pub upstream: Stream,
+    /// What its leg suffers.
+    pub plan: Plan,
+    /// Counts it at the backend.
+    pub active: Active,
+    /// Its place within the cluster's limits.
+    pub entered: Option<Entered>,
+    /// What a session of a database is told later in its opening.
+    pub late: Option<Arc<Answer>>,
+}
+
+/// Why there is no connection to a backend.
+pub enum Undialled {
+    /// None could be had.
+    Failed(Failure),
+    /// A fault answers in the backend's place.
+    Answered(Arc<Answer>, Plan),
+}
+
+impl From<Failure> for Undialled {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 /// Dials one backend after the other until one takes the connection.
-async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> Result<Dialled, Failure> {
+pub async fn dial(
+    client: &Rc<Client>,
+    view: &View,
+    route: &Route,
+    number: u64,
+) -> Result<Dialled, Undialled> {
     let worker = &client.worker;
     let Some(place) = route.cluster else {
-        return Err(Failure::real(Reason::BadConfiguration, &route.settings.cluster));
+        return Err(Failure::real(Reason::BadConfiguration, &route.settings.cluster).into());
     };
     let target = &view.clusters[place];
     let cluster = &target.cluster;
     if !cluster.admits(view.dice, number) {
-        return Err(Failure::real(Reason::NotAdmitted, &target.name));
+        return Err(Failure::real(Reason::NotAdmitted, &target.name).into());
     }
     let entered = cluster
         .enter()
@@ -214,11 +259,13 @@ async fn dial(client: &Rc<Client>, view: &View, route: &Route, number: u64) -> R
                     ..dialled
                 });
             }
-            Err(failure) if failure.reason == Reason::ClusterFull => return Err(failure),
-            Err(failure) => last = Some(failure),
+            Err(Undialled::Failed(failure)) if failure.reason != Reason::ClusterFull => last = Some(failure),
+            Err(undialled) => return Err(undialled),
         }
     }
-    Err(last.unwrap_or_else(|| Failure::real(Reason::NoBackend, &target.name)))
+    Err(last
+        .unwrap_or_else(|| Failure::real(Reason::NoBackend, &target.name))
+        .into())
 }
 
 async fn attempt(
@@ -228,21 +275,31 @@ async fn attempt(
     target: &Target,
     index: usize,
     number: u64,
-) -> Result<Dialled, Failure> {
+) -> Result<Dialled, Undialled> {
     let worker = &client.worker;
+    let dialect = client.session().map(|session| session.dialect);
     let backend = &target.cluster.backends()[index];
     let active = backend.begin();
-    let mut plan = Plan::roll(&route.upstream[index], view.dice, number, &client.facts());
+    let (faults, facts) = (&route.upstream[index], client.facts());
+    let mut plan = match dialect {
+        Some(_) => Plan::of_database(faults, view.dice, number, &facts, Unit::Session),
+        None => Plan::roll(faults, view.dice, number, &facts),
+    };
+    let way = Way {
+        target,
+        index,
+        number,
+        ends: client.ends(),
+        dialect,
+    };
+    let mut late = None;
     let opened = match exchange::open(&mut plan, worker.held(), None).await {
-        Course::On => {
-            let way = Way {
-                target,
-                index,
-                number,
-                ends: client.ends(),
-            };
+        Course::On => worker.hops.dial(&way, &mut plan).await,
+        Course::Answer(answer, _) if dialect.is_some_and(|dialect| answer.is_late(dialect)) => {
+            late = Some(answer);
             worker.hops.dial(&way, &mut plan).await
         }
+        Course::Answer(answer, _) if dialect.is_some() => return Err(Undialled::Answered(answer, plan)),
         Course::Cut(Cut::Refuse, fault) => Err(Failure::injected(Reason::ConnectRefused, fault.name())),
         Course::Cut(_, fault) => Err(Failure::injected(Reason::UpstreamReset, fault.name())),
         Course::Answer(_, fault) | Course::Released(fault) => {
@@ -262,6 +319,7 @@ async fn attempt(
                 plan,
                 active,
                 entered: None,
+                late,
             })
         }
         Err(failure) => {
@@ -269,7 +327,7 @@ async fn attempt(
                 target.cluster.record(now, &active, outcome);
                 lane.attempted(attempt_of(outcome));
             }
-            Err(failure)
+            Err(failure.into())
         }
     }
 }

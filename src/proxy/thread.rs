@@ -32,6 +32,8 @@ const NOBODY: Facts<'static> = Facts {
     client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     tls_name: None,
     head: None,
+    session: None,
+    command: None,
 };
 
 /// Runs a worker until it is drained: until its last connection has ended, or the limit is reached. Returns how many

@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{deadline::Deadlines, hop::Hops};
+use super::{database::Cancels, deadline::Deadlines, hop::Hops};
 use crate::{
     net::tls::Impostor,
     snapshot::Snapshot,
@@ -35,6 +35,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Shows bad certificates where a fault asks for them; `None` if none could be made.
     pub impostor: Option<Impostor>,
+    /// Where requests to cancel a database's command go.
+    pub cancels: Cancels,
     /// Cancelled when no new connections are to be taken and what runs is to end.
     pub drain: CancellationToken,
     /// Cancelled by a worker that cannot go on: the process is to drain and end.

@@ -9,14 +9,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    command::{Command, Session, Wording},
     many::OneOrMany,
     name::{FieldName, Verb},
     pattern::{GrpcPattern, HostPattern, Network, PathPattern, Pattern},
+    sql::Sql,
 };
 
 /// What an exchange must look like, as written: every key that is there must hold, and a list holds when one of its items
 /// does. Without a key it holds for everything. A TCP connection has no request, so only `client` and `tls_name` can hold
-/// for it.
+/// for it; a database session has a `user` and a `database`, and its commands what the keys after those ask for.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Match {
@@ -48,6 +50,21 @@ pub struct Match {
     /// Parameters of the query by name, compared as they were sent: `debug: "1"`. `"*"` and `"!*"` as for headers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, Pattern>,
+    /// Who a database session belongs to: `web`, `!admin`.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub user: OneOrMany<Pattern>,
+    /// The database of a session: `shop`.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub database: OneOrMany<Pattern>,
+    /// What a command asks of the data: `read`, `write`, `ddl` or `transaction`.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub sql: OneOrMany<Sql>,
+    /// A table that a command names: `orders`, `audit.*`. Capitals do not count; without a schema any schema will do.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub table: OneOrMany<Wording>,
+    /// The text of a command: `"insert into orders *"`. Capitals and the number of blanks do not count.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub statement: OneOrMany<Wording>,
 }
 
 /// What is known about an exchange when it begins; a TCP connection has no head.
@@ -59,6 +76,10 @@ pub struct Facts<'a> {
     pub tls_name: Option<&'a str>,
     /// The request's head.
     pub head: Option<&'a request::Parts>,
+    /// The database session.
+    pub session: Option<&'a Session>,
+    /// The command in it.
+    pub command: Option<&'a Command>,
 }
 
 /// A match, compiled: conditions that must all hold, the cheapest first.
@@ -79,6 +100,11 @@ enum Condition {
     UserAgent(OneOrMany<Pattern>),
     Header(HeaderName, Pattern),
     Query(Box<str>, Pattern),
+    User(OneOrMany<Pattern>),
+    Database(OneOrMany<Pattern>),
+    Statement(OneOrMany<Wording>),
+    Sql(OneOrMany<Sql>),
+    Table(OneOrMany<Wording>),
 }
 
 impl Match {
@@ -103,6 +129,11 @@ impl Match {
             list(&self.grpc, Condition::Grpc),
             list(&self.host, Condition::Host),
             list(&self.user_agent, Condition::UserAgent),
+            list(&self.user, Condition::User),
+            list(&self.database, Condition::Database),
+            list(&self.statement, Condition::Statement),
+            list(&self.sql, Condition::Sql),
+            list(&self.table, Condition::Table),
         ];
         let headers = self
             .header
@@ -124,6 +155,16 @@ impl Matcher {
         self.conditions.is_empty()
     }
 
+    /// Whether it asks something of a command, which a session as a whole does not know.
+    pub fn needs_command(&self) -> bool {
+        self.conditions.iter().any(|c| {
+            matches!(
+                c,
+                Condition::Statement(_) | Condition::Sql(_) | Condition::Table(_)
+            )
+        })
+    }
+
     /// Whether every condition holds.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
         self.conditions.iter().all(|condition| condition.holds(facts))
@@ -137,7 +178,23 @@ impl Condition {
             Self::TlsName(names) => facts
                 .tls_name
                 .is_some_and(|name| names.iter().any(|pattern| pattern.holds(name))),
+            Self::User(patterns) => facts.session.is_some_and(|session| any(patterns, &session.user)),
+            Self::Database(patterns) => facts
+                .session
+                .is_some_and(|session| any(patterns, &session.database)),
+            Self::Statement(_) | Self::Sql(_) | Self::Table(_) => facts
+                .command
+                .is_some_and(|command| self.holds_for_command(command)),
             _ => facts.head.is_some_and(|head| self.holds_for(head)),
+        }
+    }
+
+    fn holds_for_command(&self, command: &Command) -> bool {
+        match self {
+            Self::Statement(wordings) => wordings.iter().any(|wording| wording.holds(command.wording())),
+            Self::Sql(kinds) => kinds.iter().any(|kind| command.meaning().is(*kind)),
+            Self::Table(tables) => tables.iter().any(|table| command.meaning().names(table)),
+            _ => false,
         }
     }
 
@@ -155,9 +212,15 @@ impl Condition {
                 .any(|pattern| pattern.holds(header_values(head, &header::USER_AGENT))),
             Self::Header(name, pattern) => pattern.holds(header_values(head, name)),
             Self::Query(name, pattern) => pattern.holds(query_values(head, name)),
-            Self::Client(_) | Self::TlsName(_) => false,
+            _ => false,
         }
     }
+}
+
+fn any(patterns: &OneOrMany<Pattern>, value: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| pattern.holds(std::iter::once(value.as_bytes())))
 }
 
 /// The host that a request asks for, without its port: of its target where that names one (absolute form, HTTP/2), of its
@@ -197,167 +260,4 @@ fn query_values<'a>(head: &'a request::Parts, name: &str) -> impl Iterator<Item 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use http::Request;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> request::Parts {
-        let mut request = Request::builder().method(method).uri(target);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.body(()).unwrap().into_parts().0
-    }
-
-    fn holds(written: Value, head: &request::Parts) -> bool {
-        let matcher = serde_json::from_value::<Match>(written).unwrap().compile();
-        matcher.holds(&Facts {
-            client: "10.1.2.3".parse().unwrap(),
-            tls_name: Some("Shop.example.com"),
-            head: Some(head),
-        })
-    }
-
-    #[test]
-    fn every_matcher_says_yes_and_no() {
-        let order = head(
-            "POST",
-            "/orders/7?debug=1&flag&tag=a&tag=b",
-            &[
-                ("Host", "Shop.Example.com:8080"),
-                ("X-User", "test-7"),
-                ("x-list", "a"),
-                ("x-list", "b"),
-                ("user-agent", "curl/8.5"),
-            ],
-        );
-        let check =
-            |written: Value, expected| assert_eq!(holds(written.clone(), &order), expected, "{written}");
-        check(json!({}), true);
-        check(json!({"method": "post"}), true);
-        check(json!({"method": ["PUT", "POST"]}), true);
-        check(json!({"method": ["PUT", "GET"]}), false);
-        check(json!({"path": "/orders/**"}), true);
-        check(json!({"path": ["/carts/*", "/orders/*"]}), true);
-        check(json!({"path": "/orders"}), false);
-        check(json!({"host": "shop.example.COM"}), true);
-        check(json!({"host": "*.example.com"}), true);
-        check(json!({"host": "*.example.org"}), false);
-        check(json!({"tls_name": "shop.*"}), true);
-        check(json!({"tls_name": "cart.*"}), false);
-        check(json!({"client": "10.0.0.0/8"}), true);
-        check(json!({"client": ["192.168.0.0/16", "10.1.2.3"]}), true);
-        check(json!({"client": "10.1.2.4"}), false);
-        check(json!({"header": {"x-user": "test-*"}}), true);
-        check(json!({"header": {"X-USER": "test-7"}}), true);
-        check(json!({"header": {"x-user": "!test-*"}}), false);
-        check(json!({"header": {"x-user": "*"}}), true);
-        check(json!({"header": {"x-user": "!*"}}), false);
-        check(json!({"header": {"x-other": "*"}}), false);
-        check(json!({"header": {"x-other": "!*"}}), true);
-        check(json!({"header": {"x-other": "!test-*"}}), true);
-        check(json!({"header": {"x-list": "b"}}), true);
-        check(json!({"header": {"x-list": "!b"}}), false);
-        check(json!({"header": {"x-user": "test-*", "x-list": "c"}}), false);
-        check(json!({"query": {"debug": "1"}}), true);
-        check(json!({"query": {"flag": "*", "tag": "b"}}), true);
-        check(json!({"query": {"absent": "*"}}), false);
-        check(json!({"query": {"absent": "!*"}}), true);
-        check(json!({"user_agent": ["wget/*", "curl/*"]}), true);
-        check(json!({"user_agent": "wget/*"}), false);
-        check(json!({"grpc": "*"}), false);
-        check(
-            json!({"method": "POST", "path": "/orders/**", "client": "192.168.0.0/16"}),
-            false,
-        );
-    }
-
-    #[test]
-    fn a_grpc_call_is_known_by_its_service_and_method() {
-        let call = head(
-            "POST",
-            "http://shop/orders.v1.Orders/Place",
-            &[("content-type", "application/grpc+proto")],
-        );
-        let check =
-            |grpc: &str, expected| assert_eq!(holds(json!({"grpc": grpc}), &call), expected, "{grpc}");
-        check("orders.v1.Orders", true);
-        check("orders.v1.Orders/Place", true);
-        check("orders.v1.Orders/Get*", false);
-        check("orders.*", true);
-        check("*/Place", true);
-        check("*", true);
-        check("orders.v2.*", false);
-    }
-
-    #[test]
-    fn the_host_comes_from_the_target_or_the_header_and_leaves_its_port() {
-        let check = |target: &str, header: &str, expected: Option<&str>| {
-            assert_eq!(
-                host(&head("GET", target, &[("host", header)])),
-                expected,
-                "{target} {header}"
-            );
-        };
-        check("/", "a.example", Some("a.example"));
-        check("/", "a.example:80", Some("a.example"));
-        check("/", "[::1]:80", Some("[::1]"));
-        check("/", "[::1]", Some("[::1]"));
-        check("http://b.example:81/", "a.example", Some("b.example"));
-        check("/", "", Some(""));
-        assert_eq!(host(&head("GET", "/", &[])), None);
-    }
-
-    #[test]
-    fn a_connection_without_a_request_is_matched_by_client_and_name_only() {
-        let check = |written: Value, expected| {
-            let matcher = serde_json::from_value::<Match>(written.clone())
-                .unwrap()
-                .compile();
-            let facts = Facts {
-                client: Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().into(),
-                tls_name: None,
-                head: None,
-            };
-            assert_eq!(matcher.holds(&facts), expected, "{written}");
-        };
-        check(json!({}), true);
-        check(json!({"client": "10.0.0.0/8"}), true);
-        check(json!({"tls_name": "*"}), false);
-        check(json!({"path": "/**"}), false);
-        check(json!({"header": {"x-user": "!*"}}), false);
-    }
-
-    #[test]
-    fn what_is_no_match_is_refused_with_the_way_to_mend_it() {
-        let check = |written: Value, mend: &str| {
-            let error = serde_json::from_value::<Match>(written).unwrap_err().to_string();
-            assert!(error.contains(mend), "{error}");
-        };
-        check(json!({"path": "orders"}), "`/orders`");
-        check(json!({"path": "/orders?x=1"}), "`query`");
-        check(json!({"host": "shop:80"}), "leave the port out");
-        check(json!({"host": "http://shop/"}), "`*.example.com`");
-        check(json!({"client": "10.0.0"}), "`10.0.0.0/8`");
-        check(json!({"method": []}), "leave the key out");
-        check(json!({"method": "A B"}), "`GET`");
-        check(json!({"header": {"x user": "*"}}), "`x-user`");
-        check(json!({"grpc": "a/b/c"}), "`package.Service/Method`");
-        check(json!({"verb": "GET"}), "unknown field");
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let written = json!({
-            "client": ["10.0.0.0/8", "::1"], "tls_name": "a.b", "method": ["GET", "PUT"], "path": "/a/**",
-            "grpc": "a.B/C", "host": "*.b", "user_agent": "x*", "header": {"x-a": "!*"}, "query": {"b": "*"},
-        });
-        let read = serde_json::from_value::<Match>(written.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&read).unwrap(), written);
-        assert!(Match::default().is_empty() && !read.is_empty());
-    }
-}
+mod tests;

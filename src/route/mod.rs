@@ -1,5 +1,6 @@
 //! Which cluster a request goes to.
 
+pub mod command;
 mod edit;
 mod glob;
 mod many;
@@ -7,9 +8,11 @@ pub mod matcher;
 pub mod name;
 pub mod pattern;
 mod settings;
+pub mod sql;
 mod statuses;
 mod table;
 
+pub use command::{Command, Dialect, Session, Wording};
 pub use many::OneOrMany;
 pub use matcher::{Facts, Match, Matcher, host, is_grpc};
 pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};

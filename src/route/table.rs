@@ -51,6 +51,8 @@ mod tests {
                 client: "10.0.0.1".parse().unwrap(),
                 tls_name: None,
                 head: Some(&head),
+                session: None,
+                command: None,
             };
             assert_eq!(Table::compile(&matches).find(&facts), expected, "{path}");
         };

@@ -247,10 +247,14 @@ impl Compiler {
                 })?,
             ),
         };
-        let kept = before.filter(|before| !source.reload && before.settings.tls == settings.tls);
+        let kept = before.filter(|before| {
+            !source.reload
+                && before.settings.tls == settings.tls
+                && before.settings.protocol == settings.protocol
+        });
         let tls = match (kept, &settings.tls) {
             (Some(before), _) => before.tls.clone(),
-            (None, Some(tls)) => Some(self.server_tls(name, tls)?),
+            (None, Some(tls)) => Some(self.server_tls(name, tls, settings.protocol)?),
             (None, None) => None,
         };
         let table = settings.table();
@@ -280,7 +284,16 @@ impl Compiler {
         })
     }
 
-    fn server_tls(&self, listener: &str, tls: &config::Tls) -> Result<ServerTls, Obstacle> {
+    fn server_tls(
+        &self,
+        listener: &str,
+        tls: &config::Tls,
+        protocol: config::Protocol,
+    ) -> Result<ServerTls, Obstacle> {
+        let alpn = match protocol {
+            config::Protocol::Http | config::Protocol::Tcp => vec![Alpn::Http2, Alpn::Http1],
+            config::Protocol::Postgres => vec![Alpn::Postgres],
+        };
         let files = ServerFiles {
             certificates: tls
                 .pairs()
@@ -292,7 +305,7 @@ impl Compiler {
             client_ca: tls.client_ca.as_ref().map(|file| self.folder.join(file)),
             client_optional: tls.client_certificate == config::ClientCertificate::Optional,
             tls13_only: tls.oldest_version == config::TlsVersion::V1_3,
-            alpn: vec![Alpn::Http2, Alpn::Http1],
+            alpn,
         };
         files.load().map_err(|bad| Obstacle {
             path: Path::of(["listeners", listener, "tls"]),

@@ -1,3 +1,6 @@
 //! Wire formats: message boundaries over any byte stream.
 
+pub mod dialogue;
+pub mod errors;
 pub mod http1;
+pub mod postgres;

@@ -144,6 +144,8 @@ fn whole_match(written: &str, target: &str) {
         client: Ipv4Addr::LOCALHOST.into(),
         tls_name: None,
         head: Some(&head),
+        session: None,
+        command: None,
     };
     let compiled = read.compile();
     assert_eq!(

@@ -16,7 +16,7 @@ pub(crate) const ROOMS: &[Room] = &[
     ("net", &["units"]),
     ("telemetry", &["units"]),
     ("route", &["units"]),
-    ("faults", &["route", "units"]),
+    ("faults", &["route", "units", "wire"]),
     ("upstream", &["route", "units"]),
     // The truth.
     ("config", &["faults", "route", "units", "upstream"]),

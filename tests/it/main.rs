@@ -18,6 +18,7 @@ mod faults;
 mod http1;
 mod http2;
 mod life;
+mod postgres;
 mod reload;
 mod tcp;
 mod tls;

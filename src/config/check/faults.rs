@@ -1,6 +1,6 @@
 //! Faults: what they name must exist, they must be able to match something, and must not reach somebody else's servers.
 
-use super::{Finding, routes::needs_request, unknown_target};
+use super::{Finding, routes::is_foreign, unknown_target};
 use crate::{
     config::{
         allow::is_public,
@@ -193,9 +193,14 @@ impl<'d> Reach<'d> {
             let what = "the client's side knows no backend, so the fault can hit nothing";
             return finding(what, "remove `leg: client` or `backend`");
         }
-        let sees_requests = self.0.iter().any(|way| way.listener.protocol == Protocol::Http);
-        if needs_request(&place.r#match) && !sees_requests {
-            let what = "only `tcp` listeners lead here, which see no requests, so the match never holds";
+        let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);
+        if !self.0.is_empty() && !self.0.iter().any(can_hold) {
+            let only_bytes = self.0.iter().all(|way| way.listener.protocol == Protocol::Tcp);
+            let what = if only_bytes {
+                "only `tcp` listeners lead here, which see no requests, so the match never holds"
+            } else {
+                "no listener that leads here sees what the match asks for, so it never holds"
+            };
             return finding(what, "match on `client`, or remove the match");
         }
         None

@@ -7,7 +7,7 @@ use crate::{
     config::{
         document::Document,
         limit::Limit,
-        listener::{Bind, ClientCertificate, Listener, Protocol, Timeouts},
+        listener::{Bind, ClientCertificate, Encryption, Listener, Protocol, Timeouts},
         path::Path,
     },
     units::Span,
@@ -79,8 +79,19 @@ fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {
         let what = "clients are asked for no certificate without `client_ca`";
         found.push(Finding::new(path, what, "set `client_ca`, or remove this"));
     }
-    if listener.protocol == Protocol::Tcp && listener.headers != Default::default() {
-        let what = "bytes have no headers: this says nothing on a `tcp` listener";
+    if listener.encryption.is_some() && listener.protocol.dialect().is_none() {
+        let what = "only clients of a database ask for encryption within their protocol";
+        found.push(Finding::new(path.key("encryption"), what, "remove it"));
+    }
+    if listener.encryption == Some(Encryption::Terminate) && listener.tls.is_none() {
+        let what = "there is no certificate to show";
+        found.push(Finding::new(path.key("encryption"), what, "set `tls`"));
+    }
+    if listener.protocol != Protocol::Http && listener.headers != Default::default() {
+        let what = format!(
+            "this says nothing on a `{}` listener, which has no headers",
+            listener.protocol.as_str()
+        );
         found.push(Finding::new(
             path.key("headers"),
             what,

@@ -96,27 +96,49 @@ impl<'d> Before<'d> {
 /// A match that no exchange of this listener can hold.
 fn impossible(path: &Path, listener: &Listener, r#match: &Match) -> Option<Finding> {
     let path = path.key("match");
-    if listener.protocol == Protocol::Tcp && needs_request(r#match) {
-        let what = "a `tcp` listener sees no requests, so this never holds";
-        return Some(Finding::new(
-            path,
-            what,
-            "match on `client` or `tls_name`, or set `protocol: http`",
-        ));
+    if is_foreign(listener.protocol, r#match) {
+        let (what, mend) = match listener.protocol {
+            Protocol::Http => (
+                "an `http` listener sees no commands of a database, so this never holds",
+                "remove what it asks of a session or a command",
+            ),
+            Protocol::Tcp => (
+                "a `tcp` listener sees no requests, so this never holds",
+                "match on `client` or `tls_name`, or set `protocol: http`",
+            ),
+            Protocol::Postgres => (
+                "a listener of a database sees no HTTP requests, so this never holds",
+                "match on `user`, `database`, `sql`, `table` or `statement`",
+            ),
+        };
+        return Some(Finding::new(path, what, mend));
     }
     let blind = listener.tls.is_none() && !r#match.tls_name.is_empty();
     let what = "a listener without `tls` sees no name, so this never holds";
     blind.then(|| Finding::new(path.key("tls_name"), what, "match on `host`, or set `tls`"))
 }
 
-/// Whether a match asks for something that only a request has.
-pub(super) fn needs_request(r#match: &Match) -> bool {
+/// Whether a match asks for something that the traffic of a protocol does not have.
+pub(super) fn is_foreign(protocol: Protocol, r#match: &Match) -> bool {
+    let written = r#match.clone();
     let of_connection = Match {
-        client: r#match.client.clone(),
-        tls_name: r#match.tls_name.clone(),
+        client: written.client.clone(),
+        tls_name: written.tls_name.clone(),
         ..Match::default()
     };
-    *r#match != of_connection
+    let of_database = Match {
+        user: written.user,
+        database: written.database,
+        sql: written.sql,
+        table: written.table,
+        statement: written.statement,
+        ..of_connection.clone()
+    };
+    match protocol {
+        Protocol::Http => of_database != of_connection,
+        Protocol::Tcp => *r#match != of_connection,
+        Protocol::Postgres => *r#match != of_database,
+    }
 }
 
 /// A route's own settings.

@@ -38,6 +38,8 @@ pub enum Alpn {
     Http2,
     /// `http/1.1`
     Http1,
+    /// `postgresql`
+    Postgres,
 }
 
 impl Alpn {
@@ -46,11 +48,12 @@ impl Alpn {
         match self {
             Self::Http2 => b"h2",
             Self::Http1 => b"http/1.1",
+            Self::Postgres => b"postgresql",
         }
     }
 
     fn of(name: Option<&[u8]>) -> Option<Self> {
-        [Self::Http2, Self::Http1]
+        [Self::Http2, Self::Http1, Self::Postgres]
             .into_iter()
             .find(|alpn| Some(alpn.name()) == name)
     }

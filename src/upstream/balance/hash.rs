@@ -91,6 +91,8 @@ mod tests {
                 client: client.parse().unwrap(),
                 tls_name: None,
                 head: Some(head),
+                session: None,
+                command: None,
             };
             Hash::new(on, &[]).key(&facts)
         };

@@ -24,6 +24,11 @@ impl Doc {
         Self::of("tcp", backends)
     }
 
+    /// A listener of PostgreSQL `public` before a cluster `app` with these backends, called `a`, `b`, and so on.
+    pub fn postgres(backends: &[SocketAddr]) -> Self {
+        Self::of("postgres", backends)
+    }
+
     fn of(protocol: &'static str, backends: &[SocketAddr]) -> Self {
         let mut doc = Self {
             protocol,
@@ -86,7 +91,7 @@ impl Doc {
         let cluster = lines("    ", &self.cluster);
         let top = lines("", &self.top);
         let backends: String = backends.iter().map(|b| format!("      - {{{b}}}\n")).collect();
-        let route = if *protocol == "tcp" {
+        let route = if *protocol != "http" {
             "    cluster: app\n".to_owned()
         } else {
             format!("    routes:\n      - cluster: app\n{route}")

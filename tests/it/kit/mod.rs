@@ -5,6 +5,7 @@ pub mod client;
 pub mod document;
 pub mod load;
 pub mod origin;
+pub mod postgres;
 pub mod proxy;
 pub mod raw;
 

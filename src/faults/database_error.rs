@@ -1,0 +1,118 @@
+//! The error that a database session gets in its server's place, as a document writes it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::entry::is_default;
+use crate::{
+    route::Dialect,
+    wire::{
+        errors::{KnownError, Moment},
+        postgres,
+    },
+};
+
+/// An error of a database: one of the catalogue by its name (`deadlock`), or any other by hand
+/// (`{code: "42704", message: "type \"mood\" does not exist"}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DatabaseError {
+    /// One of the catalogue.
+    Named(String),
+    /// Any other.
+    ByHand(ByHand),
+}
+
+/// An error that the catalogue does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByHand {
+    /// What software reads: the SQLSTATE of PostgreSQL, the number of MySQL, the first word of Redis.
+    pub code: String,
+    /// The SQLSTATE that goes with a number of MySQL. Default: `HY000`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// What people read.
+    pub message: String,
+    /// Whether the session ends with it. Default: false.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fatal: bool,
+}
+
+impl DatabaseError {
+    /// The error of the catalogue that it names, in a protocol that has it.
+    pub fn known(&self, dialect: Dialect) -> Option<&'static KnownError> {
+        match self {
+            Self::Named(name) => catalogue_of(dialect).iter().find(|error| error.name == name),
+            Self::ByHand(_) => None,
+        }
+    }
+
+    /// Whether it comes only once the server was asked for the session.
+    pub fn is_late(&self, dialect: Dialect) -> bool {
+        self.known(dialect)
+            .is_some_and(|known| matches!(known.moment, Moment::Proof | Moment::Login))
+    }
+}
+
+/// The errors that a protocol has.
+pub const fn catalogue_of(dialect: Dialect) -> &'static [KnownError] {
+    match dialect {
+        Dialect::Postgres => postgres::ERRORS,
+        Dialect::Mysql | Dialect::Redis => &[],
+    }
+}
+
+/// Every name of the catalogue, in whichever protocols it is.
+fn names() -> Vec<&'static str> {
+    let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Redis];
+    let all = dialects
+        .into_iter()
+        .flat_map(catalogue_of)
+        .map(|error| error.name);
+    let mut names = Vec::new();
+    for name in all {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+impl<'de> Deserialize<'de> for DatabaseError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Written)
+    }
+}
+
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = DatabaseError;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the name of an error, as in `deadlock`, or one by hand, as in `{code: \"40P01\", message: ...}`",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<DatabaseError, E> {
+        let known = names();
+        if known.contains(&name) {
+            return Ok(DatabaseError::Named(name.to_owned()));
+        }
+        Err(E::custom(format!(
+            "no database has an error called `{name}`: use one of {}, or write it by hand as `{{code: ..., message: ...}}`",
+            known.join(", ")
+        )))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DatabaseError, A::Error> {
+        ByHand::deserialize(MapAccessDeserializer::new(map)).map(DatabaseError::ByHand)
+    }
+}

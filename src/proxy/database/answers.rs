@@ -1,0 +1,65 @@
+//! What a fault says to a database session, in the words of its protocol.
+
+use crate::{
+    faults::{Answer, ByHand, DatabaseError},
+    route::{Command, Dialect, Session},
+    wire::{
+        errors::{Moment, Refusal, Said, Weight, Words},
+        postgres,
+    },
+};
+
+/// What a session is told where a fault names no error that its protocol has.
+const UNNAMED: &str = "internal_error";
+
+/// The answer of a fault to a session, or to a command in it.
+pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Command>) -> Refusal {
+    let said = match answer.error.as_deref() {
+        Some(DatabaseError::ByHand(written)) => by_hand(written),
+        Some(named) => of_catalogue(named, session, command),
+        None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
+    };
+    match session.dialect {
+        Dialect::Postgres | Dialect::Mysql | Dialect::Redis => postgres::refusal(&said),
+    }
+}
+
+fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Command>) -> Said {
+    let verb = command.map(Command::verb).unwrap_or_default();
+    let table = command.and_then(|command| command.meaning().table());
+    let words = Words {
+        user: &session.user,
+        database: &session.database,
+        table: table.unwrap_or(UNKNOWN_TABLE),
+        verb: &verb,
+    };
+    match error.known(session.dialect) {
+        Some(known) => known.said(&words),
+        // The document's check refuses a name that the listener's protocol does not have.
+        None => by_hand(&ByHand {
+            code: "XX000".to_owned(),
+            state: None,
+            message: UNNAMED.replace('_', " "),
+            fatal: false,
+        }),
+    }
+}
+
+/// What an error about a table names where the command names none.
+const UNKNOWN_TABLE: &str = "relation";
+
+fn by_hand(written: &ByHand) -> Said {
+    Said {
+        code: written.code.clone(),
+        state: written.state.clone().unwrap_or_default(),
+        weight: if written.fatal {
+            Weight::Fatal
+        } else {
+            Weight::Error
+        },
+        text: written.message.clone(),
+        detail: String::new(),
+        hint: String::new(),
+        moment: Moment::Command,
+    }
+}

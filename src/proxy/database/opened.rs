@@ -1,0 +1,162 @@
+//! A session that may begin: the faults of its opening, a backend, and its record.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::{io::AsyncWriteExt, time::Instant};
+
+use super::{answers, cancels::Owner, side::drain, talk::Talk};
+use crate::{
+    faults::{Answer, Cut, Plan, Unit},
+    net::Stream,
+    proxy::{
+        client::Client,
+        exchange::{self, Course},
+        relay::{self, Joint, Legs},
+        tcp::{self, Dialled, Record, Undialled},
+    },
+    route::Session,
+    snapshot::Route,
+    wire::{dialogue::Dialogue, errors::Refusal},
+};
+
+/// A client that was turned away has so long to read why.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A session that wants to begin.
+pub(super) struct Opened {
+    /// What is known of it.
+    pub(super) session: Session,
+    /// The client's connection.
+    pub(super) stream: Stream,
+    /// What the client has said, to be said to the backend first.
+    pub(super) first: bytes::Bytes,
+    /// Follows it.
+    pub(super) dialogue: Box<dyn Dialogue>,
+}
+
+/// Asks the faults of the opening, dials, and passes the session on to its end.
+pub(super) async fn serve(client: Rc<Client>, opened: Opened) {
+    let worker = client.worker.clone();
+    let (view, listener) = client.seen();
+    let number = worker.number();
+    let begun = Instant::now();
+    client.starts(opened.session.clone());
+    let Some(route) = listener.routes.first() else {
+        return;
+    };
+    let mut record = Record::begun();
+    let mut plan = Plan::of_database(&route.faults, view.dice, number, &client.facts(), Unit::Session);
+    let late = match exchange::open(&mut plan, worker.held(), None).await {
+        Course::On => None,
+        Course::Answer(answer, _) if answer.is_late(opened.session.dialect) => Some(answer),
+        Course::Answer(answer, _) => {
+            turn_away(opened, &answer).await;
+            record.plans.push(plan);
+            return record.write(&client, &view, &listener, route, begun);
+        }
+        Course::Cut(cut, _) => {
+            client.cut(cut);
+            record.plans.push(plan);
+            return record.write(&client, &view, &listener, route, begun);
+        }
+        Course::Released(_) => {
+            record.plans.push(plan);
+            return record.write(&client, &view, &listener, route, begun);
+        }
+    };
+    match tcp::dial(&client, &view, route, number).await {
+        Ok(dialled) => {
+            record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
+            record.plans = join(&client, route, number, opened, plan, late, dialled).await;
+        }
+        Err(Undialled::Answered(answer, upstream)) => {
+            turn_away(opened, &answer).await;
+            record.plans.extend([plan, upstream]);
+        }
+        Err(Undialled::Failed(failure)) => {
+            record.failed(&client, &listener, &failure);
+            record.plans.push(plan);
+            client.cut(Cut::Reset);
+        }
+    }
+    record.write(&client, &view, &listener, route, begun);
+}
+
+/// Tells a client why it gets no session, and closes.
+async fn turn_away(opened: Opened, answer: &Answer) {
+    let Refusal { bytes, .. } = answers::refusal(answer, &opened.session, None);
+    let mut stream = opened.stream;
+    let said = async {
+        stream.write_all(&bytes).await?;
+        stream.shutdown().await
+    };
+    if let Ok(Ok(())) = tokio::time::timeout(CLOSING, said).await {
+        let (mut reader, _writer) = stream.into_split();
+        // Nobody has to wait for longer: the socket is closed either way.
+        let _ = tokio::time::timeout(CLOSING, drain(&mut reader)).await;
+    }
+}
+
+/// Joins the client to its backend until they part; gives back the plans, for the record.
+async fn join(
+    client: &Rc<Client>,
+    route: &Route,
+    number: u64,
+    opened: Opened,
+    plan: Plan,
+    late: Option<std::sync::Arc<Answer>>,
+    dialled: Dialled,
+) -> Vec<Plan> {
+    let (view, _) = client.seen();
+    let Dialled {
+        place,
+        backend,
+        mut upstream,
+        plan: upstream_plan,
+        active,
+        entered,
+        late: late_upstream,
+    } = dialled;
+    let target = &view.clusters[place];
+    let Opened {
+        session,
+        stream,
+        first,
+        mut dialogue,
+    } = opened;
+    if let Some(answer) = late.or(late_upstream) {
+        dialogue.refuse_opening(answers::refusal(&answer, &session, None));
+    }
+    if upstream.write_all(&first).await.is_err() {
+        client.cut(Cut::Reset);
+        return vec![plan, upstream_plan];
+    }
+    let known = Legs {
+        client: route.faults.clone(),
+        upstream: route.upstream[backend].clone(),
+    };
+    let candidates = relay::candidates(client, route, target, backend);
+    let joint = Joint::new(
+        client,
+        &upstream,
+        number,
+        view.generation,
+        known,
+        candidates,
+        [plan, upstream_plan],
+    );
+    let owner = Owner {
+        cluster: target.name.clone(),
+        backend: target.backend_id(backend),
+    };
+    let talk = Talk::new(client, session, joint, dialogue, owner);
+    let lane = target.backend_lanes[backend].lane(client.worker.index);
+    lane.connections.came.inc();
+    let parted = talk.run(stream, upstream, target.settings.idle_timeout()).await;
+    lane.connections.went.inc();
+    if let Some(error) = &parted.error {
+        tracing::debug!(peer = %client.peer, backend = target.cluster.backends()[backend].name(), error, "session failed");
+    }
+    drop((active, entered));
+    parted.plans
+}

@@ -1,0 +1,124 @@
+//! What the proxy must know of a database's protocol, and no more: where a command begins, when its answer does, and how an
+//! error is put in the place of the right answer.
+//!
+//! A dialogue follows both directions of one session as they pass, at any split. It holds no bytes: whoever performs it
+//! (`proxy/database`) gives it what was read, and does as it says.
+//!
+//! An answer in the server's place comes at its turn without counting replies: the command is replaced by another one that
+//! the server must refuse, by a name that nothing has; the server's refusal is known by that name, and replaced. So the order
+//! holds with pipelining, and what an error does to a transaction is done by the server itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::errors::Refusal;
+
+/// The session of one client, as its protocol sees it.
+pub trait Dialogue {
+    /// Looks at what the client has sent and was not passed on yet. With `stops` it stops before each command.
+    ///
+    /// # Errors
+    /// The bytes are none of this protocol: from here on they can only be passed on as they come.
+    fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost>;
+
+    /// The command before which [`Self::hear`] stopped goes on as it is.
+    fn accept(&mut self);
+
+    /// The command before which [`Self::hear`] stopped is answered in the server's place. What to send the server instead.
+    fn refuse(&mut self, refusal: Refusal) -> Bytes;
+
+    /// Keeps an answer for the moment of the opening that it belongs to.
+    fn refuse_opening(&mut self, refusal: Refusal);
+
+    /// Looks at what the server has said and was not passed on yet.
+    ///
+    /// # Errors
+    /// The bytes are none of this protocol: from here on they can only be passed on as they come.
+    fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost>;
+
+    /// What a request to cancel this session's command must name, once the server has said it; such requests come on
+    /// connections of their own.
+    fn cancel_key(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// How many units of commands the client has begun: what is answered together, as a group that ends with a Sync.
+    fn begun(&self) -> u64;
+
+    /// How many of them the server has answered.
+    fn answered(&self) -> u64;
+}
+
+/// What the client's bytes come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// So many bytes at the front go on to the server.
+    pub pass: usize,
+    /// So many after those are dropped.
+    pub drop: usize,
+    /// What stands behind them.
+    pub then: Next,
+}
+
+/// What stands behind the bytes that could be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, or the beginning of something: more bytes are needed.
+    More,
+    /// Something that can be decided: ask again.
+    Again,
+    /// A command, for which a decision is wanted.
+    Command(Command),
+}
+
+/// A command of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// What is asked: SQL, or the words of a Redis command. Of a very long one only the front.
+    pub text: Arc<str>,
+    /// Whether the server will refuse it by itself, because its transaction has failed already.
+    pub doomed: bool,
+}
+
+/// What is waited for in the server's bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watch {
+    /// Stop before the answer to this unit.
+    pub unit: Option<u64>,
+    /// Stop between two messages.
+    pub border: bool,
+}
+
+/// What the server's bytes come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// So many bytes at the front go on to the client.
+    pub pass: usize,
+    /// So many after those are dropped.
+    pub drop: usize,
+    /// What the client is told after those that go on.
+    pub say: Bytes,
+    /// What comes then.
+    pub then: After,
+}
+
+/// What comes after the server's bytes that could be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing, or the beginning of something: more bytes are needed.
+    More,
+    /// Something that can be decided: ask again.
+    Again,
+    /// The answer to the unit that is watched for.
+    Answer,
+    /// A border, where something may be said that nobody asked for.
+    Border,
+    /// The end of the session.
+    Close,
+}
+
+/// Why bytes are not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Lost(pub &'static str);

@@ -1,0 +1,14 @@
+//! PostgreSQL's protocol 3 as a proxy needs it: the opening of a session, where its commands begin, and its errors.
+//!
+//! Format: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
+
+mod errors;
+mod frame;
+mod opening;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use errors::{ERRORS, refusal};
+pub use opening::{CancelKey, Encryption, MAX_OPENING, NO, Opening, SSL_REQUEST, Startup, YES, take_opening};
+pub use session::Session;

@@ -1,0 +1,325 @@
+//! A listener of PostgreSQL before a real server: what passes, what faults say, and what real clients make of it.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
+};
+use tokio_postgres::{SimpleQueryMessage, error::SqlState};
+
+use crate::kit::{
+    Doc, Proxy, eventually,
+    postgres::{Postgres, complained, connect, psql, said},
+    within,
+};
+
+async fn before(server: &Postgres) -> Proxy {
+    Proxy::start(&Doc::postgres(&[server.address])).await
+}
+
+#[tokio::test]
+async fn real_clients_see_no_difference() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let direct = psql(server.address, "shop", &["-c", "select 1, repeat('x', 100000)"]).await;
+    let through = psql(proxy.address(), "shop", &["-c", "select 1, repeat('x', 100000)"]).await;
+    assert_eq!(
+        (said(&through), complained(&through)),
+        (said(&direct), complained(&direct))
+    );
+
+    let client = connect(proxy.address(), "web", "shop").await.unwrap();
+    client
+        .batch_execute("create table orders (id serial primary key, item text)")
+        .await
+        .unwrap();
+    // COPY both ways, extended and simple queries, a pipeline, an error, a transaction that failed.
+    let copied = psql(
+        proxy.address(),
+        "shop",
+        &[
+            "-c",
+            "copy (select g, 'item ' || g from generate_series(1, 20000) g) to stdout",
+        ],
+    )
+    .await;
+    let file = proxy.folder().join("rows");
+    std::fs::write(&file, &copied.stdout).unwrap();
+    let copy = format!("\\copy orders from '{}'", file.display());
+    let back = psql(
+        proxy.address(),
+        "shop",
+        &["-c", &copy, "-c", "select count(*) from orders"],
+    )
+    .await;
+    assert_eq!(said(&back), "20000", "{}", complained(&back));
+    let statement = client
+        .prepare("select item from orders where id = $1")
+        .await
+        .unwrap();
+    let one = client.query(&statement, &[&7_i32]);
+    let other = client.query(&statement, &[&8_i32]);
+    let (one, other) = tokio::join!(one, other);
+    assert_eq!(one.unwrap()[0].get::<_, String>(0), "item 7");
+    assert_eq!(other.unwrap()[0].get::<_, String>(0), "item 8");
+    client.batch_execute("begin").await.unwrap();
+    let failed = client.batch_execute("select nonsense").await.unwrap_err();
+    assert_eq!(failed.code(), Some(&SqlState::UNDEFINED_COLUMN));
+    let after = client.batch_execute("select 1").await.unwrap_err();
+    assert_eq!(after.code(), Some(&SqlState::IN_FAILED_SQL_TRANSACTION));
+    client.batch_execute("rollback").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_notification_comes_unasked_and_a_cancel_request_finds_its_server() {
+    let servers = (Postgres::start().await, Postgres::start().await);
+    let proxy = Proxy::start(&Doc::postgres(&[servers.0.address, servers.1.address])).await;
+    let listening = psql(
+        proxy.address(),
+        "shop",
+        &[
+            "-c",
+            "listen news",
+            "-c",
+            "notify news, 'hello'",
+            "-c",
+            "select 1",
+        ],
+    )
+    .await;
+    assert!(
+        said(&listening).contains("\"news\" with payload \"hello\""),
+        "{}",
+        said(&listening)
+    );
+
+    for _ in 0..4 {
+        let client = connect(proxy.address(), "web", "shop").await.unwrap();
+        let token = client.cancel_token();
+        let slow = tokio::spawn(async move { client.batch_execute("select pg_sleep(60)").await });
+        let address = proxy.address();
+        eventually("the cancel request arrives", async || {
+            let stream = TcpStream::connect(address).await.unwrap();
+            token
+                .cancel_query_raw(stream, tokio_postgres::NoTls)
+                .await
+                .unwrap();
+            slow.is_finished()
+        })
+        .await;
+        let failed = slow.await.unwrap().unwrap_err();
+        assert_eq!(failed.code(), Some(&SqlState::QUERY_CANCELED));
+    }
+}
+
+#[tokio::test]
+async fn pgbench_runs_through_it() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let port = proxy.address().port().to_string();
+    let bench = async |arguments: &[&str]| {
+        let mut command = Command::new("pgbench");
+        command
+            .args(["-h", "127.0.0.1", "-p", &port, "-U", "admin"])
+            .args(arguments)
+            .arg("shop")
+            .kill_on_drop(true);
+        let output = within("pgbench", command.output()).await.unwrap();
+        assert!(output.status.success(), "{}", complained(&output));
+        said(&output)
+    };
+    bench(&["-i", "-q", "-s", "1"]).await;
+    for mode in ["simple", "extended", "prepared"] {
+        let text = bench(&["-M", mode, "-c", "8", "-t", "50"]).await;
+        assert!(
+            text.contains("number of transactions actually processed: 400/400"),
+            "{text}"
+        );
+        assert!(text.contains("number of failed transactions: 0"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_answers_commands_with_the_errors_of_the_server() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let client = connect(proxy.address(), "web", "shop").await.unwrap();
+    client
+        .batch_execute("create table orders (id serial primary key, item text)")
+        .await
+        .unwrap();
+    let insert = client
+        .prepare("insert into orders (item) values ($1)")
+        .await
+        .unwrap();
+    // The session stands when the fault comes, and its statement was prepared before.
+    proxy
+        .inject(
+            "broken",
+            "where: {match: {sql: write, table: orders}}, do: {abort: {error: deadlock}}",
+        )
+        .await;
+    let failed = client.execute(&insert, &[&"tea"]).await.unwrap_err();
+    assert_eq!(failed.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED));
+    let text = failed.as_db_error().unwrap();
+    assert_eq!(text.message(), "deadlock detected");
+    assert_eq!(text.routine(), Some("chaosproxy"));
+    assert_eq!(
+        client
+            .query("select count(*) from orders", &[])
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+
+    // In a transaction the server really aborts it.
+    client.batch_execute("begin").await.unwrap();
+    client.batch_execute("select 1").await.unwrap();
+    let failed = client
+        .batch_execute("insert into orders (item) values ('tea')")
+        .await
+        .unwrap_err();
+    assert_eq!(failed.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED));
+    let after = client.batch_execute("select 1").await.unwrap_err();
+    assert_eq!(after.code(), Some(&SqlState::IN_FAILED_SQL_TRANSACTION));
+    client.batch_execute("rollback").await.unwrap();
+
+    proxy.order("/api/v1/panic", serde_json::Value::Null).await;
+    client.execute(&insert, &[&"tea"]).await.unwrap();
+    let rows = client.simple_query("select count(*) from orders").await.unwrap();
+    let count = rows.iter().find_map(|row| match row {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    assert_eq!(count, Some("1"));
+}
+
+#[tokio::test]
+async fn an_opening_is_refused_as_the_server_would() {
+    let server = Postgres::start().await;
+    let check = async |error: &str, code: &SqlState, text: &str| {
+        let proxy = before(&server).await;
+        let standing = connect(proxy.address(), "web", "shop").await.unwrap();
+        proxy
+            .inject("closed", &format!("do: {{abort: {{error: {error}}}}}"))
+            .await;
+        let refused = connect(proxy.address(), "web", "shop").await.unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.as_db_error().map(|e| e.message())),
+            (Some(code), Some(text))
+        );
+        // Who is in stays in.
+        standing.batch_execute("select 1").await.unwrap();
+    };
+    check(
+        "too_many_connections",
+        &SqlState::TOO_MANY_CONNECTIONS,
+        "sorry, too many clients already",
+    )
+    .await;
+    check(
+        "bad_credentials",
+        &SqlState::INVALID_PASSWORD,
+        "password authentication failed for user \"web\"",
+    )
+    .await;
+    check(
+        "missing_database",
+        &SqlState::INVALID_CATALOG_NAME,
+        "database \"shop\" does not exist",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_fatal_ends_the_session() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let client = connect(proxy.address(), "web", "shop").await.unwrap();
+    proxy
+        .inject("ended", "do: {abort: {error: admin_shutdown}}")
+        .await;
+    let ended = client.batch_execute("select 1").await.unwrap_err();
+    assert_eq!(ended.code(), Some(&SqlState::ADMIN_SHUTDOWN));
+    eventually("the client knows", async || client.is_closed()).await;
+    let through = psql(proxy.address(), "shop", &["-c", "select 1"]).await;
+    let text = complained(&through);
+    assert!(
+        text.contains("FATAL:  57P01: terminating connection due to administrator command"),
+        "{text}"
+    );
+    assert!(
+        text.contains("server closed the connection unexpectedly"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn time_and_ends_are_given_to_commands() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let client = connect(proxy.address(), "web", "shop").await.unwrap();
+    proxy
+        .inject(
+            "slow",
+            "where: {match: {statement: \"select 'slow'*\"}}, do: {latency: {add: 300ms}}",
+        )
+        .await;
+    let timed = async |sql: &str| {
+        let begun = std::time::Instant::now();
+        client.batch_execute(sql).await.unwrap();
+        begun.elapsed()
+    };
+    assert!(timed("select  'slow'").await >= Duration::from_millis(300));
+    assert!(timed("select 'fast'").await < Duration::from_millis(300));
+    proxy
+        .inject(
+            "late",
+            "where: {match: {sql: ddl}}, do: {latency: {add: 300ms, at: reply}}",
+        )
+        .await;
+    assert!(timed("create table t (id int)").await >= Duration::from_millis(300));
+    proxy.inject("cut", "where: {match: {table: t}}, do: reset").await;
+    assert!(
+        client
+            .batch_execute("select * from t")
+            .await
+            .unwrap_err()
+            .is_closed()
+    );
+}
+
+#[tokio::test]
+async fn encryption_is_declined_and_what_is_no_postgres_is_dropped() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let mut raw = TcpStream::connect(proxy.address()).await.unwrap();
+    // GSSENCRequest, then SSLRequest.
+    for request in [[0, 0, 0, 8, 4, 210, 22, 48], [0, 0, 0, 8, 4, 210, 22, 47]] {
+        raw.write_all(&request).await.unwrap();
+        assert_eq!(within("the answer", raw.read_u8()).await.unwrap(), b'N');
+    }
+    let mut raw = TcpStream::connect(proxy.address()).await.unwrap();
+    raw.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    // A FIN or, as something is left unread, a RST.
+    let _ = within("the end", raw.read_to_end(&mut rest)).await;
+    assert!(rest.is_empty());
+    let url = format!(
+        "sslmode=require host=127.0.0.1 port={} user=admin dbname=shop",
+        proxy.address().port()
+    );
+    let refused = Command::new("psql")
+        .args(["-X", &url, "-c", "select 1"])
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        complained(&refused).contains("server does not support SSL"),
+        "{}",
+        complained(&refused)
+    );
+}

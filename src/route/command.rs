@@ -1,27 +1,11 @@
 //! What is known of a database session and of a command in it.
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use super::{
-    glob::{Case, Glob},
+    dialect::Dialect,
     sql::{Meaning, meaning},
 };
-use crate::units::{BadUnit, as_text};
-
-/// The protocol of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL and MariaDB.
-    Mysql,
-    /// Redis.
-    Redis,
-}
 
 /// A session at a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,45 +59,4 @@ impl Command {
         let word = self.wording().split([' ', ';', '(']).next();
         word.unwrap_or_default().to_ascii_uppercase()
     }
-}
-
-/// Text of a command or a name in it, where `*` stands for any run and capitals do not count: `"insert into orders *"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wording {
-    text: Box<str>,
-    glob: Glob,
-}
-
-impl Wording {
-    /// Whether the text is of this form.
-    pub fn holds(&self, text: &str) -> bool {
-        self.glob.matches(text.as_bytes())
-    }
-}
-
-impl FromStr for Wording {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        if words.is_empty() {
-            return Err(BadUnit::new(
-                "an empty text matches nothing: leave the key out".to_owned(),
-            ));
-        }
-        Ok(Self {
-            glob: Glob::text(&words.join(" "), Case::Ignored),
-            text: text.into(),
-        })
-    }
-}
-
-impl fmt::Display for Wording {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-as_text! {
-    Wording, "Wording", r"\S";
 }

@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    command::{Command, Session, Wording},
+    command::{Command, Session},
     many::OneOrMany,
     name::{FieldName, Verb},
     pattern::{GrpcPattern, HostPattern, Network, PathPattern, Pattern},
     sql::Sql,
+    wording::Wording,
 };
 
 /// What an exchange must look like, as written: every key that is there must hold, and a list holds when one of its items

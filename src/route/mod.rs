@@ -1,6 +1,7 @@
 //! Which cluster a request goes to.
 
 pub mod command;
+pub mod dialect;
 mod edit;
 mod glob;
 mod many;
@@ -11,10 +12,13 @@ mod settings;
 pub mod sql;
 mod statuses;
 mod table;
+pub mod wording;
 
-pub use command::{Command, Dialect, Session, Wording};
+pub use command::{Command, Session};
+pub use dialect::Dialect;
 pub use many::OneOrMany;
 pub use matcher::{Facts, Match, Matcher, host, is_grpc};
 pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};
 pub use statuses::Statuses;
 pub use table::Table;
+pub use wording::Wording;

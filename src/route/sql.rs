@@ -10,7 +10,7 @@ use sqlparser::{
     parser::Parser,
 };
 
-use super::command::{Dialect, Wording};
+use super::{dialect::Dialect, wording::Wording};
 
 /// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
 /// not known either is none of these.

@@ -11,7 +11,8 @@ use crate::{
     proxy::{
         client::Client,
         exchange::{self, Course},
-        relay::{self, Joint, Legs},
+        follow::Legs,
+        relay::{self, Joint},
         tcp::{self, Dialled, Record, Undialled},
     },
     route::Session,

@@ -153,17 +153,7 @@ async fn welcome(
         tracing::debug!(listener = &*listener.name, peer = %stream.peer(), %error, "no PROXY protocol header");
         return None;
     }
-    let mut plan = Plan::none();
-    if !listener.faults.is_empty() && listener.settings.protocol == Protocol::Http {
-        let facts = crate::route::Facts {
-            client: stream.peer().ip(),
-            tls_name: None,
-            head: None,
-            session: None,
-            command: None,
-        };
-        plan = Plan::of_connection(&listener.faults, view.dice, worker.number(), &facts);
-    }
+    let mut plan = of_connection(worker, listener, view, &stream);
     // Clients of a database ask for TLS within their protocol.
     let sound = listener
         .tls
@@ -209,4 +199,19 @@ async fn welcome(
             None
         }
     }
+}
+
+/// What a connection suffers before there is a request.
+fn of_connection(worker: &Worker, listener: &Listener, view: &View, stream: &Stream) -> Plan {
+    if listener.faults.is_empty() || listener.settings.protocol != Protocol::Http {
+        return Plan::none();
+    }
+    let facts = crate::route::Facts {
+        client: stream.peer().ip(),
+        tls_name: None,
+        head: None,
+        session: None,
+        command: None,
+    };
+    Plan::of_connection(&listener.faults, view.dice, worker.number(), &facts)
 }

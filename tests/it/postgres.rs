@@ -7,7 +7,10 @@ use tokio::{
     net::TcpStream,
     process::Command,
 };
-use tokio_postgres::{SimpleQueryMessage, error::SqlState};
+use tokio_postgres::{
+    SimpleQueryMessage,
+    error::{DbError, SqlState},
+};
 
 use crate::kit::{
     Doc, Proxy, eventually,
@@ -208,7 +211,7 @@ async fn an_opening_is_refused_as_the_server_would() {
             .await;
         let refused = connect(proxy.address(), "web", "shop").await.unwrap_err();
         assert_eq!(
-            (refused.code(), refused.as_db_error().map(|e| e.message())),
+            (refused.code(), refused.as_db_error().map(DbError::message)),
             (Some(code), Some(text))
         );
         // Who is in stays in.

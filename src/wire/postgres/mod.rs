@@ -8,6 +8,8 @@ mod opening;
 mod session;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trial;
 
 pub use errors::{ERRORS, refusal};
 pub use opening::{CancelKey, Encryption, MAX_OPENING, NO, Opening, SSL_REQUEST, Startup, YES, take_opening};

@@ -1,61 +1,16 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{ERRORS, Encryption, Opening, SSL_REQUEST, Session, frame::message, refusal, take_opening};
+use super::{
+    ERRORS, Encryption, Opening, SSL_REQUEST, Session,
+    frame::message,
+    take_opening,
+    trial::{bind, error, execute, known, parse, query, ready, sync, welcome},
+};
 use crate::wire::{
     dialogue::{After, Dialogue, Next, Watch},
-    errors::{Moment, Refusal, Weight, Words},
+    errors::{Moment, Refusal, Weight},
 };
-
-fn query(sql: &str) -> Vec<u8> {
-    message(b'Q', format!("{sql}\0").as_bytes())
-}
-
-fn parse(name: &str, sql: &str) -> Vec<u8> {
-    message(b'P', format!("{name}\0{sql}\0\0\0").as_bytes())
-}
-
-fn bind(portal: &str, statement: &str) -> Vec<u8> {
-    message(b'B', format!("{portal}\0{statement}\0\0\0\0\0\0\0").as_bytes())
-}
-
-fn execute(portal: &str) -> Vec<u8> {
-    message(b'E', format!("{portal}\0\0\0\0\0").as_bytes())
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
-
-fn ready(status: u8) -> Vec<u8> {
-    message(b'Z', &[status])
-}
-
-fn error(text: &str) -> Vec<u8> {
-    message(b'E', format!("SERROR\0VERROR\0C42703\0M{text}\0\0").as_bytes())
-}
-
-/// What comes before the first command.
-fn welcome() -> Vec<u8> {
-    [
-        message(b'R', &[0, 0, 0, 0]),
-        message(b'S', b"server_version\x0015.4\0"),
-        message(b'K', &[0, 0, 0, 7, 0, 0, 0, 9]),
-        ready(b'I'),
-    ]
-    .concat()
-}
-
-fn known(name: &str) -> Refusal {
-    let words = Words {
-        user: "web",
-        database: "shop",
-        table: "orders",
-        verb: "INSERT",
-    };
-    let known = ERRORS.iter().find(|error| error.name == name).unwrap();
-    refusal(&known.said(&words))
-}
 
 /// Cuts bytes into pieces of these lengths, over and over.
 fn pieces<'a>(bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {

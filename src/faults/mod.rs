@@ -138,7 +138,7 @@ pub enum Do {
     /// Refuses exchanges beyond a rate, or delays them.
     RateLimit(RateLimit),
     /// Gives each backend so many serving threads.
-    Threads(Threads),
+    Threads(Box<Threads>),
     /// Limits what each backend carries.
     Capacity(Capacity),
     /// Lets each backend start and die in turn.
@@ -188,7 +188,7 @@ impl Do {
     #[must_use]
     pub fn compressed(&self, by: f64) -> Self {
         match self {
-            Self::Threads(threads) => Self::Threads(threads.compressed(by)),
+            Self::Threads(threads) => Self::Threads(Box::new(threads.compressed(by))),
             Self::Capacity(capacity) => Self::Capacity(capacity.compressed(by)),
             Self::CrashLoop(crash_loop) => Self::CrashLoop(crash_loop.compressed(by)),
             other => other.clone(),

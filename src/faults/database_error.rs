@@ -8,7 +8,6 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::entry::is_default;
 use crate::{
     route::Dialect,
     wire::{
@@ -40,7 +39,7 @@ pub struct ByHand {
     /// What people read.
     pub message: String,
     /// Whether the session ends with it. Default: false.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fatal: bool,
 }
 

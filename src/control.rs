@@ -3,6 +3,7 @@
 //! Nothing here waits for traffic: a change is compiled and published through one `watch` channel, and the mutex is never
 //! held across an await.
 
+mod annex;
 mod broken;
 pub mod history;
 pub mod lease;
@@ -16,6 +17,7 @@ use tokio::{sync::watch, time::Instant};
 
 use self::broken::{Sound, wanted};
 pub use self::{
+    annex::Annex,
     history::{Author, History, Revision},
     lease::{Lease, LeaseId, Leases, Owner},
 };
@@ -42,6 +44,8 @@ struct Truth {
     /// The document in force before a `bad_reload` put a broken one in its place.
     sound: Option<Sound>,
     history: History,
+    /// What stands beside the document.
+    annex: Annex,
     leases: Leases,
     panic: Option<Panicked>,
     /// Whether the leases say something that could not be published yet.
@@ -145,6 +149,7 @@ impl Control {
             document,
             sound: None,
             history,
+            annex: Annex::default(),
             leases: Leases::default(),
             panic: None,
             unsettled: false,
@@ -201,24 +206,18 @@ impl Control {
         } else {
             &leased[..]
         };
-        let calm;
-        let document = if truth.panic.is_some() && !document.faults.is_empty() {
+        let mut document = truth.annex.beside(document);
+        if truth.panic.is_some() && !document.faults.is_empty() {
             // A panic lifts the document's faults too; they come back with its reset.
-            calm = Document {
-                faults: config::Named::default(),
-                ..document.clone()
-            };
-            &calm
-        } else {
-            document
-        };
+            document.to_mut().faults = config::Named::default();
+        }
         let steering: Vec<&Steering> = truth
             .leases
             .iter()
             .flat_map(|(_, lease)| &lease.steering)
             .collect();
         let source = Source {
-            document,
+            document: &document,
             leased,
             steering: &steering,
             previous: Some(&previous),
@@ -253,11 +252,10 @@ impl Control {
             });
         }
         for fault in added {
-            let mut leases = truth.leases.iter();
-            let held = leases.find(|(_, lease)| lease.faults.iter().any(|(name, _)| name == fault.name()));
+            let owner = truth.holder(fault.name()).map(|(owner, _)| owner);
             self.events.tell(Event::FaultAdded {
                 fault: fault.name().to_owned(),
-                by: held.map_or_else(|| "the document".to_owned(), |(_, lease)| lease.owner.to_string()),
+                by: owner.map_or_else(|| "the document".to_owned(), |owner| owner.to_string()),
                 lasts: fault.entry().r#for,
             });
         }
@@ -292,6 +290,12 @@ impl Control {
             return Err(ChangeError::Refused(format!(
                 "faults.{name}: somebody has set a fault of this name by hand; remove that one first, or call this one \
                  something else"
+            )));
+        }
+        if let Some((section, name)) = truth.annex.clash(&document) {
+            return Err(ChangeError::Refused(format!(
+                "{section}.{name}: a program has made something of this name through Toxiproxy's API; delete that first \
+                 (`DELETE /proxies/{name}`), or call this one something else"
             )));
         }
         // Whoever puts a document in force mends a broken one: the fault that broke it is over, or it would do so again.
@@ -386,9 +390,28 @@ impl Control {
         self.lock().history.get(number).cloned()
     }
 
-    /// The document in force.
+    /// The document in force, with what stands beside it.
     pub fn document(&self) -> Document {
-        self.lock().document.clone()
+        let truth = self.lock();
+        truth.annex.beside(&truth.document).into_owned()
+    }
+
+    /// Puts another set beside the document, whole.
+    ///
+    /// # Errors
+    /// When a name of it is taken, or something stands in its way; what stood before stands then.
+    pub fn set_annex(&self, annex: Annex) -> Result<(), ChangeError> {
+        let mut truth = self.lock();
+        let leased = annex.faults.names().find(|name| truth.leases.has_fault(name));
+        let taken = annex.clash(&truth.document).map(|(_, name)| name).or(leased);
+        if let Some(name) = taken {
+            return Err(ChangeError::Refused(format!(
+                "the name `{name}` is taken; choose another one"
+            )));
+        }
+        let before = std::mem::replace(&mut truth.annex, annex);
+        self.settle(&mut truth, "its owner removed or changed it")
+            .inspect_err(|_| truth.annex = before)
     }
 
     /// Sets faults that live as long as the lease is renewed, or until its end.
@@ -499,9 +522,10 @@ impl Control {
                 lease::FAULTS_AT_MOST
             )));
         }
+        let document = truth.annex.beside(&truth.document);
         for (place, (name, entry)) in faults.iter().enumerate() {
             let elsewhere = truth.leases.iter().filter(|(id, _)| Some(*id) != own);
-            let taken = truth.document.faults.get(name).is_some()
+            let taken = document.faults.has(name)
                 || elsewhere
                     .flat_map(|(_, lease)| &lease.faults)
                     .any(|(other, _)| other == name)
@@ -511,7 +535,7 @@ impl Control {
                     "there is already a fault `{name}`; remove it first, or give this one another name"
                 )));
             }
-            let findings = config::check_fault(&truth.document, &config::Path::of(["faults", name]), entry);
+            let findings = config::check_fault(&document, &config::Path::of(["faults", name]), entry);
             if let Some(finding) = findings.first() {
                 return Err(ChangeError::Refused(format!(
                     "{}: {}; {}",
@@ -542,7 +566,9 @@ impl Control {
         truth.unsettled = true;
         let lives = |fault: &Fault| {
             truth.panic.is_none()
-                && (truth.leases.has_fault(fault.name()) || truth.document.faults.get(fault.name()).is_some())
+                && (truth.leases.has_fault(fault.name())
+                    || truth.document.faults.has(fault.name())
+                    || truth.annex.faults.has(fault.name()))
         };
         for fault in self.snapshot().faults.iter().filter(|fault| !lives(fault)) {
             fault.lift();
@@ -555,11 +581,11 @@ impl Control {
         let now = Instant::now();
         let snapshot = self.snapshot();
         let status = |fault: &Arc<Fault>| {
-            let mut leases = truth.leases.iter();
-            let held = leases.find(|(_, lease)| lease.faults.iter().any(|(name, _)| name == fault.name()));
+            let (owner, held) = truth.holder(fault.name()).unzip();
+            let held = held.flatten();
             FaultStatus {
                 fault: fault.clone(),
-                owner: held.map(|(_, lease)| lease.owner.clone()),
+                owner,
                 lease: held.map(|(id, _)| id),
                 ends_in: held.map(|(_, lease)| lease.ends.saturating_duration_since(now)),
             }
@@ -743,6 +769,18 @@ impl Control {
 
 /// How soon it is tried again to publish what could not be published.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+impl Truth {
+    /// Who holds a fault, and by which lease; `None` for one of the document.
+    fn holder(&self, fault: &str) -> Option<(Owner, Option<(LeaseId, &Lease)>)> {
+        if self.annex.faults.has(fault) {
+            return Some((Owner::Toxiproxy, None));
+        }
+        let has = |lease: &Lease| lease.faults.iter().any(|(name, _)| name == fault);
+        let (id, lease) = self.leases.iter().find(|(_, lease)| has(lease))?;
+        Some((lease.owner.clone(), Some((id, lease))))
+    }
+}
 
 fn no_cluster(snapshot: &Snapshot, name: &str) -> ChangeError {
     ChangeError::NotFound {

@@ -1,8 +1,8 @@
 //! chaosproxy: a load-balancing reverse proxy that re-enacts documented incidents.
 //!
 //! Read the rooms in this order: the words ([`units`], [`route`], [`faults`], [`upstream`], [`wire`], [`net`], [`telemetry`]), the
-//! document ([`config`]), the truth ([`snapshot`], [`control`]), the traffic ([`proxy`]), the people ([`drill`], [`admin`],
-//! [`demo`], [`app`], [`cli`]). Every arrow between them points down; `tests/house.rs` holds that.
+//! document ([`config`]), the truth ([`snapshot`], [`control`]), the traffic ([`proxy`]), the people ([`drill`],
+//! [`toxiproxy`], [`admin`], [`demo`], [`app`], [`cli`]). Every arrow between them points down; `tests/house.rs` holds that.
 
 pub mod admin;
 pub mod app;
@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod route;
 pub mod snapshot;
 pub mod telemetry;
+pub mod toxiproxy;
 pub mod units;
 pub mod upstream;
 pub mod wire;

@@ -154,6 +154,8 @@ pub struct Obstacle {
     pub path: Path,
     /// What is wrong and what to do about it.
     pub what: String,
+    /// What the system said, where it was asked.
+    pub error: Option<std::io::ErrorKind>,
 }
 
 impl Snapshot {

@@ -24,6 +24,7 @@ use crate::{
         Metrics,
         events::{Event, Record},
     },
+    toxiproxy::Toxiproxy,
 };
 
 /// So many live feeds at most: each keeps a connection and a task.
@@ -37,6 +38,8 @@ pub struct Desk(Arc<Things>);
 pub struct Things {
     /// The truth and its only writer.
     pub control: Arc<Control>,
+    /// Toxiproxy's API over it.
+    pub toxiproxy: Arc<Toxiproxy>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// The drill that runs, or ran last.
@@ -94,6 +97,7 @@ impl Desk {
         end: CancellationToken,
     ) -> Self {
         Self(Arc::new(Things {
+            toxiproxy: Arc::new(Toxiproxy::new(control.clone())),
             control,
             metrics,
             stage: stage.drill,

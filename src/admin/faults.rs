@@ -24,7 +24,7 @@ use crate::{
 pub struct FaultStatus {
     /// Its name.
     pub name: String,
-    /// Who holds it: `document`, `drill NAME`, or a person.
+    /// Who holds it: `document`, `drill NAME`, `toxiproxy`, or a person.
     pub owner: String,
     /// Whether somebody set it by hand, so that it can be removed by hand.
     pub by_hand: bool,
@@ -151,6 +151,9 @@ pub(super) fn remove(desk: &Desk, ask: &Ask<Name>) -> Result<Json<FaultStatus>, 
     let fault = find(desk, &ask.at.name)?;
     if !fault.by_hand {
         let mend = match fault.lease {
+            None if fault.owner == Owner::Toxiproxy.to_string() => {
+                "remove the toxic: DELETE /proxies/{proxy}/toxics/{toxic}"
+            }
             None => "change the document: `chaosproxy config apply FILE`",
             Some(_) => "end the drill, or press the emergency button: `chaosproxy panic`",
         };

@@ -27,6 +27,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
+mod toxiproxy;
 mod webhooks;
 
 pub use self::{

@@ -31,8 +31,9 @@ use super::{
     endpoints,
     guard::Guard,
     refusal::{Kind, Refusal},
+    toxiproxy,
 };
-use crate::config;
+use crate::{config, toxiproxy::owns};
 
 /// So many connections at most: dashboards, scrapers and a few people.
 const MOST_CONNECTIONS: usize = 256;
@@ -64,7 +65,10 @@ pub(super) fn router(desk: Desk, guard: Guard) -> Router {
         .layer(GlobalConcurrencyLimitLayer::new(MOST_AT_ONCE))
         .timeout(SLOWEST);
     let state = (desk, guard.clone());
-    routes(usual)
+    let toxiproxy = toxiproxy::PATHS.iter().fold(routes(usual), |router, path| {
+        router.route(path, axum::routing::any(toxiproxy::answer))
+    });
+    toxiproxy
         .layer(limits)
         .merge(routes(urgent))
         .fallback(unknown)
@@ -123,9 +127,12 @@ async fn pass(State(guard): State<Guard>, request: Request, next: Next) -> Respo
     response
 }
 
-async fn unknown(request: Request) -> Refusal {
+async fn unknown(state: State<(Desk, Guard)>, request: Request) -> Response {
+    if owns(request.uri().path()) {
+        return toxiproxy::answer(state, request).await;
+    }
     let detail = format!("there is nothing at {}", request.uri().path());
-    Refusal::new(Kind::NotFound, detail, "/api/openapi.json lists what there is")
+    Refusal::new(Kind::NotFound, detail, "/api/openapi.json lists what there is").into_response()
 }
 
 async fn wrong_method(request: Request) -> Refusal {

@@ -46,6 +46,10 @@ pub struct Listener {
     /// What is told to backends and clients about the way through the proxy.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: Headers,
+    /// Whose connections end with it: those that came in one life of a listener are closed when it is gone or lives anew.
+    /// A document has none, and its listeners let connections go on to their end.
+    #[serde(skip)]
+    pub life: Option<u64>,
 }
 
 impl Listener {
@@ -62,6 +66,7 @@ impl Listener {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             headers: Headers::default(),
+            life: None,
         }
     }
 

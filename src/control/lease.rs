@@ -34,6 +34,8 @@ pub enum Owner {
         /// Who: the token's name, or the address where there are no tokens.
         by: String,
     },
+    /// A toxic, which lives as long as its proxy.
+    Toxiproxy,
 }
 
 impl fmt::Display for Owner {
@@ -41,6 +43,7 @@ impl fmt::Display for Owner {
         match self {
             Self::Drill { drill } => write!(f, "drill {drill}"),
             Self::Api { by } => f.write_str(by),
+            Self::Toxiproxy => f.write_str("toxiproxy"),
         }
     }
 }

@@ -28,6 +28,7 @@ mod hook;
 mod latency;
 mod limit_data;
 mod line;
+mod lose;
 mod misroute;
 mod pace;
 mod plan;
@@ -78,6 +79,7 @@ pub use self::{
     latency::{Distribution, Latency},
     limit_data::LimitData,
     line::{Cut, Piece},
+    lose::Lose,
     misroute::{Address, Misroute},
     plan::{Plan, told},
     queue::{Guard, Queue},
@@ -125,6 +127,8 @@ pub enum Do {
     Truncate(Truncate),
     /// Changes single bytes.
     Corrupt(Corrupt),
+    /// Loses chunks of a stream.
+    Lose(Lose),
     /// Keeps the end of a stream back.
     SlowClose(SlowClose),
     /// Lets no data pass and closes after a time.
@@ -167,6 +171,7 @@ impl Do {
             Self::Stall(stall) => Box::new(stall.clone()),
             Self::Truncate(truncate) => Box::new(truncate.clone()),
             Self::Corrupt(corrupt) => Box::new(corrupt.clone()),
+            Self::Lose(lose) => Box::new(lose.clone()),
             Self::SlowClose(slow_close) => Box::new(slow_close.clone()),
             Self::Timeout(timeout) => Box::new(timeout.clone()),
             Self::LimitData(limit_data) => Box::new(limit_data.clone()),
@@ -210,6 +215,7 @@ pub const fn catalogue() -> &'static [&'static Doc] {
         &stall::DOC,
         &truncate::DOC,
         &corrupt::DOC,
+        &lose::DOC,
         &slow_close::DOC,
         &timeout::DOC,
         &limit_data::DOC,

@@ -60,6 +60,15 @@ pub fn bind_all(address: SocketAddr, workers: usize) -> Result<Vec<StdListener>,
     Ok(all)
 }
 
+/// Every address of this machine: IPv6 and IPv4, or IPv4 alone where the system has no other.
+pub fn everywhere(port: u16) -> SocketAddr {
+    let v6 = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP));
+    match v6 {
+        Ok(_) => (std::net::Ipv6Addr::UNSPECIFIED, port).into(),
+        Err(_) => (std::net::Ipv4Addr::UNSPECIFIED, port).into(),
+    }
+}
+
 fn open(address: SocketAddr) -> io::Result<StdListener> {
     let socket = prepare(address)?;
     socket.bind(&address.into())?;

@@ -26,6 +26,6 @@ pub use dial::{DialError, Dialer};
 pub use listen::{Acceptor, Permit, Permits};
 pub use resolve::{Addresses, Directory};
 pub use socket::Handle;
-pub use sockets::Sockets;
+pub use sockets::{Held, Sockets};
 pub use stream::{Reader, Stream, Writer};
 pub use tls::{Alpn, BadCertificate, ClientTls, Impostor, ServerTls, TlsError, TlsFacts};

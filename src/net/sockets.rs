@@ -6,6 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+
 use super::listen::{BindError, bind_all};
 
 /// The bound sockets of one listener, one per worker; each is taken once. They carry over a reload while the address is
@@ -15,7 +17,11 @@ pub struct Sockets {
     asked: SocketAddr,
     bound: SocketAddr,
     each: Vec<Mutex<Option<TcpListener>>>,
+    taken: TaskTracker,
 }
+
+/// Says that a socket is still open, until it is dropped.
+pub type Held = TaskTrackerToken;
 
 impl Sockets {
     /// Binds an address for so many workers.
@@ -36,6 +42,7 @@ impl Sockets {
             asked,
             bound,
             each: sockets.into_iter().map(|s| Mutex::new(Some(s))).collect(),
+            taken: TaskTracker::new(),
         })
     }
 
@@ -49,12 +56,24 @@ impl Sockets {
         self.bound
     }
 
-    /// A worker's socket, the first time it is asked for.
-    pub fn take(&self, worker: usize) -> Option<TcpListener> {
-        self.each
+    /// A worker's socket, the first time it is asked for; what comes with it must be dropped after it.
+    pub fn take(&self, worker: usize) -> Option<(TcpListener, Held)> {
+        let socket = self
+            .each
             .get(worker)?
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take()
+            .take()?;
+        Some((socket, self.taken.token()))
+    }
+
+    /// Waits until no worker has a socket any more and the port is free again. Nobody gets one from here on, so call it
+    /// only once traffic has been told that the listener is gone.
+    pub async fn released(&self) {
+        for socket in &self.each {
+            socket.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        self.taken.close();
+        self.taken.wait().await;
     }
 }

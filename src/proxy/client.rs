@@ -48,6 +48,7 @@ pub struct Client {
     local: Option<SocketAddr>,
     /// The truth as this connection sees it, and its listener in it.
     seen: RefCell<(View, Arc<Listener>)>,
+    life: Option<u64>,
     leaving: Cell<bool>,
     look: Cell<Look<State>>,
     kind: Cell<Kind>,
@@ -106,6 +107,7 @@ impl Client {
             socket: stream.handle(),
             local: stream.local(),
             seen: RefCell::new((view.clone(), listener.clone())),
+            life: listener.settings.life,
             leaving: Cell::new(false),
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
             kind: Cell::new(Kind::Http1),
@@ -148,6 +150,21 @@ impl Client {
     /// The database session that it carries.
     pub fn session(&self) -> Option<&Session> {
         self.session.get()
+    }
+
+    /// Whether the connection ends with the life of its listener, and that is over.
+    pub fn is_over(&self) -> bool {
+        let name = || self.seen.borrow().1.name.clone();
+        let is_over = || {
+            let now = self
+                .worker
+                .view()
+                .listeners
+                .get(&name())
+                .map(|now| now.settings.life);
+            now != Some(self.life)
+        };
+        self.life.is_some() && is_over()
     }
 
     /// Says what the connection speaks.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::Protocol,
     faults::{Handshake, Plan},
-    net::{Acceptor, Alpn, BadCertificate, Permit, Stream, listen::Pause, proxy_protocol},
+    net::{Acceptor, Alpn, BadCertificate, Held, Permit, Stream, listen::Pause, proxy_protocol},
     route::Dialect,
     snapshot::Listener,
     telemetry::events::Event,
@@ -31,7 +31,7 @@ pub async fn accept(
     clients: Rc<Clients>,
     view: View,
     listener: Arc<Listener>,
-    socket: TcpListener,
+    (socket, _held): (TcpListener, Held),
     stop: CancellationToken,
 ) {
     let on_pause = {

@@ -171,6 +171,9 @@ impl Joint {
         if self.generation.replace(view.generation) == view.generation {
             return;
         }
+        if self.client.is_over() {
+            return self.end(Cut::Close);
+        }
         let Some(now) = (self.candidates)() else {
             return;
         };

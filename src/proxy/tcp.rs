@@ -40,6 +40,9 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
         Course::Cut(cut, _) => return client.cut(cut),
         Course::Answer(..) | Course::Released(_) => return,
     }
+    if client.is_over() {
+        return client.cut(Cut::Close);
+    }
     let mut record = Record::begun();
     match dial(&client, &view, route, number).await {
         Ok(dialled) => {

@@ -18,7 +18,7 @@ use super::{
     worker::{Shared, View, Worker},
 };
 use crate::{
-    net::{Permits, Sockets},
+    net::{Held, Permits, Sockets},
     route::Facts,
     snapshot::Listener,
     telemetry::access::Pen,
@@ -142,7 +142,7 @@ impl Thread {
         }
     }
 
-    fn serve(&self, view: &View, listener: &Arc<Listener>, socket: std::net::TcpListener) -> Serving {
+    fn serve(&self, view: &View, listener: &Arc<Listener>, socket: (std::net::TcpListener, Held)) -> Serving {
         let stop = self.worker.shared.drain.child_token();
         // Waited for as a connection is: what it finds in its queue at the end is still served.
         self.worker.tasks.spawn_local(listener::accept(

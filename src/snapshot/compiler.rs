@@ -226,6 +226,7 @@ impl Compiler {
         files.load().map_err(|bad| Obstacle {
             path: Path::of(["clusters", cluster, "tls"]),
             what: bad.to_string(),
+            error: None,
         })
     }
 
@@ -241,9 +242,10 @@ impl Compiler {
         let sockets = match same {
             Some(same) => same.sockets.clone(),
             None => Arc::new(
-                Sockets::bind(settings.bind.0, self.workers).map_err(|error| Obstacle {
+                Sockets::bind(settings.bind.0, self.workers).map_err(|bad| Obstacle {
                     path: Path::of(["listeners", name, "bind"]),
-                    what: error.to_string(),
+                    what: bad.to_string(),
+                    error: Some(bad.error.kind()),
                 })?,
             ),
         };
@@ -310,6 +312,7 @@ impl Compiler {
         files.load().map_err(|bad| Obstacle {
             path: Path::of(["listeners", listener, "tls"]),
             what: bad.to_string(),
+            error: None,
         })
     }
 

@@ -55,6 +55,13 @@ pub(crate) const ROOMS: &[Room] = &[
     // People. The drill sees the world through a trait of its own; the composition root gives it one.
     ("drill", &["config", "faults", "telemetry", "units"]),
     ("demo", &["units"]),
+    // Toxiproxy's grammar for what the truth knows already.
+    (
+        "toxiproxy",
+        &[
+            "config", "control", "faults", "net", "snapshot", "units", "upstream",
+        ],
+    ),
     (
         "admin",
         &[
@@ -64,6 +71,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "faults",
             "snapshot",
             "telemetry",
+            "toxiproxy",
             "units",
             "upstream",
         ],
@@ -138,6 +146,11 @@ const WHY: &[(&str, &str, &str)] = &[
         "faults",
         "proxy",
         "a fault kind only decides: who carries it out is not its business",
+    ),
+    (
+        "toxiproxy",
+        "proxy",
+        "a toxic is a fault like any other: there is one data path",
     ),
     (
         "upstream",

@@ -22,4 +22,5 @@ mod postgres;
 mod reload;
 mod tcp;
 mod tls;
+mod toxiproxy;
 mod users;

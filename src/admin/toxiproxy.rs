@@ -1,0 +1,55 @@
+//! Toxiproxy's API on our port: one door for all its paths.
+
+use axum::{
+    body::{self, Body},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, header};
+
+use super::{
+    Desk,
+    guard::Guard,
+    refusal::{Kind, Refusal},
+    tokens::Role,
+};
+use crate::toxiproxy::Reply;
+
+/// The largest body: a list of as many proxies and toxics as there may be needs no more.
+const LARGEST_BODY: usize = 1 << 20;
+
+/// The paths that need a route of their own; every other one of them is a 404.
+pub(super) const PATHS: [&str; 5] = ["/version", "/proxies", "/proxies/{*rest}", "/populate", "/reset"];
+
+/// Answers a request as Toxiproxy does, if the guard lets it pass.
+pub(super) async fn answer(State((desk, guard)): State<(Desk, Guard)>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let role = match head.method {
+        Method::GET => Role::Observer,
+        _ => Role::Facilitator,
+    };
+    if let Err(refusal) = guard.caller(&head, role) {
+        return refusal.into_response();
+    }
+    let Ok(body) = body::to_bytes(body, LARGEST_BODY).await else {
+        let detail = format!("the body has more than {LARGEST_BODY} bytes, or was cut off");
+        return Refusal::new(Kind::TooLarge, detail, "send less").into_response();
+    };
+    let agent = head.headers.get(header::USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let answer = desk.toxiproxy.answer(&head.method, head.uri.path(), agent, &body);
+    response(answer.await)
+}
+
+fn response(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = reply.status.try_into().unwrap_or_default();
+    let headers = response.headers_mut();
+    if let Some(media) = reply.media {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    if let Some(location) = reply.location.and_then(|to| to.try_into().ok()) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}

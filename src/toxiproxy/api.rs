@@ -1,0 +1,325 @@
+//! The API: each change is tried on a copy, published whole, and only then remembered.
+//!
+//! Changes take turns. Whoever only looks waits for nobody, and no change waits for a connection: only for names, which have a
+//! limit, and for workers to let go of sockets, which they do at once.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::Method;
+
+use super::{
+    address,
+    fields::Fields,
+    populate::{self, Asked},
+    registry::Registry,
+    reply::{Refusal, Reply},
+    route::{self, Route},
+    toxic::Wanted,
+};
+use crate::control::{ChangeError, Control};
+
+/// Workers let go of a listener's sockets as soon as they look; one that has not by then has died.
+const RELEASE: Duration = Duration::from_secs(5);
+
+/// What browsers call themselves; Toxiproxy answers none.
+const BROWSER: &str = "Mozilla/";
+
+/// Toxiproxy's API over the truth.
+pub struct Toxiproxy {
+    control: Arc<Control>,
+    registry: Mutex<Registry>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Toxiproxy {
+    /// One without proxies.
+    pub fn new(control: Arc<Control>) -> Self {
+        Self {
+            control,
+            registry: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Answers a request. `agent` is what the client calls itself.
+    pub async fn answer(&self, method: &Method, path: &str, agent: &str, body: &[u8]) -> Reply {
+        let route = match route::find(method, path) {
+            Ok(_) if agent.starts_with(BROWSER) => return Reply::browser(),
+            Ok(route) => route,
+            Err(reply) => return reply,
+        };
+        let done = if *method == Method::GET {
+            self.show(&route)
+        } else {
+            let _turn = self.turn.lock().await;
+            self.change(method, route, body).await
+        };
+        done.unwrap_or_else(Reply::from)
+    }
+
+    /// Takes in a file's list of proxies, as `/populate` does.
+    ///
+    /// # Errors
+    /// What went wrong; what was done before it stands.
+    pub async fn populate_from(&self, text: &[u8]) -> Result<(), String> {
+        let _turn = self.turn.lock().await;
+        let asked = populate::read(text).map_err(|refusal| refusal.message)?;
+        self.check_panic(asked.iter().any(|asked| !asked.toxics.is_empty()))
+            .map_err(|refusal| refusal.message)?;
+        match self.populate(asked).await {
+            (_, Some(refusal)) => Err(refusal.message),
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn show(&self, route: &Route) -> Result<Reply, Refusal> {
+        let registry = self.lock();
+        Ok(match route {
+            Route::Proxies => Reply::json(200, &*registry),
+            Route::Proxy(name) => Reply::json(200, registry.get(name)?),
+            Route::Toxics(name) => Reply::json(200, &registry.get(name)?.toxics),
+            Route::Toxic(name, toxic) => {
+                let proxy = registry.get(name)?;
+                Reply::json(200, &proxy.toxics[proxy.place_of(toxic)?])
+            }
+            _ => Reply::version(),
+        })
+    }
+
+    async fn change(&self, method: &Method, route: Route, body: &[u8]) -> Result<Reply, Refusal> {
+        let deletes = *method == Method::DELETE;
+        match route {
+            Route::Populate => Ok(self.answer_populate(body).await),
+            Route::Reset => self.reset().await,
+            Route::Proxy(name) if deletes => self.delete(&name).await,
+            Route::Proxy(name) => self.update(&name, body).await,
+            Route::Toxics(name) => self.add_toxic(&name, body),
+            Route::Toxic(name, toxic) if deletes => self.remove_toxic(&name, &toxic),
+            Route::Toxic(name, toxic) => self.update_toxic(&name, &toxic, body),
+            _ => self.create(body).await,
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
+        // Only whole registries are put into it.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy to try a change on.
+    pub(super) fn copy(&self) -> Registry {
+        self.lock().clone()
+    }
+
+    /// Publishes a changed copy, and remembers it once it is in force.
+    fn publish(&self, next: Registry) -> Result<(), ChangeError> {
+        self.control.set_annex(next.annex())?;
+        *self.lock() = next;
+        Ok(())
+    }
+
+    /// Publishes a change of toxics alone.
+    fn publish_toxics(&self, next: Registry) -> Result<(), Refusal> {
+        self.publish(next)
+            .map_err(|error| Refusal::new(500, error.to_string()))
+    }
+
+    /// During a panic no fault is let in.
+    pub(super) fn check_panic(&self, injects: bool) -> Result<(), Refusal> {
+        match injects && self.control.panicked().is_some() {
+            true => Err(Refusal::new(503, ChangeError::Panicked.to_string())),
+            false => Ok(()),
+        }
+    }
+
+    async fn create(&self, body: &[u8]) -> Result<Reply, Refusal> {
+        let asked = Asked::read(&Fields::read(body)?)?;
+        asked.complete()?;
+        if self.lock().has(&asked.name) || self.is_of_the_document(&asked.name) {
+            return Err(Refusal::new(409, "proxy already exists"));
+        }
+        self.add(&asked).await?;
+        Ok(Reply::json(201, self.lock().get(&asked.name)?))
+    }
+
+    pub(super) fn is_of_the_document(&self, name: &str) -> bool {
+        let document = self.control.document();
+        !self.lock().has(name) && (document.listeners.has(name) || document.clusters.has(name))
+    }
+
+    /// Adds a proxy; if it cannot listen, there is none.
+    pub(super) async fn add(&self, asked: &Asked) -> Result<(), Refusal> {
+        let mut next = self.copy();
+        next.has_room_for(asked.toxics.len())?;
+        next.put(asked.proxy())?;
+        if asked.enabled {
+            return self.start(next, &asked.name).await;
+        }
+        self.publish_toxics(next)
+    }
+
+    /// Lets a proxy of a copy listen, and publishes both. If it cannot, nothing is published.
+    async fn start(&self, mut next: Registry, name: &str) -> Result<(), Refusal> {
+        let listen = next.get(name)?.listen.clone();
+        let fail = |what: String| Refusal::new(500, format!("listen tcp {what}"));
+        let bind = address::find(&listen)
+            .await
+            .map_err(|what| Refusal::new(500, format!("listen tcp: {what}")))?;
+        next.begin(name, bind)?;
+        self.publish(next)
+            .map_err(|error| fail(format!("{bind}: bind: {}", cause(&error))))?;
+        let bound = self
+            .control
+            .snapshot()
+            .listeners
+            .get(name)
+            .map(|listener| listener.sockets.bound());
+        if let (Some(bound), Ok(proxy)) = (bound, self.lock().get_mut(name)) {
+            proxy.listen = bound.to_string();
+        }
+        Ok(())
+    }
+
+    /// Lets a proxy of a copy listen no more, and publishes that; when this returns, its port is free.
+    pub(super) async fn stop(&self, mut next: Registry, name: &str) -> Result<(), Refusal> {
+        let before = self.control.snapshot();
+        next.get_mut(name)?.up = None;
+        self.publish_toxics(next)?;
+        self.released(before.listeners.get(name)).await;
+        Ok(())
+    }
+
+    async fn released(&self, listener: Option<&Arc<crate::snapshot::Listener>>) {
+        let Some(listener) = listener else { return };
+        if tokio::time::timeout(RELEASE, listener.sockets.released())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                listener = &*listener.name,
+                "a worker has not let go of its socket"
+            );
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<Reply, Refusal> {
+        let mut next = self.copy();
+        next.get(name)?;
+        let before = self.control.snapshot();
+        next.remove(name);
+        self.publish_toxics(next)?;
+        self.released(
+            before
+                .listeners
+                .get(name)
+                .filter(|listener| listener.settings.life.is_some()),
+        )
+        .await;
+        Ok(Reply::done())
+    }
+
+    async fn update(&self, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        let before = self.lock().get(name)?.clone();
+        let fields = Fields::read(body)?;
+        let listen = fields.text("listen")?;
+        let upstream = fields
+            .text("upstream")?
+            .unwrap_or_else(|| before.upstream.clone());
+        let enabled = fields.truth("enabled")?.unwrap_or(before.up.is_some());
+        let asked = listen.clone().unwrap_or_else(|| before.listen.clone());
+        let found = address::find(&asked)
+            .await
+            .map_err(|what| Refusal::new(500, what))?;
+        // A free port is asked for anew each time that it is asked for.
+        let moves = found.to_string() != before.listen && (before.up.is_none() || listen.is_some());
+        if moves && before.up.is_some() {
+            self.stop(self.copy(), name).await?;
+        }
+        let mut next = self.copy();
+        let proxy = next.get_mut(name)?;
+        let changes = moves || upstream != proxy.upstream;
+        if moves {
+            proxy.listen.clone_from(&asked);
+            proxy.asked = asked;
+        }
+        proxy.upstream = upstream;
+        match (enabled, proxy.up.is_some()) {
+            (false, true) => self.stop(next, name).await?,
+            (true, true) if !changes => {}
+            (true, true) => self.start(next, name).await?,
+            (true, false) => {
+                // The new address stays, whether or not it can be listened on.
+                self.publish_toxics(next.clone())?;
+                self.start(next, name).await?;
+            }
+            (false, false) => self.publish_toxics(next)?,
+        }
+        Ok(Reply::json(200, self.lock().get(name)?))
+    }
+
+    async fn reset(&self) -> Result<Reply, Refusal> {
+        let names = self.lock().names();
+        for name in names {
+            let next = self.copy();
+            if next.get(&name)?.up.is_none() {
+                self.start(next, &name).await?;
+            }
+            let mut next = self.copy();
+            next.get_mut(&name)?.toxics.clear();
+            self.publish_toxics(next)?;
+        }
+        Ok(Reply::done())
+    }
+
+    fn add_toxic(&self, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        self.lock().get(name)?;
+        let wanted = Wanted::read(&Fields::read(body)?)?;
+        let mut next = self.copy();
+        if next.get(name)?.place_of(&wanted.name).is_ok() {
+            return Err(Refusal::new(409, "toxic already exists"));
+        }
+        let toxic = wanted.make()?;
+        self.check_panic(true)?;
+        next.has_room_for(1)?;
+        next.get_mut(name)?.add(toxic.clone());
+        self.publish_toxics(next)?;
+        Ok(Reply::json(200, &toxic))
+    }
+
+    fn update_toxic(&self, name: &str, toxic: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        let mut next = self.copy();
+        let proxy = next.get_mut(name)?;
+        let place = proxy.place_of(toxic)?;
+        let updated = proxy.toxics[place].updated(&Fields::read(body)?)?;
+        self.check_panic(true)?;
+        proxy.toxics[place] = updated.clone();
+        self.publish_toxics(next)?;
+        Ok(Reply::json(200, &updated))
+    }
+
+    fn remove_toxic(&self, name: &str, toxic: &str) -> Result<Reply, Refusal> {
+        let mut next = self.copy();
+        let proxy = next.get_mut(name)?;
+        let place = proxy.place_of(toxic)?;
+        proxy.toxics.remove(place);
+        self.publish_toxics(next)?;
+        Ok(Reply::done())
+    }
+}
+
+/// Why a proxy cannot listen, in the words of Go where it has some.
+fn cause(error: &ChangeError) -> String {
+    let told = match error {
+        ChangeError::Obstacles(obstacles) => obstacles.iter().find_map(|obstacle| obstacle.error),
+        _ => None,
+    };
+    match told {
+        Some(io::ErrorKind::AddrInUse) => "address already in use".to_owned(),
+        Some(io::ErrorKind::AddrNotAvailable) => "cannot assign requested address".to_owned(),
+        Some(io::ErrorKind::PermissionDenied) => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}

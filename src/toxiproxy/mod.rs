@@ -1,0 +1,20 @@
+//! Toxiproxy's API, so that every client of it works unmodified: one more grammar for the one engine.
+//!
+//! A proxy made here is a listener and a cluster beside the document ([`crate::control::Annex`]), and a toxic is a fault on that
+//! listener, so that traffic, status and metrics know nothing of Toxiproxy. Statuses, messages, defaults and the order of
+//! checks are those of version 2.12, measured; `docs/toxiproxy.md` lists what is better on purpose.
+//!
+//! [`fields`] reads JSON as Toxiproxy's clients expect it, [`toxic`] knows the types, [`registry`] what there is; all are pure.
+//! [`api`] waits for names and sockets, and publishes.
+
+mod address;
+mod api;
+mod fields;
+mod populate;
+mod populating;
+mod registry;
+mod reply;
+mod route;
+mod toxic;
+
+pub use self::{api::Toxiproxy, reply::Reply, route::owns};

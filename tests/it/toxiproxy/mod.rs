@@ -1,0 +1,3 @@
+//! Toxiproxy's API and its toxics, as its clients meet them.
+
+mod golden;

@@ -77,6 +77,11 @@ pub(super) async fn declare(
     let state = match drill.remote.act(&name, &ask.caller.name, text).await {
         Ok(Answer::Done) => "done".to_owned(),
         Ok(Answer::UnderWay(until)) => format!("under way until {}", until.rounded()),
+        Ok(Answer::Waits { needs, by }) => format!(
+            "declared by {}, and needs {} more",
+            by.join(", "),
+            needs.saturating_sub(by.len())
+        ),
         Ok(Answer::Refused(words)) => {
             return Err(Refusal::new(
                 Kind::ActRefused,

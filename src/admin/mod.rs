@@ -16,6 +16,7 @@ mod faults;
 mod feed;
 mod guard;
 mod health;
+mod lead;
 mod openapi;
 mod page;
 mod panic;
@@ -39,6 +40,7 @@ pub use self::{
     faults::{Add, Added, FaultStatus, Kinds, Renew, Renewed},
     feed::Feed,
     guard::{Guard, USER},
+    lead::{Accept, HintOf, More, News, Note, Onward, Rate, Refuse},
     panic::{InForce, Panicked, Reset},
     reach::Reach,
     refusal::{Kind, PROBLEM_JSON, Refusal},
@@ -55,7 +57,7 @@ use self::{
 
 /// Everything that can be asked, in the order in which it is documented.
 fn endpoints() -> Vec<Endpoint> {
-    [platform(), truth(), traffic(), people()].concat()
+    [platform(), truth(), traffic(), people(), leading()].concat()
 }
 
 /// For browsers, platforms and scrapers.
@@ -190,5 +192,46 @@ fn people() -> Vec<Endpoint> {
             .urgent()
             .does(panic::reset),
         get("/api/v1/events", "Streams what happens, as server-sent events").does(events::stream),
+    ]
+}
+
+/// The facilitator's hand on the drill, and what people write down about it.
+fn leading() -> Vec<Endpoint> {
+    vec![
+        post("/api/v1/drill/next", "Goes on to the next phase, or to one").awaits(lead::next),
+        post(
+            "/api/v1/drill/hold",
+            "Lets the story stand still; the limit on the wall runs on",
+        )
+        .awaits(lead::hold),
+        post("/api/v1/drill/resume", "Lets the story go on").awaits(lead::resume),
+        post("/api/v1/drill/extend", "Gives the phase more story time").awaits(lead::extend),
+        post(
+            "/api/v1/drill/inject",
+            "Tells people something that the profile does not know of",
+        )
+        .awaits(lead::inject),
+        post("/api/v1/drill/hint", "Gives a hint, which costs the best rating").awaits(lead::hint),
+        post(
+            "/api/v1/drill/accept",
+            "Lets an act through, whatever its gates say",
+        )
+        .awaits(lead::accept),
+        post(
+            "/api/v1/drill/refuse",
+            "Refuses an act, whatever its gates say, until it is accepted",
+        )
+        .awaits(lead::refuse),
+        post("/api/v1/drill/note", "Writes something down")
+            .by(Observer)
+            .awaits(lead::note),
+        post("/api/v1/drill/rate", "Says how an objective was performed")
+            .by(Observer)
+            .awaits(lead::rate),
+        post(
+            "/api/v1/drill/clear",
+            "Lifts the faults and ends the drill before its time",
+        )
+        .awaits(lead::clear),
     ]
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,14 +15,15 @@ use tokio::sync::watch;
 use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
 use crate::{
     admin::{self, Feed, JOURNAL},
-    config::Protocol,
+    config::{self, Protocol},
     demo::{Demo, Monitor},
     drill::{
-        self, Ending, Outcome, Remote, Script, Settings, Terminal, Verdict,
+        self, Ending, Mode, Outcome, Remote, Script, Settings, Terminal, Verdict,
         journal::{self, Journal},
         report,
     },
     telemetry::screen::Screen,
+    units::Span,
 };
 
 /// What an incident runs in.
@@ -123,7 +125,7 @@ fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError
         mode: incident.mode,
         compression: incident.compression,
         seed,
-        max_wall: None,
+        max_wall: incident.max_wall,
     };
     let bindings = world::bindings(&app.control.document());
     Script::new(incident.profile, &bindings, settings).map_err(|unfit| {
@@ -241,13 +243,39 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
         .unwrap_or(0);
     let place = |(name, place): &(String, String)| format!("  {DIM}{name:column$}{DIM:#}  {place}");
     lines.extend(places.iter().map(place));
-    let pace = match script.compression() {
-        1 => String::new(),
-        n => format!("{n} minutes of the story pass in a minute. "),
-    };
-    lines.push(format!("{pace}Ctrl-C ends it and leaves no fault."));
+    lines.push(format!("{}Ctrl-C ends it and leaves no fault.", pace(script)));
+    lines.extend(whose_turn(script, app.admin));
     lines.push(String::new());
     lines
+}
+
+/// How fast the story runs.
+fn pace(script: &Script) -> String {
+    match (script.mode(), script.compression()) {
+        (_, 1) => String::new(),
+        (Mode::Replay, n) => format!("{n} minutes of the story pass in a minute. "),
+        (_, n) => format!("{n} minutes of waiting pass in a minute, thinking is never hurried. "),
+    }
+}
+
+/// What people do next, where people drive.
+fn whose_turn(script: &Script, admin: SocketAddr) -> Option<String> {
+    let admin = match admin == config::Admin::default().bind.0 {
+        true => String::new(),
+        false => format!(" --admin {admin}"),
+    };
+    let limit = Span(script.max_wall());
+    match script.mode() {
+        Mode::Replay => None,
+        Mode::Rehearse => Some(format!(
+            "{BOLD}You are the team.{BOLD:#} In another terminal, `chaosproxy act{admin}` lists what you can do. It is over \
+             after {limit} at the latest."
+        )),
+        Mode::Step => Some(format!(
+            "{BOLD}You lead.{BOLD:#} In another terminal, `chaosproxy drill next{admin}` goes on to the next phase. It is over \
+             after {limit} at the latest."
+        )),
+    }
 }
 
 const BOLD: Style = Style::new().bold();

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     config::Document,
     drill::{Mode, profile::Profile},
+    units::Span,
 };
 
 /// One run of the proxy.
@@ -55,6 +56,8 @@ pub struct Incident {
     pub mode: Mode,
     /// Minutes of the story in a minute on the wall; the profile's own where none is asked for.
     pub compression: Option<NonZeroU32>,
+    /// A tighter limit on how long it may last on the wall than the profile's own.
+    pub max_wall: Option<Span>,
     /// Whether the process ends with it.
     pub exit: bool,
     /// Where the verdict is also written as JUnit XML.

@@ -19,6 +19,7 @@ mod compare;
 mod completions;
 mod config;
 mod count;
+mod drill;
 mod faults;
 mod init;
 mod lb;
@@ -73,6 +74,8 @@ enum Command {
     #[command(subcommand)]
     Lb(lb::Command),
     Act(act::Args),
+    #[command(subcommand)]
+    Drill(Box<drill::Command>),
     Panic(panic::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -136,6 +139,7 @@ impl Command {
             Self::Status(args) => wait_for(args.perform(terminal)),
             Self::Lb(command) => wait_for(command.perform(terminal)),
             Self::Act(args) => wait_for(args.perform(terminal)),
+            Self::Drill(command) => wait_for(command.perform(terminal)),
             Self::Panic(args) => wait_for(args.perform(terminal)),
             Self::Config(command) => wait_for(command.perform(terminal)),
             Self::Report(args) => args.perform(terminal),

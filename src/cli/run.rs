@@ -19,6 +19,7 @@ use crate::{
     control::ChangeError,
     drill::{self, profiles},
     telemetry::{log, screen::Screen},
+    units::Span,
 };
 
 /// Serve a document, run an incident, or both; `run` may be left out
@@ -28,6 +29,7 @@ Examples:
   chaosproxy --profile orm-break                    On the built-in services; nothing else is needed
   chaosproxy --profile orm-break --exit --junit out.xml
                                                     For CI: the exit status is the verdict
+  chaosproxy --profile orm-break --mode rehearse    You are the team: act from a second terminal
   chaosproxy --config chaosproxy.yaml               Serve, until told to end
   chaosproxy --config chaosproxy.yaml --profile orm-break
   chaosproxy --backend app=127.0.0.1:9001           A quick start without a document, on port 8080
@@ -59,12 +61,17 @@ pub(super) struct Args {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "The incident")]
 struct Drill {
-    /// Who drives it: replay, the original team's acts at their times
+    /// Who drives it: replay (the original team, at its times), rehearse (people), step (the facilitator)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     mode: Mode,
-    /// How many minutes of the story pass in a minute; by default what the profile says
+    /// How many minutes of the story pass in a minute; with people, of waiting only; by default what the
+    /// profile says
     #[arg(long, value_name = "N", requires = "profile")]
     wait: Option<NonZeroU32>,
+    /// End it after this time on the wall, such as 2m, with exit status 1; by default, and at most, what the
+    /// profile says
+    #[arg(long, value_name = "TIME", requires = "profile")]
+    max_wall: Option<Span>,
     /// The seed of all dice, to repeat a run; by default a new one, which is shown
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -112,6 +119,20 @@ enum Mode {
     /// The original team's acts, at their times
     #[default]
     Replay,
+    /// People, by what they do
+    Rehearse,
+    /// The facilitator, from phase to phase
+    Step,
+}
+
+impl From<Mode> for drill::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Replay => Self::Replay,
+            Mode::Rehearse => Self::Rehearse,
+            Mode::Step => Self::Step,
+        }
+    }
 }
 
 /// The port of a quick start.
@@ -157,10 +178,9 @@ impl Args {
         let incident = profile.map(|name| {
             profiles::load(&name).map(|profile| Incident {
                 profile,
-                mode: match drill.mode {
-                    Mode::Replay => drill::Mode::Replay,
-                },
+                mode: drill.mode.into(),
                 compression: drill.wait,
+                max_wall: drill.max_wall,
                 exit: drill.exit,
                 junit: drill.junit,
             })
@@ -195,7 +215,7 @@ impl From<StartError> for Trouble {
             StartError::Unguarded(_) => Self::usage(error.to_string(), ""),
             StartError::Unfit(_) => Self::usage(
                 error.to_string(),
-                "bind the roles that `chaosproxy profiles show NAME` lists under `roles` in the document",
+                "`chaosproxy profiles show NAME` tells what it needs",
             ),
             StartError::Change(_) | StartError::Admin(_) | StartError::System { .. } | StartError::Failed => {
                 Self::new(error.to_string(), "")

@@ -100,6 +100,7 @@ fn help_fits_on_a_screen() {
       status       Show listeners, clusters, backends, faults and the drill
       lb           Work the balancer: drain backends, bring them back, shift weight, admit less
       act          Declare an act of the drill; the answer may be a refusal, as it was in the incident
+      drill        Lead the drill that runs: its pace, its gates, hints and news; notes and ratings
       panic        Turn all faults off, now, and let none in until `panic reset`
       config       See, change and roll back the document in force
       report       Make a drill's report again, from its journal; also after a crash
@@ -119,10 +120,12 @@ fn help_fits_on_a_screen() {
       -V, --version                 Print version
 
     The incident:
-          --mode <MODE>       Who drives it: replay, the original team's acts at their times [default:
-                              replay]
-          --wait <N>          How many minutes of the story pass in a minute; by default what the
-                              profile says
+          --mode <MODE>       Who drives it: replay (the original team, at its times), rehearse
+                              (people), step (the facilitator) [default: replay]
+          --wait <N>          How many minutes of the story pass in a minute; with people, of waiting
+                              only; by default what the profile says
+          --max-wall <TIME>   End it after this time on the wall, such as 2m, with exit status 1; by
+                              default, and at most, what the profile says
           --seed <N>          The seed of all dice, to repeat a run; by default a new one, which is
                               shown
           --exit              End when the incident has ended, with the verdict as exit status

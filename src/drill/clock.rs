@@ -71,6 +71,7 @@ pub(super) struct StoryClock {
     wall: Instant,
     story: Duration,
     pace: f64,
+    held: bool,
 }
 
 impl StoryClock {
@@ -80,11 +81,15 @@ impl StoryClock {
             wall: now,
             story: Duration::ZERO,
             pace,
+            held: false,
         }
     }
 
     /// The moment of the story.
     pub(super) fn story(&self, now: Instant) -> Duration {
+        if self.held {
+            return self.story;
+        }
         self.story + now.saturating_duration_since(self.wall).mul_f64(self.pace)
     }
 
@@ -98,12 +103,35 @@ impl StoryClock {
         story.div_f64(self.pace)
     }
 
+    /// Whether the story stands still.
+    pub(super) const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Lets the story stand still.
+    pub(super) fn hold(&mut self, now: Instant) {
+        (self.story, self.wall, self.held) = (self.story(now), now, true);
+    }
+
+    /// Lets the story go on from where it stood.
+    pub(super) fn resume(&mut self, now: Instant) {
+        (self.wall, self.held) = (now, false);
+    }
+
+    /// While the story stands still, its moment is now, whenever that is.
+    pub(super) fn stand(&mut self, now: Instant) {
+        if self.held {
+            self.wall = now;
+        }
+    }
+
     /// Goes on at another pace from a moment of the story.
     pub(super) fn turn(&mut self, story: Duration, pace: f64) {
         *self = Self {
             wall: self.wall(story),
             story,
             pace,
+            held: self.held,
         };
     }
 }

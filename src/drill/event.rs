@@ -1,5 +1,7 @@
 //! What happened in a drill: the words of its journal, and with it of the live feed and of the report.
 
+mod led;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
@@ -13,6 +15,8 @@ use super::{
     signal::Signal,
     verdict::Judgement,
 };
+
+pub use self::led::{Assessed, Extended, Hand, Hinted, Noted, Overruled};
 
 /// When something happened, by both clocks of the drill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +83,9 @@ pub enum Event {
     /// A phase began, and with it ended the one before.
     #[serde(rename = "chaosproxy.phase.started.v1")]
     PhaseStarted(PhaseStarted),
+    /// An act was declared that needs more people than have declared it so far.
+    #[serde(rename = "chaosproxy.act.proposed.v1")]
+    ActProposed(ActStarted),
     /// An act was begun that takes time.
     #[serde(rename = "chaosproxy.act.started.v1")]
     ActStarted(ActStarted),
@@ -94,6 +101,27 @@ pub enum Event {
     /// A signal came in, such as an alert.
     #[serde(rename = "chaosproxy.signal.received.v1")]
     Signalled(Signal),
+    /// The facilitator let the story stand still.
+    #[serde(rename = "chaosproxy.drill.held.v1")]
+    Held(Hand),
+    /// The facilitator let it go on.
+    #[serde(rename = "chaosproxy.drill.resumed.v1")]
+    Resumed(Hand),
+    /// The phase was given more time.
+    #[serde(rename = "chaosproxy.phase.extended.v1")]
+    Extended(Extended),
+    /// A hint was given.
+    #[serde(rename = "chaosproxy.hint.given.v1")]
+    Hinted(Hinted),
+    /// The facilitator overruled the gates of an act.
+    #[serde(rename = "chaosproxy.gate.overruled.v1")]
+    Overruled(Overruled),
+    /// Somebody wrote something down.
+    #[serde(rename = "chaosproxy.note.taken.v1")]
+    Noted(Noted),
+    /// Somebody said how an objective was performed.
+    #[serde(rename = "chaosproxy.objective.rated.v1")]
+    Assessed(Assessed),
     /// What users had seen by then, in total.
     #[serde(rename = "chaosproxy.traffic.sampled.v1")]
     Sampled(Sample),
@@ -164,6 +192,8 @@ pub enum Known {
     Declared,
     /// The autopilot did what the original team did.
     Replayed,
+    /// The facilitator let it through, whatever its gates said.
+    Ruled,
 }
 
 /// An act was begun.
@@ -203,6 +233,9 @@ pub struct Said {
     pub to: Audience,
     /// What they were told.
     pub text: String,
+    /// Who told them, where it was not the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A moment with a name.
@@ -274,12 +307,22 @@ impl Event {
         match self {
             Self::DrillStarted(started) => Some(&started.profile.name),
             Self::PhaseStarted(phase) => Some(&phase.phase),
-            Self::ActStarted(act) => Some(&act.act),
+            Self::ActStarted(act) | Self::ActProposed(act) => Some(&act.act),
+            Self::Extended(extended) => Some(&extended.phase),
+            Self::Overruled(overruled) => Some(&overruled.act),
+            Self::Assessed(assessed) => Some(&assessed.objective),
             Self::ActEnded(act) => Some(&act.act),
             Self::MarkPassed(mark) => Some(&mark.name),
             Self::Signalled(signal) => Some(&signal.name),
             Self::DrillEnded(ended) => Some(&ended.phase),
-            Self::Said(_) | Self::Sampled(_) | Self::Lifted(_) | Self::Judged(_) => None,
+            Self::Said(_)
+            | Self::Sampled(_)
+            | Self::Lifted(_)
+            | Self::Judged(_)
+            | Self::Held(_)
+            | Self::Resumed(_)
+            | Self::Hinted(_)
+            | Self::Noted(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    lead::Lead,
     profile::{ALL, Sight},
     signal::Signal,
 };
@@ -219,8 +220,8 @@ pub enum Order {
     Act(Asked),
     /// A signal from outside, such as `page`.
     Signal(Signal),
-    /// The facilitator goes on to the next phase (mode `step`).
-    Next,
+    /// The facilitator, or an observer, asks for something.
+    Lead(Lead),
     /// End the drill, lift its faults, and say that it was not finished.
     Interrupt(String),
     /// The emergency: everything off.

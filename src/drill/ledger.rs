@@ -81,6 +81,14 @@ impl Ledger {
             Event::Lifted(lifted) => self.lifted = Some(*lifted),
             Event::Judged(judged) => self.judged = Some((**judged).clone()),
             Event::ActStarted(_)
+            | Event::ActProposed(_)
+            | Event::Held(_)
+            | Event::Resumed(_)
+            | Event::Extended(_)
+            | Event::Hinted(_)
+            | Event::Overruled(_)
+            | Event::Noted(_)
+            | Event::Assessed(_)
             | Event::ActEnded(_)
             | Event::Said(_)
             | Event::MarkPassed(_)

@@ -11,6 +11,7 @@ pub mod event;
 pub mod facts;
 pub mod journal;
 pub mod judge;
+pub mod lead;
 pub mod ledger;
 pub mod measure;
 mod offset;

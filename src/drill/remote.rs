@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     facts::{Asked, Order},
+    lead::{Lead, Verb},
     signal::Signal,
     timeline::{Answer, View},
 };
@@ -63,9 +64,16 @@ impl Remote {
         self.send(Order::Signal(signal.into()), None)
     }
 
-    /// Goes on to the next phase.
-    pub fn next(&self) -> Result<(), Gone> {
-        self.send(Order::Next, None)
+    /// Asks for something in the facilitator's or an observer's name, and waits for what comes of it.
+    pub async fn lead(&self, verb: Verb, by: &str) -> Result<Answer, Gone> {
+        let (answer, answered) = oneshot::channel();
+        let lead = Lead {
+            by: by.to_owned(),
+            verb,
+            ticket: 0,
+        };
+        self.send(Order::Lead(lead), Some(answer))?;
+        answered.await.map_err(|_| Gone)
     }
 
     /// Ends the drill before its time, as Ctrl-C does.
@@ -76,6 +84,11 @@ impl Remote {
     /// The emergency button.
     pub fn panic(&self, by: &str) -> Result<(), Gone> {
         self.send(Order::Panic(by.to_owned()), None)
+    }
+
+    /// Waits until the drill is over.
+    pub async fn closed(&self) {
+        self.orders.closed().await;
     }
 
     /// What there is to see now; nothing before the drill has begun.

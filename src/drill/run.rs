@@ -84,6 +84,7 @@ pub async fn run<W: World + ?Sized>(
         unwritten: Vec::new(),
         lost: None,
         answers: BTreeMap::new(),
+        decided: Vec::new(),
         tickets: 0,
         lifting: Duration::ZERO,
     };
@@ -108,6 +109,8 @@ struct Shell<'a, W: World + ?Sized> {
     lost: Option<String>,
     /// Who waits for an answer, by ticket.
     answers: BTreeMap<u64, oneshot::Sender<Answer>>,
+    /// Answers that go out once everybody can see what they speak of.
+    decided: Vec<(oneshot::Sender<Answer>, Answer)>,
     tickets: u64,
     /// How long the lifting of the faults took.
     lifting: Duration,
@@ -141,15 +144,24 @@ impl<W: World + ?Sized> Shell<'_, W> {
             let view = self.timeline.view(Instant::now());
             self.watcher.looked(&view);
             inbox.view.send_replace(Some(view));
+            for (asker, answer) in self.decided.drain(..) {
+                // An asker who has gone needs no answer.
+                let _ = asker.send(answer);
+            }
         }
     }
 
     /// Gives an order its ticket.
     fn enter(&mut self, command: Command) -> Order {
         let mut order = command.order;
-        if let (Order::Act(asked), Some(answer)) = (&mut order, command.answer) {
+        let ticket = match &mut order {
+            Order::Act(asked) => Some(&mut asked.ticket),
+            Order::Lead(lead) => Some(&mut lead.ticket),
+            Order::Signal(_) | Order::Interrupt(_) | Order::Panic(_) => None,
+        };
+        if let (Some(ticket), Some(answer)) = (ticket, command.answer) {
             self.tickets += 1;
-            asked.ticket = self.tickets;
+            *ticket = self.tickets;
             self.answers.insert(self.tickets, answer);
         }
         order
@@ -163,10 +175,8 @@ impl<W: World + ?Sized> Shell<'_, W> {
                 Action::Record(stamped) => self.unwritten.push(stamped),
                 Action::Hold(faults) => trouble = trouble.or(self.hold(&faults).await),
                 Action::Answer(ticket, answer) => {
-                    if let Some(asker) = self.answers.remove(&ticket) {
-                        // An asker who has gone needs no answer.
-                        let _ = asker.send(answer);
-                    }
+                    let asker = self.answers.remove(&ticket);
+                    self.decided.extend(asker.map(|asker| (asker, answer)));
                 }
                 Action::Perform(deeds) => deeds.iter().for_each(|deed| self.world.perform(deed)),
                 Action::Finish(_) => {}

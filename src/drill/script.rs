@@ -64,6 +64,13 @@ pub enum Unfit {
         /// What the profile needs.
         needs: usize,
     },
+    /// A drill that may last longer than its profile allows.
+    Wider {
+        /// What was asked for.
+        asked: Span,
+        /// What the profile allows.
+        limit: Span,
+    },
     /// The profile itself is wrong.
     Broken(proof::Finding),
 }
@@ -78,6 +85,11 @@ impl fmt::Display for Unfit {
             Self::TooFew { role, has, needs } => write!(
                 f,
                 "role `{role}` stands for {has} backends and the profile needs {needs}: bind it to a larger cluster"
+            ),
+            Self::Wider { asked, limit } => write!(
+                f,
+                "a drill may tighten its profile's limits and never widen them: {asked} is longer than the {limit} of \
+                 `limits.max_wall`"
             ),
             Self::Broken(finding) => write!(f, "{}: {}; {}", finding.path, finding.what, finding.mend),
         }
@@ -136,6 +148,8 @@ pub(super) struct Act {
     pub(super) declare: bool,
     pub(super) seen_by: Vec<Sight>,
     pub(super) takes: Duration,
+    /// How many people must declare it.
+    pub(super) people: usize,
     /// The acts that open each gate, and what it says until then.
     pub(super) gates: Vec<(Vec<usize>, String)>,
 }
@@ -145,6 +159,9 @@ impl Script {
     pub fn new(profile: Profile, bindings: &Bindings, settings: Settings) -> Result<Self, Vec<Unfit>> {
         let mut unfit: Vec<_> = proof::prove(&profile).into_iter().map(Unfit::Broken).collect();
         unfit.extend(unbound(&profile, bindings));
+        let limit = profile.limits.max_wall;
+        let wider = settings.max_wall.filter(|asked| *asked > limit);
+        unfit.extend(wider.map(|asked| Unfit::Wider { asked, limit }));
         if !unfit.is_empty() {
             return Err(unfit);
         }
@@ -224,10 +241,7 @@ impl Script {
 
     /// How long the drill may last on the wall: the profile's limit, or a tighter one.
     pub fn max_wall(&self) -> Duration {
-        let limit = self.profile.limits.max_wall.0;
-        self.settings
-            .max_wall
-            .map_or(limit, |tighter| tighter.0.min(limit))
+        self.settings.max_wall.unwrap_or(self.profile.limits.max_wall).0
     }
 
     /// How long its faults live when nobody renews the lease.
@@ -354,6 +368,7 @@ fn act(profile: &Profile, name: &str, act: &profile::Act) -> Act {
         declare: act.declare,
         seen_by: act.seen_by.clone(),
         takes: act.takes.unwrap_or_default().0,
+        people: usize::from(act.people.get()),
         gates: act.gates.iter().map(gate).collect(),
     }
 }

@@ -272,6 +272,11 @@ fn whole(visitors: f64) -> u64 {
 /// The shipped profile, bound as the built-in demo binds it.
 pub(super) fn orm_break(mode: super::Mode, with_database: bool) -> Script {
     let profile = super::profiles::load("orm-break").unwrap_or_else(|problems| panic!("{problems}"));
+    bound(profile, mode, with_database)
+}
+
+/// A profile with the roles of the shipped one, bound as the built-in demo binds it.
+pub(super) fn bound(profile: super::profile::Profile, mode: super::Mode, with_database: bool) -> Script {
     let bind = |target: &str| Binding {
         target: target.into(),
         backends: 1,

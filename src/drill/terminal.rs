@@ -92,6 +92,7 @@ mod tests {
         let said = Said {
             to: Audience::Responders,
             text: "Can you look?".into(),
+            by: None,
         };
         let at = Stamp::new(Offset::mins(6).0, Duration::from_secs(6));
         terminal.recorded(

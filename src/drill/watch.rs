@@ -32,6 +32,7 @@ pub fn lines(view: &View, width: usize) -> Vec<String> {
                 clock(next.within.0)
             )
         }
+        (None, None) if view.held => format!("  {DIM}next{DIM:#}   {BOLD}held{BOLD:#}, until it is resumed"),
         (None, None) => format!("  {DIM}next{DIM:#}   when people act"),
     });
     let column = view
@@ -146,6 +147,22 @@ pub fn line(at: Stamp, event: &Event) -> Option<String> {
             )
         }
         Event::ActStarted(act) => format!("{}  begun {DIM}({}){DIM:#}", act.act, act.by),
+        Event::ActProposed(act) => {
+            format!("{}  declared, and needs others {DIM}({}){DIM:#}", act.act, act.by)
+        }
+        Event::Held(hand) => format!("{BOLD}hold{BOLD:#} {DIM}({}){DIM:#}", hand.by),
+        Event::Resumed(hand) => format!("{BOLD}on{BOLD:#} {DIM}({}){DIM:#}", hand.by),
+        Event::Extended(it) => format!("{}  {} more {DIM}({}){DIM:#}", it.phase, it.more, it.by),
+        Event::Hinted(hint) => format!(
+            "hint {}: “{}” {DIM}({}; at best {} now){DIM:#}",
+            hint.level, hint.text, hint.by, hint.costs
+        ),
+        Event::Overruled(it) => match &it.why {
+            None => format!("{}  let through {DIM}({}){DIM:#}", it.act, it.by),
+            Some(why) => format!("{}  to be refused: {why} {DIM}({}){DIM:#}", it.act, it.by),
+        },
+        Event::Noted(note) => format!("{DIM}note:{DIM:#} {} {DIM}({}){DIM:#}", note.text, note.by),
+        Event::Assessed(it) => format!("{}  {} {DIM}({}){DIM:#}", it.objective, it.rating, it.by),
         Event::ActEnded(act) => {
             let result = match (act.result, &act.message) {
                 (Outcome::Ok, _) => format!("{GOOD}done{GOOD:#}"),
@@ -160,7 +177,8 @@ pub fn line(at: Stamp, event: &Event) -> Option<String> {
                 Audience::Facilitator => "to the facilitator: ",
                 Audience::Observers => "to the observers: ",
             };
-            format!("{DIM}{to}“{}”{DIM:#}", said.text)
+            let by = said.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+            format!("{DIM}{to}“{}”{by}{DIM:#}", said.text)
         }
         Event::Signalled(signal) => {
             let about = signal.about().map(|about| format!(" {DIM}({about}){DIM:#}"));
@@ -298,6 +316,8 @@ mod tests {
                 story: Offset::mins(37).0,
                 wall: Duration::from_secs(37),
             },
+            held: false,
+            hints: Vec::new(),
             next: Some(Next {
                 what: "suspect-lb".into(),
                 within: Span::secs(4),

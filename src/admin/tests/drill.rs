@@ -246,3 +246,70 @@ async fn an_alert_is_noted_while_a_drill_runs_and_only_then() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_facilitator_leads_and_what_cannot_be_done_says_why() {
+    while_playing(async |proxy, _| {
+        let post = async |verb: &str, body: &str| {
+            let path = format!("/api/v1/drill/{verb}");
+            let body: Value = serde_json::from_str(body).unwrap();
+            proxy.post(&path, &body).await
+        };
+        let held = post("hold", "{}").await;
+        assert_eq!(held.json()["view"]["held"], true, "{}", held.text);
+        let again = post("hold", "{}").await;
+        assert_eq!(again.status, 409);
+        assert_eq!(again.json()["detail"], "the story stands still already");
+        assert!(again.json()["mend"].as_str().unwrap().contains("drill status"));
+        assert_eq!(post("resume", "{}").await.status, 200);
+        assert_eq!(post("extend", r#"{"by": "5m"}"#).await.status, 200);
+        let next = post("next", r#"{"to": "outage"}"#).await;
+        assert_eq!(next.json()["view"]["phase"], "outage", "{}", next.text);
+        assert_eq!(
+            post("inject", r#"{"text": "The CEO is on the phone."}"#)
+                .await
+                .status,
+            200
+        );
+        assert_eq!(post("inject", r#"{"text": " "}"#).await.status, 422);
+        assert_eq!(post("hint", r#"{"level": 1}"#).await.status, 200);
+        assert_eq!(post("hint", r#"{"level": 9}"#).await.status, 409);
+        assert_eq!(post("note", r#"{"text": "they read the log"}"#).await.status, 200);
+        let rate = r#"{"objective": "localise", "rating": "some", "why": "late"}"#;
+        assert_eq!(post("rate", rate).await.status, 200);
+        assert_eq!(
+            post("refuse", r#"{"act": "restart", "why": "no"}"#).await.status,
+            200
+        );
+        assert_eq!(post("accept", r#"{"act": "restart"}"#).await.status, 200);
+        assert_eq!(post("accept", r#"{"act": "reboot"}"#).await.status, 409);
+        let report = proxy.get("/api/v1/report?form=markdown").await.text;
+        for words in [
+            "The CEO is on the phone.",
+            "Split the errors",
+            "they read the log",
+            "let through by",
+        ] {
+            assert!(report.contains(words), "{words}: {report}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_is_cleared_is_over() {
+    while_playing(async |proxy, _| {
+        let cleared = proxy.post("/api/v1/drill/clear", &json!({})).await;
+        let ended = &cleared.json()["view"]["ended"]["interrupted"];
+        assert_eq!(ended, "local (`drill clear`)", "{}", cleared.text);
+        let late = proxy.post("/api/v1/drill/hold", &json!({})).await;
+        assert_eq!(late.status, 409);
+        assert!(
+            late.json()["mend"]
+                .as_str()
+                .unwrap()
+                .contains("chaosproxy report")
+        );
+    })
+    .await;
+}

@@ -59,7 +59,7 @@ pub(super) fn of_run(ledger: &Ledger) -> Vec<Mark> {
             Event::ActEnded(act) => {
                 let by = match act.known {
                     Known::Observed => "seen by the proxy".to_owned(),
-                    Known::Declared | Known::Replayed => format!("by {}", act.by),
+                    Known::Declared | Known::Replayed | Known::Ruled => format!("by {}", act.by),
                 };
                 match act.result {
                     Outcome::Ok => (Symbol::Done, act.act.clone(), format!("{} done, {by}", act.act)),
@@ -71,6 +71,11 @@ pub(super) fn of_run(ledger: &Ledger) -> Vec<Mark> {
                 }
             }
             Event::Said(said) => (Symbol::News, String::new(), said.text.clone()),
+            Event::Hinted(hint) => (
+                Symbol::News,
+                String::new(),
+                format!("hint {}: {}", hint.level, hint.text),
+            ),
             _ => return None,
         };
         Some(Mark {

@@ -1,6 +1,6 @@
 //! What people do and are told, as written: acts with their gates, injects and hints.
 
-use std::time::Duration;
+use std::{num::NonZeroU8, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct Act {
     /// Whether it also counts when it is only declared.
     #[serde(default = "yes")]
     pub declare: bool,
+    /// How many people, each under a name of their own, must declare it before it counts.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub people: NonZeroU8,
     /// Whether it leads away from the cure.
     #[serde(default)]
     pub detour: bool,
@@ -50,6 +53,15 @@ impl Act {
 
 const fn yes() -> bool {
     true
+}
+
+const fn one() -> NonZeroU8 {
+    NonZeroU8::MIN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_one(people: &NonZeroU8) -> bool {
+    people.get() == 1
 }
 
 /// Refuses an act until other acts are done.

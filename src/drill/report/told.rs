@@ -45,7 +45,18 @@ pub(super) fn told(event: &Event) -> Vec<Piece> {
                 Plain(message.unwrap_or_default()),
             ]
         }
-        Event::Said(said) => vec![Plain(format!("To the {}: “{}”", word(&said.to), said.text))],
+        Event::ActProposed(act) => vec![
+            Name(act.act.clone()),
+            Plain(format!(" declared by {}: it needs others, too", act.by)),
+        ],
+        Event::Said(said) => {
+            let by = said
+                .by
+                .as_ref()
+                .map(|by| format!(", by {by}"))
+                .unwrap_or_default();
+            vec![Plain(format!("To the {}{by}: “{}”", word(&said.to), said.text))]
+        }
         Event::MarkPassed(mark) => vec![Faint(format!("the original: {}", mark.name.replace('_', " ")))],
         Event::Signalled(signal) => {
             let about = signal.about().map(|about| format!(" ({about})"));
@@ -58,7 +69,40 @@ pub(super) fn told(event: &Event) -> Vec<Piece> {
             Strong("The end".to_owned()),
             Plain(format!(": {}", ending(&ended.how))),
         ],
-        Event::DrillStarted(_) | Event::Sampled(_) | Event::Lifted(_) | Event::Judged(_) => Vec::new(),
+        other => led(other),
+    }
+}
+
+/// What the facilitator and the observers did.
+fn led(event: &Event) -> Vec<Piece> {
+    match event {
+        Event::Held(hand) => vec![Faint(format!("held by {}", hand.by))],
+        Event::Resumed(hand) => vec![Faint(format!("resumed by {}", hand.by))],
+        Event::Extended(it) => vec![Faint(format!(
+            "{} more for phase {}, by {}",
+            it.more, it.phase, it.by
+        ))],
+        Event::Hinted(hint) => vec![
+            Strong(format!("Hint {}", hint.level)),
+            Plain(format!(
+                " by {}: “{}” (from here on {} at best)",
+                hint.by, hint.text, hint.costs
+            )),
+        ],
+        Event::Overruled(it) => {
+            let ruled = match &it.why {
+                None => format!(" let through by {}", it.by),
+                Some(why) => format!(" to be refused, says {}: “{why}”", it.by),
+            };
+            vec![Name(it.act.clone()), Plain(ruled)]
+        }
+        Event::Noted(note) => vec![Plain(format!("Note by {}: {}", note.by, note.text))],
+        Event::Assessed(it) => {
+            let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let said = format!(" {}, says {}{why}", it.rating, it.by);
+            vec![Name(it.objective.clone()), Plain(said)]
+        }
+        _ => Vec::new(),
     }
 }
 

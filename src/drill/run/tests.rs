@@ -16,6 +16,8 @@ use crate::{
     telemetry::screen::testing::Paper,
 };
 
+mod people;
+
 /// Remembers nothing.
 struct Nobody;
 
@@ -52,12 +54,21 @@ async fn play(
     with_database: bool,
     meddle: impl AsyncFnOnce(Remote, Arc<Simulated>),
 ) -> Played {
+    play_as(Mode::Replay, nature, with_database, meddle).await
+}
+
+async fn play_as(
+    mode: Mode,
+    nature: Nature,
+    with_database: bool,
+    meddle: impl AsyncFnOnce(Remote, Arc<Simulated>),
+) -> Played {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("journal.jsonl");
     let world = Arc::new(Simulated::new(nature));
     let journal = Journal::create(&path, "orm-break-test").await.unwrap();
     let (remote, inbox) = remote();
-    let script = orm_break(Mode::Replay, with_database);
+    let script = orm_break(mode, with_database);
     let mut nobody = Nobody;
     let (outcome, ()) = tokio::join!(
         run(script, &*world, journal, &mut nobody, inbox),
@@ -155,22 +166,6 @@ async fn panic_is_exit_4_and_acts_at_once() {
     })
     .await;
     assert_eq!(played.outcome.judgement.exit, 4);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_person_who_drains_the_server_saves_the_reads() {
-    let played = play(Nature::Honest, true, async |remote, world| {
-        sleep(Duration::from_secs(20)).await;
-        let refused = remote.act("restart", "ada", None).await;
-        assert_eq!(
-            refused,
-            Ok(Answer::Refused("still cannot connect to the database".into()))
-        );
-        world.drain();
-    })
-    .await;
-    assert_eq!(played.results()[2], CheckResult::Held);
-    assert_eq!(played.outcome.judgement.exit, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! Where acts come in: they are tried, take their time, and their gates let them through or refuse them in the words of
 //! the original. The autopilot and people pass the same gates.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Action, Timeline};
 use crate::drill::{
@@ -19,6 +22,13 @@ pub enum Answer {
     Done,
     /// It is under way; its gates decide at this moment of the story.
     UnderWay(Offset),
+    /// It counts once so many people have declared it.
+    Waits {
+        /// How many it needs.
+        needs: usize,
+        /// Who has declared it so far.
+        by: Vec<String>,
+    },
     /// It is refused, in the words of the original.
     Refused(String),
 }
@@ -30,16 +40,20 @@ pub(super) struct Desk {
     /// Acts that were done from here, and will be seen by the proxy, too.
     expected: BTreeSet<usize>,
     under_way: Vec<Attempt>,
+    /// Who has declared acts that need several people.
+    proposed: BTreeMap<usize, BTreeSet<String>>,
+    /// What the facilitator refuses, and with which words.
+    vetoes: BTreeMap<usize, String>,
 }
 
 /// An act that somebody has begun.
 #[derive(Clone, Debug)]
-struct Attempt {
-    act: usize,
-    by: String,
-    known: Known,
-    text: Option<String>,
-    lands: Duration,
+pub(super) struct Attempt {
+    pub(super) act: usize,
+    pub(super) by: String,
+    pub(super) known: Known,
+    pub(super) text: Option<String>,
+    pub(super) lands: Duration,
 }
 
 impl Desk {
@@ -53,6 +67,22 @@ impl Desk {
         self.expected.remove(&act)
     }
 
+    pub(super) fn is_done(&self, act: usize) -> bool {
+        self.done.contains(&act)
+    }
+
+    /// Forgets what is known of an act that is about to be decided.
+    pub(super) fn forget(&mut self, act: usize) {
+        self.under_way.retain(|attempt| attempt.act != act);
+        self.proposed.remove(&act);
+        self.vetoes.remove(&act);
+    }
+
+    /// Refuses an act with these words until it is forgotten.
+    pub(super) fn veto(&mut self, act: usize, why: String) {
+        self.vetoes.insert(act, why);
+    }
+
     fn has_begun(&self, act: usize) -> bool {
         self.under_way.iter().any(|attempt| attempt.act == act)
     }
@@ -62,14 +92,13 @@ impl Timeline {
     /// Somebody declares an act.
     pub(super) fn declare(&mut self, asked: Asked, story: Duration, seen: &Observed, out: &mut Vec<Action>) {
         let ticket = asked.ticket;
-        let known = self.script.acts.iter().position(|act| act.name == asked.act);
-        let answer = match known {
-            None => Answer::Refused(self.unknown(&asked.act)),
-            Some(act) if !self.script.acts[act].declare => Answer::Refused(format!(
+        let answer = match self.act_named(&asked.act) {
+            Err(unknown) => Answer::Refused(unknown),
+            Ok(act) if !self.script.acts[act].declare => Answer::Refused(format!(
                 "`{}` counts when the proxy sees it, not when somebody says so",
                 asked.act
             )),
-            Some(act) => self.begin_act(
+            Ok(act) => self.begin_act(
                 Attempt {
                     act,
                     by: asked.by,
@@ -122,6 +151,10 @@ impl Timeline {
         if self.desk.has_begun(attempt.act) {
             return Answer::Refused(format!("`{}` is already under way", act.name));
         }
+        if let Some(waits) = self.propose(&attempt, out) {
+            return waits;
+        }
+        let act = &self.script.acts[attempt.act];
         if act.takes.is_zero() {
             return self.decide(attempt, seen, out);
         }
@@ -138,11 +171,44 @@ impl Timeline {
         answer
     }
 
-    fn decide(&mut self, attempt: Attempt, seen: &Observed, out: &mut Vec<Action>) -> Answer {
+    /// Notes who declares an act that needs several people; nothing once enough have.
+    fn propose(&mut self, attempt: &Attempt, out: &mut Vec<Action>) -> Option<Answer> {
+        let act = &self.script.acts[attempt.act];
+        // What was really done, or done by the original, needs no second voice.
+        if act.people < 2 || attempt.known != Known::Declared {
+            return None;
+        }
+        let (name, needs) = (act.name.clone(), act.people);
+        let by = self.desk.proposed.entry(attempt.act).or_default();
+        if !by.insert(attempt.by.clone()) {
+            return Some(Answer::Refused(format!(
+                "{} has declared `{name}` already: somebody else must, too",
+                attempt.by
+            )));
+        }
+        if by.len() >= needs {
+            self.desk.proposed.remove(&attempt.act);
+            return None;
+        }
+        let by = by.iter().cloned().collect();
+        let proposed = ActStarted {
+            act: name,
+            by: attempt.by.clone(),
+            known: attempt.known,
+        };
+        self.record(attempt.lands, Event::ActProposed(proposed), out);
+        Some(Answer::Waits { needs, by })
+    }
+
+    pub(super) fn decide(&mut self, attempt: Attempt, seen: &Observed, out: &mut Vec<Action>) -> Answer {
         let act = &self.script.acts[attempt.act];
         let closed =
             |(until, _): &&(Vec<usize>, String)| !until.iter().all(|act| self.desk.done.contains(act));
-        let message = act.gates.iter().find(closed).map(|(_, message)| message.clone());
+        let gate = || act.gates.iter().find(closed).map(|(_, message)| message.clone());
+        let message = match attempt.known {
+            Known::Ruled => None,
+            _ => self.desk.vetoes.get(&attempt.act).cloned().or_else(gate),
+        };
         let name = act.name.clone();
         let ended = ActEnded {
             act: name.clone(),
@@ -170,8 +236,12 @@ impl Timeline {
         Answer::Done
     }
 
-    fn unknown(&self, name: &str) -> String {
-        let known: Vec<_> = self.script.acts.iter().map(|act| act.name.as_str()).collect();
-        format!("this drill knows no act `{name}`; it knows {}", known.join(", "))
+    /// The act of this name, or what to say where there is none.
+    pub(super) fn act_named(&self, name: &str) -> Result<usize, String> {
+        let acts = &self.script.acts;
+        acts.iter().position(|act| act.name == name).ok_or_else(|| {
+            let known: Vec<_> = acts.iter().map(|act| act.name.as_str()).collect();
+            format!("this drill knows no act `{name}`; it knows {}", known.join(", "))
+        })
     }
 }

@@ -8,6 +8,7 @@ mod autopilot;
 mod desk;
 mod guard;
 mod history;
+mod lead;
 mod lookout;
 mod restarts;
 mod view;
@@ -59,6 +60,10 @@ pub struct Timeline {
     since: Stamp,
     /// How many of the station's injects were said.
     said: usize,
+    /// The time that the facilitator gave the station beyond its own.
+    more: Duration,
+    /// When something was first broken.
+    damage: Option<Duration>,
     desk: Desk,
     autopilot: Autopilot,
     history: History,
@@ -87,6 +92,8 @@ impl Timeline {
             at: 0,
             since: Stamp::default(),
             said: 0,
+            more: Duration::ZERO,
+            damage: None,
             desk: Desk::default(),
             autopilot: Autopilot::new(&script),
             history: History::new(History::horizon(&script)),
@@ -109,6 +116,7 @@ impl Timeline {
         if self.ended.is_some() {
             return out;
         }
+        self.clock.stand(now);
         self.history.note(now, seen);
         if let Some(ending) = guard::alarm(self, now, seen, &orders) {
             self.end(self.clock.story(now), ending, seen, &mut out);
@@ -128,6 +136,7 @@ impl Timeline {
     pub fn abort(&mut self, now: Instant, ending: Ending, seen: &Observed) -> Vec<Action> {
         let mut out = Vec::new();
         if self.ended.is_none() {
+            self.clock.stand(now);
             self.end(self.clock.story(now), ending, seen, &mut out);
         }
         out
@@ -175,18 +184,22 @@ impl Timeline {
             (self.desk.lands(), Due::Lands),
             (self.autopilot.next(), Due::Original),
             (inject, Due::Inject),
-            (station.at_most.map(|lasts| since + lasts), Due::PhaseOverdue),
+            (
+                station.at_most.map(|lasts| since + lasts + self.more),
+                Due::PhaseOverdue,
+            ),
         ];
         let ways = station.ways.iter().enumerate();
         let ways = ways.filter_map(|(i, way)| match way.when {
             When::After(lasts) if self.script.mode().leaves_by_itself() => {
-                Some((since + lasts, Due::Leaves(i)))
+                Some((since + lasts + self.more, Due::Leaves(i)))
             }
             _ => None,
         });
         let story = story.into_iter().filter_map(|(moment, due)| Some((moment?, due)));
+        // While the story stands still, nothing of it falls due.
+        let story = story.chain(ways).filter(|_| !self.clock.is_held());
         story
-            .chain(ways)
             .map(|(moment, due)| (self.clock.wall(moment), moment, due))
             .chain([(last_call, self.clock.story(last_call), Due::DrillOverdue)])
             .min_by_key(|(when, _, due)| (*when, *due))
@@ -205,6 +218,7 @@ impl Timeline {
                 let said = Said {
                     to: inject.to,
                     text: inject.text.clone(),
+                    by: None,
                 };
                 self.said += 1;
                 self.record(story, Event::Said(said), out);
@@ -236,7 +250,7 @@ impl Timeline {
             match order {
                 Order::Act(asked) => self.declare(asked, story, seen, out),
                 Order::Signal(signal) => self.record(story, Event::Signalled(signal), out),
-                Order::Next => self.leave(0, story, "the facilitator went on", seen, out),
+                Order::Lead(lead) => self.led(lead, now, seen, out),
                 Order::Interrupt(_) | Order::Panic(_) => {}
             }
         }
@@ -244,7 +258,7 @@ impl Timeline {
 
     /// Takes a way out that is open because service is good, or because too much was let in.
     fn look(&mut self, now: Instant, seen: &Observed, out: &mut Vec<Action>) {
-        if self.ended.is_some() || !self.script.mode().leaves_by_itself() {
+        if self.ended.is_some() || self.clock.is_held() || !self.script.mode().leaves_by_itself() {
             return;
         }
         let story = self.clock.story(now);
@@ -286,12 +300,16 @@ impl Timeline {
         self.sample(story, seen, out);
         let wall = self.clock.wall(story);
         self.at = station;
-        self.said = 0;
+        (self.said, self.more) = (0, Duration::ZERO);
         self.clock.turn(story, self.script.stations[station].pace);
         self.since = self.stamp_at(story);
         self.sample_due = wall + SAMPLE_EVERY;
         let station = self.station();
         let faults = station.faults.clone();
+        if !faults.is_empty() {
+            self.damage.get_or_insert(story);
+        }
+        let station = self.station();
         let started = PhaseStarted {
             phase: station.name.clone(),
             kind: station.kind,

@@ -10,17 +10,19 @@ use crate::drill::{
     Mode,
     facts::Asked,
     journal::{self, Chain},
+    lead::{Lead, Verb},
     ledger::Ledger,
     simulated::{Nature, Simulated, hung_auth, orm_break},
     world::World as _,
 };
+use crate::units::Span;
 
 /// Something that happens in a run.
 #[derive(Clone, Debug)]
 enum Step {
     Pass(u64),
     Act(&'static str),
-    Next,
+    Lead(Verb),
     Drain,
     Admit(f64),
     Restart(&'static str),
@@ -50,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         20 => (1_u64..30_000).prop_map(Step::Pass),
         8 => prop::sample::select(acts.to_vec()).prop_map(Step::Act),
-        2 => Just(Step::Next),
+        6 => verb().prop_map(Step::Lead),
         1 => Just(Step::Drain),
         2 => prop::sample::select(vec![0.0, 0.25, 0.5, 1.0]).prop_map(Step::Admit),
         2 => prop::sample::select(vec!["app/app-a", "app/app-b"]).prop_map(Step::Restart),
@@ -58,6 +60,23 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::LoseLease),
         1 => Just(Step::Interrupt),
         1 => Just(Step::Panic),
+    ]
+}
+
+/// What a facilitator may ask for, sense or nonsense.
+fn verb() -> impl Strategy<Value = Verb> {
+    let act = || prop::sample::select(vec!["find-server", "restore-config", "restart", "nonsense"]);
+    let text = || "why not".to_owned();
+    prop_oneof![
+        2 => Just(Verb::Next(None)),
+        1 => prop::sample::select(vec!["tail", "reads-saved", "end", "nowhere"]).prop_map(|to| Verb::Next(Some(to.into()))),
+        3 => Just(Verb::Hold),
+        3 => Just(Verb::Resume),
+        1 => (0_u64..600).prop_map(|secs| Verb::Extend(Span::secs(secs))),
+        1 => (0_usize..5).prop_map(Verb::Hint),
+        1 => act().prop_map(|act| Verb::Accept(act.into())),
+        1 => act().prop_map(move |act| Verb::Refuse { act: act.into(), why: text() }),
+        1 => Just(Verb::Note("n".into())),
     ]
 }
 
@@ -113,7 +132,11 @@ impl Run {
                 text: None,
                 ticket: 0,
             })),
-            Step::Next => orders.push(Order::Next),
+            Step::Lead(verb) => orders.push(Order::Lead(Lead {
+                by: "fay".into(),
+                verb,
+                ticket: 0,
+            })),
             Step::Drain => self.world.drain(),
             Step::Admit(share) => self.world.admit(share),
             Step::Restart(server) => self.world.restart(server),

@@ -6,10 +6,13 @@ use super::*;
 use crate::drill::{
     Mode,
     facts::Asked,
+    lead::{Lead, Verb},
     profile::Outcome,
     simulated::{Nature, Simulated, orm_break},
     world::World as _,
 };
+
+mod led;
 
 /// A timeline in a simulated world, with everything that it said.
 struct Drill {
@@ -21,8 +24,11 @@ struct Drill {
 
 impl Drill {
     fn begin(mode: Mode, nature: Nature) -> Self {
-        let world = Simulated::new(nature);
-        let script = Arc::new(orm_break(mode, true));
+        Self::of(orm_break(mode, true), nature)
+    }
+
+    fn of(script: Script, nature: Nature) -> Self {
+        let (world, script) = (Simulated::new(nature), Arc::new(script));
         let (timeline, first) = Timeline::begin(script, Instant::now(), &world.observe());
         let mut drill = Self {
             timeline,
@@ -53,12 +59,22 @@ impl Drill {
     }
 
     fn act(&mut self, act: &str) -> Answer {
+        self.act_by(act, "ada")
+    }
+
+    fn act_by(&mut self, act: &str, by: &str) -> Answer {
         self.ask(vec![Order::Act(Asked {
             act: act.into(),
-            by: "ada".into(),
+            by: by.into(),
             text: None,
             ticket: 1,
         })]);
+        self.answers.pop().unwrap()
+    }
+
+    fn lead(&mut self, verb: Verb) -> Answer {
+        let by = "fay".to_owned();
+        self.ask(vec![Order::Lead(Lead { by, verb, ticket: 1 })]);
         self.answers.pop().unwrap()
     }
 
@@ -68,6 +84,14 @@ impl Drill {
             advance(Duration::from_millis(100)).await;
             self.ask(Vec::new());
         }
+    }
+
+    fn said(&self) -> usize {
+        let said = self
+            .told
+            .iter()
+            .filter(|told| matches!(told.event, Event::Said(_)));
+        said.count()
     }
 
     fn phases(&self) -> Vec<(String, String)> {
@@ -189,7 +213,7 @@ async fn step_by_step_the_facilitator_leads() {
     let mut drill = Drill::begin(Mode::Step, Nature::Honest);
     drill.pass(60).await;
     assert_eq!(drill.timeline.phase(), "latent");
-    drill.ask(vec![Order::Next]);
+    assert_eq!(drill.lead(Verb::Next(None)), Answer::Done);
     assert_eq!(drill.timeline.phase(), "outage");
 }
 

@@ -32,6 +32,12 @@ pub struct View {
     /// The moment, by both clocks.
     #[serde(flatten)]
     pub at: Stamp,
+    /// Whether the facilitator lets the story stand still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// Hints that the profile offers by now, by their level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<usize>,
     /// What comes next by itself.
     pub next: Option<Next>,
     /// Success by class, just now.
@@ -92,6 +98,10 @@ impl Timeline {
                 .map(|(name, _)| name.clone())
                 .collect(),
             at,
+            held: self.clock.is_held(),
+            hints: (1..=profile.hints.len())
+                .filter(|level| self.hint_due(*level).is_some_and(|due| due <= at.story))
+                .collect(),
             next: self.next(now),
             gauges,
             total: self.history.latest().of(None),
@@ -101,12 +111,15 @@ impl Timeline {
 
     /// The next act of the original, or the end of a wait, whichever comes first.
     fn next(&self, now: Instant) -> Option<Next> {
+        if self.clock.is_held() {
+            return None;
+        }
         let act = self.autopilot.next_act();
         let act = act.map(|(moment, act)| (moment, self.script.acts[act].name.clone()));
         let ways = self.station().ways.iter().filter_map(|way| match way.when {
             When::After(lasts) => {
                 let to = way.to.map_or(END, |to| self.script.stations[to].name.as_str());
-                Some((self.since.story + lasts, to.to_owned()))
+                Some((self.since.story + lasts + self.more, to.to_owned()))
             }
             When::Done(_) | When::Ok(_) | When::Admitted(_) => None,
         });

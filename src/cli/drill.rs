@@ -1,0 +1,251 @@
+//! `chaosproxy drill`: the facilitator's hand on the drill that runs.
+
+use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Exit, Outcome, Terminal,
+    client::{Client, Whereabouts},
+    terminal::{FAINT, STRONG, styled},
+};
+use crate::{
+    admin::{Accept, DrillStatus, HintOf, More, News, Note, Onward, Rate, Refuse},
+    drill::{lead::Performance, profile::Audience, watch},
+    units::Span,
+};
+
+/// Lead the drill that runs: its pace, its gates, hints and news; notes and ratings
+#[derive(Subcommand, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  chaosproxy drill status                          Phase, clocks, success beside the original's
+  chaosproxy drill hold                            The story stands still; faults stay as they are
+  chaosproxy drill extend 10m                      The phase gets ten story minutes more
+  chaosproxy drill inject \"The CEO is on the phone.\"
+  chaosproxy drill accept restart                  The room is stuck: let it through
+  chaosproxy drill rate localise some \"looked at the balancer first\"
+  chaosproxy drill clear                           All faults off, and it is over")]
+pub(super) enum Command {
+    /// Show where the drill stands
+    Status {
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Go on to the next phase, or to the one that is named
+    Next {
+        /// The phase, or `end`; by default the first way out of the one that lasts
+        phase: Option<String>,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Let the story stand still: nothing falls due, faults stay, people may act; the limit on the wall runs on
+    Hold {
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Let the story go on
+    Resume {
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Give the phase more story time: for its waits and its deadline
+    Extend {
+        /// How much, as in 5m
+        by: Span,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Tell people something that the profile does not know of
+    Inject {
+        /// What they are told
+        text: String,
+        /// Who is told: responders, facilitator or observers
+        #[arg(
+            long,
+            value_enum,
+            default_value_t = To::Responders,
+            hide_possible_values = true
+        )]
+        to: To,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Give a hint; it costs the best rating
+    Hint {
+        /// Its level, from 1, the mildest
+        level: usize,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Let an act through, whatever its gates say
+    Accept {
+        /// The act
+        act: String,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Refuse an act, whatever its gates say, until it is accepted
+    Refuse {
+        /// The act
+        act: String,
+        /// What whoever tries it is told
+        why: String,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Write something down; observers may, too
+    Note {
+        /// What
+        text: String,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Say how an objective was performed; observers may, too
+    Rate {
+        /// The objective
+        objective: String,
+        /// Performed without, with some or with major challenges, or unable to be performed
+        #[arg(value_enum)]
+        rating: How,
+        /// Why you think so
+        why: Option<String>,
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Lift all faults and end the drill before its time: exit status 5
+    Clear {
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+}
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum To {
+    Responders,
+    Facilitator,
+    Observers,
+}
+
+/// How an objective was performed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum How {
+    Without,
+    Some,
+    Major,
+    Unable,
+}
+
+impl Command {
+    pub(super) async fn perform(self, terminal: Terminal) -> Outcome {
+        match self {
+            Self::Status { whereabouts } => {
+                let status = Client::new(&whereabouts)?.get("/api/v1/drill").await?;
+                show(terminal, &status)
+            }
+            Self::Next { phase, whereabouts } => {
+                let body = Onward { to: phase };
+                post(terminal, &whereabouts, "next", &body).await
+            }
+            Self::Hold { whereabouts } => post(terminal, &whereabouts, "hold", &json!({})).await,
+            Self::Resume { whereabouts } => post(terminal, &whereabouts, "resume", &json!({})).await,
+            Self::Extend { by, whereabouts } => post(terminal, &whereabouts, "extend", &More { by }).await,
+            Self::Inject {
+                text,
+                to,
+                whereabouts,
+            } => {
+                let to = to.into();
+                post(terminal, &whereabouts, "inject", &News { text, to }).await
+            }
+            Self::Hint { level, whereabouts } => {
+                post(terminal, &whereabouts, "hint", &HintOf { level }).await
+            }
+            Self::Accept { act, whereabouts } => {
+                post(terminal, &whereabouts, "accept", &Accept { act }).await
+            }
+            Self::Refuse {
+                act,
+                why,
+                whereabouts,
+            } => post(terminal, &whereabouts, "refuse", &Refuse { act, why }).await,
+            Self::Note { text, whereabouts } => post(terminal, &whereabouts, "note", &Note { text }).await,
+            Self::Rate {
+                objective,
+                rating,
+                why,
+                whereabouts,
+            } => {
+                let rating = rating.into();
+                let body = Rate {
+                    objective,
+                    rating,
+                    why,
+                };
+                post(terminal, &whereabouts, "rate", &body).await
+            }
+            Self::Clear { whereabouts } => post(terminal, &whereabouts, "clear", &json!({})).await,
+        }
+    }
+}
+
+async fn post<B: Serialize + Sync>(
+    terminal: Terminal,
+    whereabouts: &Whereabouts,
+    verb: &str,
+    body: &B,
+) -> Outcome {
+    let client = Client::new(whereabouts)?;
+    let status = client.post(&format!("/api/v1/drill/{verb}"), body).await?;
+    show(terminal, &status)
+}
+
+fn show(terminal: Terminal, status: &DrillStatus) -> Outcome {
+    terminal.show(status, text)?;
+    Ok(Exit::Ok)
+}
+
+/// How wide the view is drawn.
+const WIDTH: usize = 100;
+
+fn text(status: &DrillStatus) -> String {
+    let Some(view) = &status.view else {
+        return format!("{} has not begun yet", styled(STRONG, &status.drill));
+    };
+    if let Some(ending) = &view.ended {
+        return format!(
+            "{} is over: {}",
+            styled(STRONG, &status.drill),
+            watch::ending(ending)
+        );
+    }
+    let mut lines = watch::lines(view, WIDTH);
+    if !view.hints.is_empty() {
+        let levels: Vec<_> = view.hints.iter().map(ToString::to_string).collect();
+        let offered = format!("hints offered by now: {}", levels.join(", "));
+        lines.push(format!("  {}", styled(FAINT, offered)));
+    }
+    lines.join("\n")
+}
+
+impl From<To> for Audience {
+    fn from(to: To) -> Self {
+        match to {
+            To::Responders => Self::Responders,
+            To::Facilitator => Self::Facilitator,
+            To::Observers => Self::Observers,
+        }
+    }
+}
+
+impl From<How> for Performance {
+    fn from(how: How) -> Self {
+        match how {
+            How::Without => Self::Without,
+            How::Some => Self::Some,
+            How::Major => Self::Major,
+            How::Unable => Self::Unable,
+        }
+    }
+}

@@ -51,26 +51,32 @@ fn the_page_of_faults_is_the_catalogue() {
 }
 
 #[test]
-fn the_table_of_errors_is_the_catalogue() {
-    let mut text =
-        String::from("| name | code | when | the server's text | rehearses |\n|---|---|---|---|---|\n");
-    for error in faults::catalogue_of(Dialect::Postgres) {
-        let weight = match error.weight {
-            Weight::Error => "ERROR",
-            Weight::Fatal => "FATAL",
-            Weight::Farewell => "WARNING, then the end",
-        };
-        let _ = writeln!(
-            text,
-            "| `{}` | {} {weight} | {} | {} | {} |",
-            error.name,
-            error.code,
-            error.moment,
-            cell(error.text),
-            error.rehearses
-        );
+fn the_tables_of_errors_are_the_catalogues() {
+    for (dialect, place) in [
+        (Dialect::Postgres, "errors"),
+        (Dialect::Mysql, "errors of MySQL"),
+        (Dialect::Redis, "errors of Redis"),
+    ] {
+        let mut text =
+            String::from("| name | code | when | the server's text | rehearses |\n|---|---|---|---|---|\n");
+        for error in faults::catalogue_of(dialect) {
+            let weight = match error.weight {
+                Weight::Error => "ERROR",
+                Weight::Fatal => "FATAL",
+                Weight::Farewell => "WARNING, then the end",
+            };
+            let _ = writeln!(
+                text,
+                "| `{}` | {} {weight} | {} | {} | {} |",
+                error.name,
+                error.code,
+                error.moment,
+                cell(error.text),
+                error.rehearses
+            );
+        }
+        hold("docs/databases.md", place, text.trim_end());
     }
-    hold("docs/databases.md", "errors", text.trim_end());
 }
 
 #[test]

@@ -180,6 +180,10 @@ pub enum Protocol {
     Tcp,
     /// PostgreSQL.
     Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// Redis.
+    Redis,
 }
 
 impl Protocol {
@@ -189,6 +193,8 @@ impl Protocol {
             Self::Http => "http",
             Self::Tcp => "tcp",
             Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Redis => "redis",
         }
     }
 
@@ -197,7 +203,14 @@ impl Protocol {
         match self {
             Self::Http | Self::Tcp => None,
             Self::Postgres => Some(Dialect::Postgres),
+            Self::Mysql => Some(Dialect::Mysql),
+            Self::Redis => Some(Dialect::Redis),
         }
+    }
+
+    /// Whether clients ask for TLS within the protocol, and do not begin with it.
+    pub const fn asks_for_tls(self) -> bool {
+        matches!(self, Self::Postgres | Self::Mysql)
     }
 }
 
@@ -207,10 +220,12 @@ impl<'de> Deserialize<'de> for Protocol {
             "http" => Ok(Self::Http),
             "tcp" => Ok(Self::Tcp),
             "postgres" => Ok(Self::Postgres),
-            later @ ("mysql" | "redis") => Err(de::Error::custom(format!(
-                "`{later}` is not spoken by this version: write `tcp`, which passes its bytes on"
-            ))),
-            other => Err(de::Error::unknown_variant(other, &["http", "tcp", "postgres"])),
+            "mysql" => Ok(Self::Mysql),
+            "redis" => Ok(Self::Redis),
+            other => Err(de::Error::unknown_variant(
+                other,
+                &["http", "tcp", "postgres", "mysql", "redis"],
+            )),
         }
     }
 }
@@ -225,7 +240,7 @@ impl JsonSchema for Protocol {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"enum": ["http", "tcp", "postgres"], "default": "http"})
+        json_schema!({"enum": ["http", "tcp", "postgres", "mysql", "redis"], "default": "http"})
     }
 }
 

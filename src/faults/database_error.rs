@@ -12,7 +12,7 @@ use crate::{
     route::Dialect,
     wire::{
         errors::{KnownError, Moment},
-        postgres,
+        mysql, postgres, redis,
     },
 };
 
@@ -63,7 +63,8 @@ impl DatabaseError {
 pub const fn catalogue_of(dialect: Dialect) -> &'static [KnownError] {
     match dialect {
         Dialect::Postgres => postgres::ERRORS,
-        Dialect::Mysql | Dialect::Redis => &[],
+        Dialect::Mysql => mysql::ERRORS,
+        Dialect::Redis => redis::ERRORS,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Client {
     kind: Cell<Kind>,
     wanted: Cell<Option<Cut>>,
     session: OnceCell<Session>,
+    /// The same, once the client has said whose it is.
+    login: OnceCell<Session>,
 }
 
 /// What a client connection speaks.
@@ -113,6 +115,7 @@ impl Client {
             kind: Cell::new(Kind::Http1),
             wanted: Cell::new(None),
             session: OnceCell::new(),
+            login: OnceCell::new(),
         })
     }
 
@@ -122,7 +125,7 @@ impl Client {
             client: self.peer.ip(),
             tls_name: self.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
             head: None,
-            session: self.session.get(),
+            session: self.session(),
             command: None,
         }
     }
@@ -147,9 +150,19 @@ impl Client {
         let _ = self.session.set(session);
     }
 
+    /// Says whose session it is, where that is known only later.
+    pub fn logs_in(&self, session: Session) {
+        let _ = self.login.set(session);
+    }
+
+    /// Whether it was said whose session it is.
+    pub fn is_logged_in(&self) -> bool {
+        self.login.get().is_some()
+    }
+
     /// The database session that it carries.
     pub fn session(&self) -> Option<&Session> {
-        self.session.get()
+        self.login.get().or_else(|| self.session.get())
     }
 
     /// Whether the connection ends with the life of its listener, and that is over.

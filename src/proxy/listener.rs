@@ -109,6 +109,14 @@ async fn serve(
             client.speaks(Kind::Bytes);
             database::serve(client, stream, Dialect::Postgres).await;
         }
+        Protocol::Mysql => {
+            client.speaks(Kind::Bytes);
+            database::serve(client, stream, Dialect::Mysql).await;
+        }
+        Protocol::Redis => {
+            client.speaks(Kind::Bytes);
+            database::serve(client, stream, Dialect::Redis).await;
+        }
     }
 }
 
@@ -154,11 +162,11 @@ async fn welcome(
         return None;
     }
     let mut plan = of_connection(worker, listener, view, &stream);
-    // Clients of a database ask for TLS within their protocol.
+    // Some databases' clients ask for TLS within their protocol.
     let sound = listener
         .tls
         .as_ref()
-        .filter(|_| listener.settings.protocol.dialect().is_none());
+        .filter(|_| !listener.settings.protocol.asks_for_tls());
     let Some(sound) = sound else {
         return Some((stream, plan));
     };

@@ -8,6 +8,7 @@ mod many;
 pub mod matcher;
 pub mod name;
 pub mod pattern;
+mod redis;
 mod settings;
 pub mod sql;
 mod statuses;

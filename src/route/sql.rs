@@ -10,7 +10,11 @@ use sqlparser::{
     parser::Parser,
 };
 
-use super::{dialect::Dialect, wording::Wording};
+use super::{
+    dialect::Dialect,
+    redis::{self, Does},
+    wording::Wording,
+};
 
 /// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
 /// not known either is none of these.
@@ -23,7 +27,7 @@ pub enum Sql {
     Write,
     /// It changes what there is: `CREATE`, `ALTER`, `DROP`, `TRUNCATE`, `GRANT`.
     Ddl,
-    /// It begins or ends a transaction, or a part of one: `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`.
+    /// It begins or ends a transaction, or a part of one (also `MULTI` and `EXEC`): `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`.
     Transaction,
 }
 
@@ -61,7 +65,7 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
     let grammar: &dyn Grammar = match dialect {
         Dialect::Postgres => &PostgreSqlDialect {},
         Dialect::Mysql => &MySqlDialect {},
-        Dialect::Redis => return Meaning::default(),
+        Dialect::Redis => return of_redis(text),
     };
     let parsed = Parser::new(grammar)
         .with_recursion_limit(DEEPEST)
@@ -94,6 +98,28 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
     Meaning {
         kinds: kinds.collect(),
         tables,
+    }
+}
+
+/// What a command of Redis asks; its first key stands for a table.
+fn of_redis(text: &str) -> Meaning {
+    let mut words = text.split(' ');
+    let verb = words.next().unwrap_or_default().to_ascii_lowercase();
+    let (does, has_key) = redis::kind(&verb);
+    let kind = match does {
+        Does::Read => Some(Sql::Read),
+        Does::Write => Some(Sql::Write),
+        Does::Transaction => Some(Sql::Transaction),
+        Does::Other => None,
+    };
+    Meaning {
+        kinds: kind.into_iter().collect(),
+        tables: words
+            .next()
+            .filter(|_| has_key)
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -295,6 +295,7 @@ impl Compiler {
         let alpn = match protocol {
             config::Protocol::Http | config::Protocol::Tcp => vec![Alpn::Http2, Alpn::Http1],
             config::Protocol::Postgres => vec![Alpn::Postgres],
+            config::Protocol::Mysql | config::Protocol::Redis => vec![],
         };
         let files = ServerFiles {
             certificates: tls

@@ -43,6 +43,11 @@ pub trait Dialogue {
         None
     }
 
+    /// User and database, where the client says them only once the server has spoken, and has.
+    fn login(&self) -> Option<(&str, &str)> {
+        None
+    }
+
     /// How many units of commands the client has begun: what is answered together, as a group that ends with a Sync.
     fn begun(&self) -> u64;
 

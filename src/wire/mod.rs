@@ -3,4 +3,6 @@
 pub mod dialogue;
 pub mod errors;
 pub mod http1;
+pub mod mysql;
 pub mod postgres;
+pub mod redis;

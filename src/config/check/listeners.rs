@@ -79,13 +79,21 @@ fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {
         let what = "clients are asked for no certificate without `client_ca`";
         found.push(Finding::new(path, what, "set `client_ca`, or remove this"));
     }
-    if listener.encryption.is_some() && listener.protocol.dialect().is_none() {
-        let what = "only clients of a database ask for encryption within their protocol";
+    if listener.encryption.is_some() && !listener.protocol.asks_for_tls() {
+        let what = "only clients of PostgreSQL and MySQL ask for encryption within their protocol";
         found.push(Finding::new(path.key("encryption"), what, "remove it"));
     }
     if listener.encryption == Some(Encryption::Terminate) && listener.tls.is_none() {
         let what = "there is no certificate to show";
         found.push(Finding::new(path.key("encryption"), what, "set `tls`"));
+    }
+    if listener.protocol == Protocol::Mysql
+        && (listener.tls.is_some() || listener.encryption == Some(Encryption::Terminate))
+    {
+        let what = "TLS of MySQL is not ended here";
+        let mend = "remove it: clients that only prefer TLS go on in clear; or set `encryption: pass`, where only \
+                    faults of bytes reach the session";
+        found.push(Finding::new(path.key("protocol"), what, mend));
     }
     if listener.protocol != Protocol::Http && listener.headers != Default::default() {
         let what = format!(

@@ -106,7 +106,7 @@ fn impossible(path: &Path, listener: &Listener, r#match: &Match) -> Option<Findi
                 "a `tcp` listener sees no requests, so this never holds",
                 "match on `client` or `tls_name`, or set `protocol: http`",
             ),
-            Protocol::Postgres => (
+            Protocol::Postgres | Protocol::Mysql | Protocol::Redis => (
                 "a listener of a database sees no HTTP requests, so this never holds",
                 "match on `user`, `database`, `sql`, `table` or `statement`",
             ),
@@ -137,7 +137,7 @@ pub(super) fn is_foreign(protocol: Protocol, r#match: &Match) -> bool {
     match protocol {
         Protocol::Http => of_database != of_connection,
         Protocol::Tcp => *r#match != of_connection,
-        Protocol::Postgres => *r#match != of_database,
+        Protocol::Postgres | Protocol::Mysql | Protocol::Redis => *r#match != of_database,
     }
 }
 

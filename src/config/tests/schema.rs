@@ -106,7 +106,7 @@ fn the_schema_accepts_sound_documents() {
 
 #[test]
 fn the_schema_refuses_misspelt_keys_and_wrong_words() {
-    let value = json!({"listeners": {"a": {"bnd": "127.0.0.1:1", "protocol": "mysql"}}, "cluster": {}});
+    let value = json!({"listeners": {"a": {"bnd": "127.0.0.1:1", "protocol": "mongodb"}}, "cluster": {}});
     let broken = broken(&value);
     assert_eq!(broken.len(), 4, "{broken:#?}");
 }

@@ -5,7 +5,7 @@ use crate::{
     route::{Command, Dialect, Session},
     wire::{
         errors::{Moment, Refusal, Said, Weight, Words},
-        postgres,
+        mysql, postgres, redis,
     },
 };
 
@@ -20,16 +20,31 @@ pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Comma
         None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
     };
     match session.dialect {
-        Dialect::Postgres | Dialect::Mysql | Dialect::Redis => postgres::refusal(&said),
+        Dialect::Postgres => postgres::refusal(&said),
+        Dialect::Mysql => mysql::refusal(&said),
+        Dialect::Redis => redis::refusal(&said),
     }
 }
 
 fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Command>) -> Said {
-    let verb = command.map(Command::verb).unwrap_or_default();
+    let mut verb = command.map(Command::verb).unwrap_or_default();
+    let (mut user, mut database) = (&*session.user, &*session.database);
+    match session.dialect {
+        // The client says who it is only later: its name is put in then.
+        Dialect::Mysql if command.is_none() => (user, database) = ("{user}", "{database}"),
+        // Redis names commands in small letters, and the user that nobody named.
+        Dialect::Redis => {
+            verb.make_ascii_lowercase();
+            if user.is_empty() {
+                user = "default";
+            }
+        }
+        _ => {}
+    }
     let table = command.and_then(|command| command.meaning().table());
     let words = Words {
-        user: &session.user,
-        database: &session.database,
+        user,
+        database,
         table: table.unwrap_or(UNKNOWN_TABLE),
         verb: &verb,
     };
@@ -37,7 +52,12 @@ fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Comma
         Some(known) => known.said(&words),
         // The document's check refuses a name that the listener's protocol does not have.
         None => by_hand(&ByHand {
-            code: "XX000".to_owned(),
+            code: match session.dialect {
+                Dialect::Postgres => "XX000",
+                Dialect::Mysql => "1105",
+                Dialect::Redis => "ERR",
+            }
+            .to_owned(),
             state: None,
             message: UNNAMED.replace('_', " "),
             fatal: false,

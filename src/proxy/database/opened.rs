@@ -41,7 +41,6 @@ pub(super) async fn serve(client: Rc<Client>, opened: Opened) {
     let (view, listener) = client.seen();
     let number = worker.number();
     let begun = Instant::now();
-    client.starts(opened.session.clone());
     let Some(route) = listener.routes.first() else {
         return;
     };

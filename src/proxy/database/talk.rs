@@ -157,6 +157,7 @@ impl Talk {
             let Some(Heard { pass, drop, then }) = self.understood(heard) else {
                 continue;
             };
+            self.learn_login();
             side.pass(input, pass).await?;
             input.advance(drop);
             match then {
@@ -230,6 +231,19 @@ impl Talk {
                 self.lost.set(true);
             })
             .ok()
+    }
+
+    /// Knows whose session it is, where that is said only once the server has spoken.
+    fn learn_login(&self) {
+        if !self.client.is_logged_in()
+            && let Some((user, database)) = self.dialogue.borrow().login()
+        {
+            self.client.logs_in(Session {
+                dialect: self.session.dialect,
+                user: user.to_owned(),
+                database: database.to_owned(),
+            });
+        }
     }
 
     /// Knows the key of the session once the server has said it.
@@ -307,7 +321,11 @@ impl Talk {
     }
 
     async fn answer(&self, side: &mut Side, answer: &Answer, command: &route::Command) -> io::Result<()> {
-        let refusal: Refusal = answers::refusal(answer, &self.session, Some(command));
+        let refusal: Refusal = answers::refusal(
+            answer,
+            self.client.session().unwrap_or(&self.session),
+            Some(command),
+        );
         let instead = self.dialogue.borrow_mut().refuse(refusal);
         side.say(instead).await
     }

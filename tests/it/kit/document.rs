@@ -29,6 +29,16 @@ impl Doc {
         Self::of("postgres", backends)
     }
 
+    /// The same for MySQL.
+    pub fn mysql(backends: &[SocketAddr]) -> Self {
+        Self::of("mysql", backends)
+    }
+
+    /// The same for Redis.
+    pub fn redis(backends: &[SocketAddr]) -> Self {
+        Self::of("redis", backends)
+    }
+
     fn of(protocol: &'static str, backends: &[SocketAddr]) -> Self {
         let mut doc = Self {
             protocol,

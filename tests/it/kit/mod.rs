@@ -4,10 +4,12 @@ pub mod certificates;
 pub mod client;
 pub mod document;
 pub mod load;
+pub mod mariadb;
 pub mod origin;
 pub mod postgres;
 pub mod proxy;
 pub mod raw;
+pub mod redis;
 
 use std::time::Duration;
 

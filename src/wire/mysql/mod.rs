@@ -1,0 +1,18 @@
+//! MySQL's and MariaDB's protocol as a proxy needs it: the opening of a session, where commands and their results begin and end,
+//! and its errors.
+//!
+//! Format: <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>,
+//! <https://mariadb.com/kb/en/clientserver-protocol/>
+
+mod errors;
+mod frame;
+mod opening;
+mod passing;
+mod reply;
+mod session;
+mod statements;
+#[cfg(test)]
+mod tests;
+
+pub use errors::{ERRORS, refusal};
+pub use session::Session;

@@ -1,0 +1,263 @@
+//! A session with MySQL: who says what when, at any split of its bytes.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    frame::{HEAD, long, number, packet},
+    opening::{Login, can, login},
+    reply::{Event, Kind, Reply},
+    statements::Statements,
+};
+use crate::wire::{
+    dialogue::{Command, Lost},
+    errors::{Refusal, Words},
+};
+
+/// So many commands may wait for their answers; more are none of a client that can be followed.
+const MOST_WAITING: usize = 4096;
+
+/// The commands that are treated in their own way (`COM_...`).
+pub(super) mod com {
+    pub(super) const QUIT: u8 = 0x01;
+    pub(crate) const QUERY: u8 = 0x03;
+    pub(super) const FIELD_LIST: u8 = 0x04;
+    pub(super) const STATISTICS: u8 = 0x09;
+    pub(super) const CHANGE_USER: u8 = 0x11;
+    pub(super) const BINLOG_DUMP: u8 = 0x12;
+    pub(super) const TABLE_DUMP: u8 = 0x13;
+    pub(super) const PREPARE: u8 = 0x16;
+    pub(super) const EXECUTE: u8 = 0x17;
+    pub(super) const LONG_DATA: u8 = 0x18;
+    pub(super) const CLOSE: u8 = 0x19;
+    pub(super) const FETCH: u8 = 0x1c;
+    pub(super) const BINLOG_DUMP_GTID: u8 = 0x1e;
+    pub(super) const RESET: u8 = 0x1f;
+    pub(super) const BULK_EXECUTE: u8 = 0xfa;
+}
+
+/// One side's packet that is passing through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passing {
+    pub(super) left: usize,
+    pub(super) dropped: bool,
+    /// The next packet belongs to the same payload.
+    pub(super) goes_on: bool,
+}
+
+/// How far the session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The server is to greet.
+    #[default]
+    Greeting,
+    /// The client is to say who it is.
+    Login,
+    /// It is to prove it.
+    Proof,
+    /// Commands and answers.
+    Commands,
+    /// The server wants a file.
+    File,
+    /// A stream without an end: all passes as it comes.
+    Stream,
+}
+
+/// A session, from the first byte that the server says.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(super) phase: Phase,
+    pub(super) asked: Passing,
+    pub(super) said: Passing,
+    pub(super) login: Option<Login>,
+    /// What the server can do, of what the client was told.
+    pub(super) can: u32,
+    pub(super) statements: Statements,
+    pub(super) waiting: VecDeque<Reply>,
+    pub(super) begun: u64,
+    pub(super) answered: u64,
+    /// The command at the front was accepted.
+    pub(super) accepted: bool,
+    /// How long its payload's first packet is.
+    pub(super) front: usize,
+    pub(super) refused: VecDeque<(u64, Refusal)>,
+    pub(super) opening: Option<Refusal>,
+    pub(super) over: bool,
+}
+
+impl Session {
+    /// A session whose server has not greeted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn both_can(&self, what: u32) -> bool {
+        self.can & what != 0 && self.login.as_ref().is_some_and(|login| login.can & what != 0)
+    }
+
+    /// The SQL in a query, behind its attributes. With attributes that carry values it is not looked for.
+    fn sql<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        if !self.both_can(can::QUERY_ATTRIBUTES) {
+            return payload;
+        }
+        match number(payload) {
+            // The number of sets stands behind it.
+            Some((0, rest)) => rest.get(1..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// The command that a packet of the client is, if it is one for which a decision is wanted.
+    fn command(&self, kind: u8, body: &[u8]) -> Option<Arc<str>> {
+        match kind {
+            com::QUERY => Some(lossy(self.sql(body))),
+            com::EXECUTE | com::BULK_EXECUTE => Some(self.statements.get(long(body, 0)?)),
+            _ => None,
+        }
+    }
+
+    /// Follows a command that goes on to the server.
+    fn asks(&mut self, kind: u8, body: &[u8]) -> Result<(), Lost> {
+        let answer = match kind {
+            com::QUIT | com::LONG_DATA => return Ok(()),
+            com::CLOSE => {
+                self.statements.remove(long(body, 0).unwrap_or(0));
+                return Ok(());
+            }
+            com::BINLOG_DUMP | com::BINLOG_DUMP_GTID | com::TABLE_DUMP => {
+                self.phase = Phase::Stream;
+                return Ok(());
+            }
+            com::CHANGE_USER => {
+                self.phase = Phase::Proof;
+                self.statements.clear();
+                Kind::Proof
+            }
+            com::RESET => {
+                self.statements.clear();
+                Kind::Results
+            }
+            com::PREPARE => Kind::Statement(lossy(body)),
+            com::FETCH => Kind::Rows,
+            com::FIELD_LIST => Kind::Columns,
+            com::STATISTICS => Kind::Line,
+            _ => Kind::Results,
+        };
+        self.expect(answer)
+    }
+
+    pub(super) fn expect(&mut self, kind: Kind) -> Result<(), Lost> {
+        if self.waiting.len() >= MOST_WAITING {
+            return Err(Lost("the client does not wait for the answers to its commands"));
+        }
+        self.waiting
+            .push_back(Reply::new(kind, self.both_can(can::DEPRECATE_EOF)));
+        self.begun += 1;
+        Ok(())
+    }
+
+    /// Looks at the client's packet at the front, all of whose head and as much as is looked at are there.
+    pub(super) fn hears(&mut self, body: &[u8], length: usize, stops: bool) -> Result<Option<Command>, Lost> {
+        match self.phase {
+            Phase::Login => {
+                self.login = Some(login(body).ok_or(Lost("the client's login is cut short"))?);
+                self.phase = Phase::Proof;
+                self.waiting.push_back(Reply::new(Kind::Proof, false));
+            }
+            Phase::File if length == 0 => self.phase = Phase::Commands,
+            Phase::Commands => {
+                let Some((&kind, body)) = body.split_first() else {
+                    return Err(Lost("a command has no payload"));
+                };
+                if stops
+                    && !std::mem::take(&mut self.accepted)
+                    && let Some(text) = self.command(kind, body)
+                {
+                    let doomed = self.refused.len() >= MOST_WAITING;
+                    return Ok(Some(Command { text, doomed }));
+                }
+                self.accepted = false;
+                self.asks(kind, body)?;
+            }
+            Phase::Greeting => return Err(Lost("the client speaks before the server has greeted it")),
+            Phase::Proof | Phase::File | Phase::Stream => {}
+        }
+        Ok(None)
+    }
+
+    /// Follows a packet of the server that goes on.
+    pub(super) fn says(&mut self, front: &[u8], length: usize) -> Result<(), Lost> {
+        let proves = self.phase == Phase::Proof && self.waiting.len() == 1;
+        let Some(reply) = self.waiting.front_mut() else {
+            return Ok(());
+        };
+        match reply.packet(front, length) {
+            Event::More => {}
+            Event::WantsFile => self.phase = Phase::File,
+            Event::Prepared(id, text) => {
+                let over = reply.is_over();
+                self.statements.put(id, text);
+                if over {
+                    self.ends(false);
+                }
+            }
+            Event::End => self.ends(proves),
+        }
+        Ok(())
+    }
+
+    /// An answer has ended.
+    fn ends(&mut self, proved: bool) {
+        self.waiting.pop_front();
+        if proved {
+            // The first proof answers no command, but a change of user does.
+            let first = self.begun == 0;
+            self.phase = Phase::Commands;
+            self.answered += u64::from(!first);
+        } else {
+            self.answered += 1;
+        }
+    }
+
+    /// What is said in place of the server's packet at the front, if anything.
+    pub(super) fn instead(&mut self, front: &[u8], sequence: u8) -> Option<Refusal> {
+        let reply = self.waiting.front()?;
+        if self.phase == Phase::Proof && self.begun == 0 {
+            // The client is welcome: this is where the server would have said no.
+            const WELCOME: u8 = 0;
+            if front.first() != Some(&WELCOME) {
+                return None;
+            }
+            let mut refusal = self.opening.take()?;
+            refusal.bytes = addressed(&refusal.bytes, self.login.as_ref(), sequence);
+            return Some(refusal);
+        }
+        if reply.has_begun() || self.refused.front()?.0 != self.answered {
+            return None;
+        }
+        self.refused.pop_front().map(|(_, refusal)| refusal)
+    }
+}
+
+/// An error that was written before the client had said who it is: with its name, and at its place in the exchange.
+fn addressed(bytes: &Bytes, login: Option<&Login>, sequence: u8) -> Bytes {
+    let (front, text) = bytes.split_at(bytes.len().min(BEFORE_TEXT));
+    let words = Words {
+        user: login.map_or("", |login| &login.user),
+        database: login.map_or("", |login| &login.database),
+        ..Words::default()
+    };
+    let text = words.fill(&String::from_utf8_lossy(text));
+    packet(
+        sequence,
+        &[&front[HEAD.min(front.len())..], text.as_bytes()].concat(),
+    )
+}
+
+/// Head, first byte, number and SQLSTATE of an error.
+const BEFORE_TEXT: usize = HEAD + 1 + 2 + 6;
+
+fn lossy(bytes: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(bytes).into()
+}

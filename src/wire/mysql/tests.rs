@@ -1,0 +1,363 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{
+    ERRORS, Session,
+    frame::{FULL, packet},
+    opening::can,
+    refusal,
+};
+use crate::wire::{
+    dialogue::{After, Dialogue as _, Next, Watch},
+    errors::{Refusal, Words},
+};
+
+fn known(name: &str) -> Refusal {
+    let error = ERRORS.iter().find(|error| error.name == name).unwrap();
+    let words = Words {
+        user: "web",
+        database: "shop",
+        table: "orders",
+        verb: "insert",
+    };
+    refusal(&error.said(&words))
+}
+
+/// A client, the session and a server, with all the bytes that each of them got.
+#[derive(Default)]
+struct Line {
+    session: Session,
+    asked: Vec<u8>,
+    said: Vec<u8>,
+    server: Vec<u8>,
+    client: Vec<u8>,
+    commands: Vec<String>,
+    closed: bool,
+}
+
+impl Line {
+    fn asks(&mut self, bytes: &[u8]) {
+        self.asked.extend_from_slice(bytes);
+        loop {
+            let heard = self.session.hear(&self.asked, true).unwrap();
+            self.server.extend(self.asked.drain(..heard.pass));
+            self.asked.drain(..heard.drop);
+            match heard.then {
+                Next::More => return,
+                Next::Again => {}
+                Next::Command(command) => {
+                    let refused = ["insert", "update"]
+                        .iter()
+                        .any(|verb| command.text.starts_with(verb));
+                    if refused {
+                        let refusal = known(if command.text.starts_with("update") {
+                            "deadlock"
+                        } else {
+                            "read_only"
+                        });
+                        self.server.extend(self.session.refuse(refusal));
+                    } else {
+                        self.session.accept();
+                    }
+                    self.commands.push(command.text.to_string());
+                }
+            }
+        }
+    }
+
+    fn says(&mut self, bytes: &[u8]) {
+        self.said.extend_from_slice(bytes);
+        loop {
+            let told = self.session.tell(&self.said, Watch::default()).unwrap();
+            self.client.extend(self.said.drain(..told.pass));
+            self.said.drain(..told.drop);
+            self.client.extend(told.say);
+            match told.then {
+                After::More => return,
+                After::Close => {
+                    self.closed = true;
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What went on since this was asked last: to the server, and to the client.
+    fn took(&mut self) -> (Vec<u8>, Vec<u8>) {
+        (std::mem::take(&mut self.server), std::mem::take(&mut self.client))
+    }
+}
+
+/// A server's greeting.
+fn greeting(can: u32) -> Bytes {
+    let [a, b, c, d] = can.to_le_bytes();
+    let parts: [&[u8]; 9] = [
+        b"\x0a8.0.36\0",
+        &7_u32.to_le_bytes(),
+        b"saltsalt\0",
+        &[a, b],
+        &[33, 2, 0],
+        &[c, d],
+        &[21],
+        &[0; 10],
+        b"moresaltmore\0mysql_native_password\0",
+    ];
+    packet(0, &parts.concat())
+}
+
+fn login(can: u32) -> Bytes {
+    let mut payload = Vec::new();
+    payload.extend(can.to_le_bytes());
+    payload.extend([0; 28]);
+    payload.extend(b"web\0");
+    payload.extend(b"\x04hashshop\0mysql_native_password\0");
+    packet(1, &payload)
+}
+
+const BASE: u32 = 0x01 | can::CONNECT_WITH_DB | can::SECURE_CONNECTION;
+const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+
+/// A line whose client is logged in.
+fn logged_in(can: u32) -> Line {
+    let mut line = Line::default();
+    line.says(&greeting(can | can::SSL | can::COMPRESS | can::ZSTD));
+    assert_eq!(line.took().1, greeting(can), "TLS and compression are taken out");
+    line.asks(&login(can));
+    assert_eq!(line.session.login(), Some(("web", "shop")));
+    line.says(&packet(2, OK));
+    assert_eq!(line.took(), (login(can).to_vec(), packet(2, OK).to_vec()));
+    line
+}
+
+fn query(sql: &str) -> Bytes {
+    packet(0, &[b"\x03", sql.as_bytes()].concat())
+}
+
+/// A result of one column and two rows.
+fn result(modern: bool, status: u16) -> Vec<u8> {
+    let [low, high] = status.to_le_bytes();
+    let mut packets = vec![packet(1, &[1]), packet(2, b"\x03defcolumn")];
+    if !modern {
+        packets.push(packet(3, &[0xfe, 0, 0, low & !8, high]));
+    }
+    packets.push(packet(4, b"\x01a"));
+    packets.push(packet(5, b"\xfb"));
+    packets.push(if modern {
+        packet(6, &[0xfe, 0, 0, low, high, 0, 0])
+    } else {
+        packet(6, &[0xfe, 0, 0, low, high])
+    });
+    packets.concat()
+}
+
+#[test]
+fn an_error_takes_the_place_of_its_statement_which_is_never_run() {
+    for modern in [false, true] {
+        let mut line = logged_in(if modern { BASE | can::DEPRECATE_EOF } else { BASE });
+        line.asks(&query("select 1"));
+        line.says(&result(modern, 2));
+        assert_eq!(line.took(), (query("select 1").to_vec(), result(modern, 2)));
+        line.asks(&query("insert into orders values (1)"));
+        line.says(&packet(1, OK));
+        assert_eq!(
+            line.took(),
+            (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
+        );
+        line.asks(&query("select 2"));
+        line.says(&result(modern, 2));
+        assert_eq!(line.took().1, result(modern, 2));
+        assert_eq!((line.session.begun(), line.session.answered()), (3, 3));
+        assert!(!line.closed);
+    }
+}
+
+#[test]
+fn a_deadlock_ends_the_transaction_at_the_server_too() {
+    let mut line = logged_in(BASE);
+    line.asks(&query("update orders set n = 1"));
+    line.says(&packet(1, OK));
+    assert_eq!(
+        line.took(),
+        (query("ROLLBACK").to_vec(), known("deadlock").bytes.to_vec())
+    );
+}
+
+#[test]
+fn a_statement_is_known_by_its_number() {
+    for modern in [false, true] {
+        let mut line = logged_in(if modern { BASE | can::DEPRECATE_EOF } else { BASE });
+        line.asks(&packet(0, b"\x16insert into orders values (?)"));
+        // Its number is 9; it has one parameter and no column.
+        let mut prepared = packet(1, &[0, 9, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]).to_vec();
+        prepared.extend(packet(2, b"\x03defparameter"));
+        if !modern {
+            prepared.extend(packet(3, &[0xfe, 0, 0, 2, 0]));
+        }
+        line.says(&prepared);
+        assert_eq!(line.took().1, prepared);
+        line.asks(&packet(0, &[0x17, 9, 0, 0, 0, 0, 1, 0, 0, 0]));
+        assert_eq!(line.commands, ["insert into orders values (?)"]);
+        line.says(&packet(1, OK));
+        assert_eq!(
+            line.took(),
+            (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
+        );
+        assert_eq!(line.session.answered(), 2);
+    }
+}
+
+#[test]
+fn several_results_files_and_columns_are_followed() {
+    let mut line = logged_in(BASE);
+    line.asks(&query("call twice()"));
+    let both = [result(false, 2 | 8), result(false, 2)].concat();
+    line.says(&both);
+    assert_eq!((line.took().1, line.session.answered()), (both, 1));
+    line.asks(&query("load data local infile 'x' into table t"));
+    line.says(&packet(1, b"\xfbx"));
+    line.asks(&packet(2, b"insert into t, says the file"));
+    line.asks(&packet(3, b""));
+    line.says(&packet(4, OK));
+    assert_eq!((line.commands.len(), line.session.answered()), (2, 2));
+    line.asks(&packet(0, b"\x04orders\0"));
+    line.says(
+        &[
+            packet(1, b"\x03defa"),
+            packet(2, b"\x03defb"),
+            packet(3, &[0xfe, 0, 0, 2, 0]),
+        ]
+        .concat(),
+    );
+    assert_eq!(line.session.answered(), 3);
+}
+
+#[test]
+fn the_opening_is_refused_in_place_of_the_welcome() {
+    let mut line = Line::default();
+    // Nobody has said yet who it is.
+    let error = ERRORS
+        .iter()
+        .find(|error| error.name == "bad_credentials")
+        .unwrap();
+    let unknown = Words {
+        user: "{user}",
+        ..Words::default()
+    };
+    line.session.refuse_opening(refusal(&error.said(&unknown)));
+    line.says(&greeting(BASE));
+    line.asks(&login(BASE));
+    // The server wants another proof first.
+    line.says(&packet(2, b"\xfemysql_native_password\0saltsaltsaltsaltsalt\0"));
+    line.asks(&packet(3, b"proof"));
+    line.took();
+    line.says(&packet(4, OK));
+    let said = line.took().1;
+    assert_eq!(said[3], 4, "the packet keeps its place in the exchange");
+    assert_eq!(
+        said[7..],
+        *b"#28000Access denied for user 'web'@'localhost' (using password: YES)"
+    );
+    assert_eq!(usize::from(said[0]) + 4, said.len());
+    assert!(line.closed);
+}
+
+#[test]
+fn a_server_that_refuses_at_once_is_heard_as_it_is() {
+    let mut line = Line::default();
+    let full = known("too_many_connections");
+    assert_eq!(
+        full.bytes[3..],
+        *b"\x00\xff\x10\x04Too many connections",
+        "no SQLSTATE before the greeting"
+    );
+    line.says(&full.bytes);
+    assert_eq!(line.took().1, full.bytes.to_vec());
+}
+
+#[test]
+fn a_statement_over_several_packets_is_dropped_to_its_end() {
+    let mut line = logged_in(BASE);
+    let mut long = b"\x03insert into orders values ('".to_vec();
+    long.resize(FULL, b'x');
+    line.asks(&packet(0, &long));
+    line.asks(&packet(1, b"the rest')"));
+    line.asks(&query("select 1"));
+    assert_eq!(line.took().0, [query("DO 0"), query("select 1")].concat());
+    assert!(line.commands[0].len() < 32 << 10);
+}
+
+#[test]
+fn every_code_is_a_number_and_every_state_has_five_characters() {
+    for error in ERRORS {
+        assert!(
+            error.code.parse::<u16>().is_ok() && error.state.len() == 5,
+            "{}",
+            error.name
+        );
+    }
+}
+
+#[test]
+fn hostile_packets_end_the_reading_or_pass() {
+    assert!(Session::new().hear(&query("select 1"), true).is_err());
+    assert!(
+        Session::new()
+            .tell(&packet(0, b"\x09old"), Watch::default())
+            .is_err()
+    );
+    assert!(
+        Session::new()
+            .tell(&packet(0, b"\x0a8.0"), Watch::default())
+            .is_err()
+    );
+    let mut line = Line::default();
+    line.says(&greeting(BASE));
+    assert!(line.session.hear(&packet(1, b"short"), true).is_err());
+}
+
+proptest! {
+    /// However the bytes are cut, the same commands are decided upon and the same bytes go on.
+    #[test]
+    fn any_split_gives_the_same(sizes in prop::collection::vec(1_usize..40, 1..60)) {
+        let asked = [
+            query("select 1"),
+            query("insert into orders values (1)"),
+            packet(0, b"\x0e"),
+            query("update orders set n = 2"),
+        ]
+        .concat();
+        let said = [result(false, 2), packet(1, OK).to_vec(), packet(1, OK).to_vec(), packet(1, OK).to_vec()].concat();
+        let mut whole = logged_in(BASE);
+        whole.asks(&asked);
+        whole.says(&said);
+        let mut split = logged_in(BASE);
+        let mut sizes = sizes.iter().cycle();
+        let mut cut = |mut bytes: &[u8], to: &mut dyn FnMut(&[u8])| {
+            while !bytes.is_empty() {
+                let (piece, rest) = bytes.split_at((*sizes.next().unwrap()).min(bytes.len()));
+                to(piece);
+                bytes = rest;
+            }
+        };
+        cut(&asked, &mut |piece| split.asks(piece));
+        cut(&said, &mut |piece| split.says(piece));
+        prop_assert_eq!(&split.commands, &whole.commands);
+        prop_assert_eq!(&split.server, &whole.server);
+        prop_assert_eq!(&split.client, &whole.client);
+        prop_assert_eq!(split.session.answered(), 4);
+    }
+
+    /// Whatever is said, nothing is lost or made up, and nothing panics.
+    #[test]
+    fn noise_passes_whole(noise in prop::collection::vec(any::<u8>(), 0..300), server in any::<bool>()) {
+        let mut line = logged_in(BASE);
+        if server {
+            if let Ok(told) = line.session.tell(&noise, Watch::default()) {
+                prop_assert!(told.pass <= noise.len() && told.drop == 0);
+            }
+        } else if let Ok(heard) = line.session.hear(&noise, false) {
+            prop_assert!(heard.pass <= noise.len() && heard.drop == 0);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Redis's protocol (RESP 2 and 3) as a proxy needs it: where commands and replies begin and end, and its errors.
+//!
+//! Format: <https://redis.io/docs/latest/develop/reference/protocol-spec/>
+
+mod errors;
+mod frame;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use errors::{ERRORS, refusal};
+pub use session::Session;

@@ -1,0 +1,360 @@
+//! A connection to Redis: which command is answered by which reply, at any split of its bytes.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::frame::{bulk, elements, part, text_line};
+use crate::wire::{
+    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Told, Watch},
+    errors::Refusal,
+};
+
+/// So much of a command is looked at; of a longer one the front tells what it is.
+const LOOK: usize = 16 << 10;
+
+/// So many answers may be under way in the server's place at a time.
+const MOST_REFUSALS: usize = 1024;
+
+/// What is left of the client's command that is passing through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    /// Bytes of its line or string.
+    bytes: usize,
+    /// Strings after those.
+    strings: u64,
+    /// Whether it is dropped.
+    dropped: bool,
+}
+
+/// What is left of the server's reply that is passing through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    /// Bytes of its line or string.
+    bytes: usize,
+    /// Values after those.
+    values: u64,
+    /// Whether it is dropped.
+    dropped: bool,
+    /// Whether it answers a command.
+    answers: bool,
+    /// Whether it has begun.
+    under_way: bool,
+}
+
+/// A connection, from its first byte.
+#[derive(Debug, Default)]
+pub struct Session {
+    asked: Asked,
+    said: Said,
+    /// The command at the front was accepted.
+    accepted: bool,
+    /// The line and the strings of the command at the front.
+    front: Asked,
+    begun: u64,
+    answered: u64,
+    /// From this unit on replies cannot be told from what comes unasked: all passes as it comes.
+    free: Option<u64>,
+    /// The client has chosen RESP 3, where what comes unasked is marked.
+    marked: bool,
+    opening: Option<Refusal>,
+    refused: VecDeque<(u64, Refusal)>,
+    number: u64,
+    over: bool,
+}
+
+/// The words of a command.
+struct Words {
+    text: String,
+    /// How long its first line is, and how many strings follow.
+    line: usize,
+    strings: u64,
+}
+
+impl Session {
+    /// A connection that nothing was said on yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Follows a command that goes on to the server.
+    fn asks(&mut self, words: &[&str]) {
+        let is = |n: usize, word: &str| words.get(n).is_some_and(|w| w.eq_ignore_ascii_case(word));
+        let proves =
+            is(0, "auth") || (is(0, "hello") && words.iter().any(|w| w.eq_ignore_ascii_case("auth")));
+        if proves && let Some(refusal) = self.opening.take() {
+            self.refused.push_back((self.begun, refusal));
+        }
+        let subscribes = ["subscribe", "psubscribe", "ssubscribe"]
+            .iter()
+            .any(|word| is(0, word));
+        let unsubscribes = ["unsubscribe", "punsubscribe", "sunsubscribe"]
+            .iter()
+            .any(|word| is(0, word));
+        if subscribes || unsubscribes {
+            // Answered by as many messages as channels are named; in RESP 3 these are marked as unasked.
+            if !self.marked {
+                self.free = Some(self.begun);
+            }
+            return;
+        }
+        let streams = ["monitor", "sync", "psync"].iter().any(|word| is(0, word));
+        if streams || (is(0, "client") && is(1, "reply")) {
+            self.free = Some(self.begun);
+            return;
+        }
+        if is(0, "hello") && words.len() > 1 {
+            self.marked = is(1, "3");
+        }
+        if is(0, "reset") {
+            self.marked = false;
+        }
+        self.begun += 1;
+    }
+
+    /// Whether the front of the input is a command that is to be decided, and which.
+    fn stop(&mut self, words: &Words) -> Option<Command> {
+        if self.free.is_some() || std::mem::take(&mut self.accepted) {
+            return None;
+        }
+        if of_the_connection(&words.text) {
+            return None;
+        }
+        self.front = Asked {
+            bytes: words.line,
+            strings: words.strings,
+            dropped: true,
+        };
+        Some(Command {
+            text: words.text.as_str().into(),
+            doomed: self.refused.len() >= MOST_REFUSALS,
+        })
+    }
+
+    /// What is left of the command under way, taken from the input; how much of it was there.
+    fn pass_command(&mut self, rest: &[u8]) -> Result<Option<usize>, Lost> {
+        if self.asked.bytes == 0 && self.asked.strings > 0 {
+            if rest.first().is_some_and(|byte| *byte != b'$') {
+                return Err(Lost("a command of Redis is made of strings"));
+            }
+            let Some(string) = bulk(rest)? else {
+                return Ok(None);
+            };
+            self.asked.strings -= 1;
+            self.asked.bytes = string.whole;
+        }
+        let n = self.asked.bytes.min(rest.len());
+        self.asked.bytes -= n;
+        Ok(Some(n))
+    }
+
+    fn is_in_command(&self) -> bool {
+        self.asked.bytes > 0 || self.asked.strings > 0
+    }
+
+    /// Begins with the reply at the front; what to say in its place, if anything.
+    fn begin_reply(&mut self, kind: u8) -> Option<Refusal> {
+        let answers = kind != b'>';
+        self.said = Said {
+            values: 1,
+            answers,
+            under_way: true,
+            ..Said::default()
+        };
+        if !answers || self.refused.front()?.0 != self.answered {
+            return None;
+        }
+        self.said.dropped = true;
+        self.refused.pop_front().map(|(_, refusal)| refusal)
+    }
+
+    /// What is left of the reply under way, taken from the input; how much of it was there.
+    fn pass_reply(&mut self, rest: &[u8]) -> Result<Option<usize>, Lost> {
+        if self.said.bytes == 0 && self.said.values > 0 {
+            let Some(part) = part(rest)? else {
+                return Ok(None);
+            };
+            self.said.bytes = part.bytes;
+            self.said.values = (self.said.values - 1)
+                .checked_add(part.values)
+                .ok_or(Lost("no reply of Redis has so many values"))?;
+        }
+        let n = self.said.bytes.min(rest.len());
+        self.said.bytes -= n;
+        if self.said.bytes == 0 && self.said.values == 0 {
+            self.said.under_way = false;
+            self.answered += u64::from(self.said.answers);
+        }
+        Ok(Some(n))
+    }
+}
+
+/// Whether a command is about the connection itself: a server that fails still answers it.
+fn of_the_connection(text: &str) -> bool {
+    let verb = text.split(' ').next().unwrap_or_default();
+    ["auth", "hello", "client", "select", "quit", "reset"]
+        .iter()
+        .any(|word| verb.eq_ignore_ascii_case(word))
+}
+
+/// The words of the command at the front, as far as they are looked at; `None` until they are there.
+fn words(rest: &[u8]) -> Result<Option<Words>, Lost> {
+    if rest.first() != Some(&b'*') {
+        return Ok(text_line(rest)?.map(|line| {
+            let text = String::from_utf8_lossy(&rest[..line]);
+            Words {
+                text: text.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
+                line,
+                strings: 0,
+            }
+        }));
+    }
+    let Some((strings, line)) = elements(rest)? else {
+        return Ok(None);
+    };
+    let mut text = String::new();
+    let mut at = line;
+    for n in 0..strings {
+        let rest = &rest[at.min(rest.len())..];
+        if rest.first().is_some_and(|byte| *byte != b'$') {
+            return Err(Lost("a command of Redis is made of strings"));
+        }
+        let string = match bulk(rest)? {
+            Some(string) if rest.len() >= string.whole => string,
+            // Enough to look at, or as much as will ever be looked at.
+            Some(string) if at + string.whole > LOOK => {
+                let there = &rest[string.line..rest.len().min(string.line + string.text)];
+                push(&mut text, n, there);
+                break;
+            }
+            _ => return Ok(None),
+        };
+        push(&mut text, n, &rest[string.line..string.line + string.text]);
+        at += string.whole;
+        if at > LOOK {
+            break;
+        }
+    }
+    Ok(Some(Words { text, line, strings }))
+}
+
+fn push(text: &mut String, n: u64, word: &[u8]) {
+    if n > 0 {
+        text.push(' ');
+    }
+    text.push_str(&String::from_utf8_lossy(&word[..word.len().min(LOOK)]));
+}
+
+impl Dialogue for Session {
+    fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost> {
+        let (mut at, mut drop) = (0, 0);
+        let heard = |pass, drop, then| Ok(Heard { pass, drop, then });
+        loop {
+            if self.is_in_command() {
+                let dropped = self.asked.dropped;
+                let Some(n) = self.pass_command(&input[at + drop..])? else {
+                    return heard(at, drop, Next::More);
+                };
+                *(if dropped { &mut drop } else { &mut at }) += n;
+                match (self.is_in_command(), dropped) {
+                    (false, true) => return heard(at, drop, Next::Again),
+                    (true, _) if at + drop == input.len() => return heard(at, drop, Next::More),
+                    _ => continue,
+                }
+            }
+            let rest = &input[at..];
+            let Some(words) = (if rest.is_empty() { None } else { words(rest)? }) else {
+                return heard(at, 0, Next::More);
+            };
+            self.asked = Asked {
+                bytes: words.line,
+                strings: words.strings,
+                dropped: false,
+            };
+            // What says nothing is answered by nothing.
+            if words.text.is_empty() {
+                continue;
+            }
+            if let Some(command) = stops.then(|| self.stop(&words)).flatten() {
+                self.asked = Asked::default();
+                return heard(at, 0, Next::Command(command));
+            }
+            self.accepted = false;
+            let words: Vec<_> = words.text.split(' ').collect();
+            self.asks(&words);
+        }
+    }
+
+    fn accept(&mut self) {
+        self.accepted = true;
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Bytes {
+        self.number += 1;
+        self.asked = self.front;
+        self.refused.push_back((self.begun, refusal));
+        self.begun += 1;
+        // In a transaction the server notes that a command was refused, and EXEC fails.
+        let name = format!("chaosproxy_{}", self.number);
+        format!("*1\r\n${}\r\n{name}\r\n", name.len()).into()
+    }
+
+    fn refuse_opening(&mut self, refusal: Refusal) {
+        self.opening = Some(refusal);
+    }
+
+    fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {
+        let (mut at, mut drop) = (0, 0);
+        let told = |pass, drop, say, then| {
+            Ok(Told {
+                pass,
+                drop,
+                say,
+                then,
+            })
+        };
+        loop {
+            if self.said.under_way {
+                let dropped = self.said.dropped;
+                let Some(n) = self.pass_reply(&input[at + drop..])? else {
+                    return told(at, drop, Bytes::new(), After::More);
+                };
+                *(if dropped { &mut drop } else { &mut at }) += n;
+                match (self.said.under_way, dropped) {
+                    (false, true) => return told(at, drop, Bytes::new(), After::Again),
+                    (true, _) if at + drop == input.len() => {
+                        return told(at, drop, Bytes::new(), After::More);
+                    }
+                    _ => continue,
+                }
+            }
+            if self.over {
+                return told(at, 0, Bytes::new(), After::Close);
+            }
+            if self.free.is_some_and(|unit| unit <= self.answered) {
+                return told(input.len(), 0, Bytes::new(), After::More);
+            }
+            if watch.border {
+                return told(at, 0, Bytes::new(), After::Border);
+            }
+            let Some(&kind) = input.get(at) else {
+                return told(at, 0, Bytes::new(), After::More);
+            };
+            if kind != b'>' && watch.unit.is_some_and(|unit| unit <= self.answered) {
+                return told(at, 0, Bytes::new(), After::Answer);
+            }
+            if let Some(refusal) = self.begin_reply(kind) {
+                self.over = refusal.closes;
+                return told(at, 0, refusal.bytes, After::Again);
+            }
+        }
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered
+    }
+}

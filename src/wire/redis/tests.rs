@@ -1,0 +1,268 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{ERRORS, Session, refusal};
+use crate::wire::{
+    dialogue::{After, Dialogue as _, Next, Watch},
+    errors::{Moment, Refusal, Said, Weight, Words},
+};
+
+fn known(name: &str) -> Refusal {
+    let error = ERRORS.iter().find(|error| error.name == name).unwrap();
+    let words = Words {
+        verb: "SET",
+        ..Words::default()
+    };
+    refusal(&error.said(&words))
+}
+
+/// A client, the session and a server, with all the bytes that each of them got.
+#[derive(Default)]
+struct Line {
+    session: Session,
+    asked: Vec<u8>,
+    said: Vec<u8>,
+    /// What reached the server, and what reached the client.
+    server: Vec<u8>,
+    client: Vec<u8>,
+    /// The commands that were decided upon.
+    commands: Vec<String>,
+    closed: bool,
+}
+
+impl Line {
+    /// The client sends this; each command for which there is an answer in `refuse` is refused with it.
+    fn asks(&mut self, bytes: &[u8], refuse: &dyn Fn(&str) -> Option<Refusal>) {
+        self.asked.extend_from_slice(bytes);
+        loop {
+            let heard = self.session.hear(&self.asked, true).unwrap();
+            self.server.extend(self.asked.drain(..heard.pass));
+            self.asked.drain(..heard.drop);
+            match heard.then {
+                Next::More => return,
+                Next::Again => {}
+                Next::Command(command) => {
+                    match refuse(&command.text) {
+                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
+                        None => self.session.accept(),
+                    }
+                    self.commands.push(command.text.to_string());
+                }
+            }
+        }
+    }
+
+    fn says(&mut self, bytes: &[u8]) {
+        self.said.extend_from_slice(bytes);
+        loop {
+            let told = self.session.tell(&self.said, Watch::default()).unwrap();
+            self.client.extend(self.said.drain(..told.pass));
+            self.said.drain(..told.drop);
+            self.client.extend(told.say);
+            match told.then {
+                After::More => return,
+                After::Close => {
+                    self.closed = true;
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn command(words: &[&str]) -> String {
+    let strings = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    format!("*{}\r\n{}", words.len(), strings.collect::<String>())
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// All the commands that are SET are refused.
+fn no_set(text: &str) -> Option<Refusal> {
+    text.starts_with("SET").then(|| known("read_only"))
+}
+
+#[test]
+fn an_error_takes_the_place_of_exactly_its_reply() {
+    let mut line = Line::default();
+    let (get, set, ping) = (command(&["GET", "a"]), command(&["SET", "a", "b"]), "PING\r\n");
+    line.asks(format!("{get}{set}{ping}").as_bytes(), &no_set);
+    assert_eq!(line.commands, ["GET a", "SET a b", "PING"]);
+    let instead = command(&["chaosproxy_1"]);
+    assert_eq!(text(&line.server), format!("{get}{instead}{ping}"));
+    line.says(b"$1\r\nx\r\n-ERR unknown command 'chaosproxy_1', with args beginning with: \r\n+PONG\r\n");
+    assert_eq!(
+        text(&line.client),
+        "$1\r\nx\r\n-READONLY You can't write against a read only replica.\r\n+PONG\r\n"
+    );
+    assert_eq!((line.session.begun(), line.session.answered()), (3, 3));
+    assert!(!line.closed);
+}
+
+#[test]
+fn nested_replies_maps_nulls_and_pushes_are_followed() {
+    let mut line = Line::default();
+    line.asks(command(&["HELLO", "3"]).as_bytes(), &no_set);
+    assert!(
+        line.commands.is_empty(),
+        "a command about the connection is not decided upon"
+    );
+    let get = command(&["GET", "a"]);
+    line.asks(
+        format!("{get}{}", command(&["SET", "a", "b"])).as_bytes(),
+        &no_set,
+    );
+    let hello = "%2\r\n+server\r\n+redis\r\n+modules\r\n*1\r\n%1\r\n$1\r\na\r\n*0\r\n";
+    let push = ">2\r\n+invalidate\r\n*1\r\n$1\r\na\r\n";
+    line.says(format!("{hello}{push}|1\r\n+ttl\r\n:3\r\n_\r\n{push}-ERR unknown\r\n").as_bytes());
+    let want = format!(
+        "{hello}{push}|1\r\n+ttl\r\n:3\r\n_\r\n{push}{}",
+        text(&known("read_only").bytes)
+    );
+    assert_eq!(text(&line.client), want);
+    assert_eq!(line.session.answered(), 3);
+}
+
+#[test]
+fn a_subscription_passes_as_it_comes() {
+    let mut line = Line::default();
+    let (get, subscribe) = (command(&["GET", "a"]), command(&["SUBSCRIBE", "a", "b"]));
+    line.asks(
+        format!("{get}{subscribe}{}", command(&["SET", "a", "b"])).as_bytes(),
+        &no_set,
+    );
+    // The SET is not decided upon: its reply could not be told from a message.
+    assert_eq!(line.commands, ["GET a", "SUBSCRIBE a b"]);
+    let messages = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n";
+    line.says(format!("$-1\r\n{messages}").as_bytes());
+    assert_eq!(text(&line.client), format!("$-1\r\n{messages}"));
+}
+
+#[test]
+fn credentials_are_refused_where_they_are_shown() {
+    let mut line = Line::default();
+    line.session.refuse_opening(known("bad_credentials"));
+    line.asks(command(&["AUTH", "web", "secret"]).as_bytes(), &|_| None);
+    line.says(b"+OK\r\n");
+    assert_eq!(
+        text(&line.client),
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    );
+}
+
+#[test]
+fn an_error_by_hand_that_closes_ends_the_session() {
+    let mut line = Line::default();
+    let refusal = refusal(&Said {
+        code: "ERR".to_owned(),
+        state: String::new(),
+        weight: Weight::Fatal,
+        text: "two\r\nlines".to_owned(),
+        detail: String::new(),
+        hint: String::new(),
+        moment: Moment::Command,
+    });
+    line.asks(command(&["GET", "a"]).as_bytes(), &|_| Some(refusal.clone()));
+    line.says(b"-ERR unknown command\r\n");
+    assert_eq!(text(&line.client), "-ERR two  lines\r\n");
+    assert!(line.closed);
+}
+
+#[test]
+fn a_long_command_is_known_by_its_front_and_dropped_to_its_end() {
+    let mut line = Line::default();
+    let value = "v".repeat(1 << 20);
+    let long = command(&["SET", "key", &value]);
+    for piece in long.as_bytes().chunks(4096) {
+        line.asks(piece, &no_set);
+    }
+    line.asks(command(&["GET", &value]).as_bytes(), &no_set);
+    line.asks(b"PING\r\n", &no_set);
+    let get = command(&["GET", &value]);
+    let instead = command(&["chaosproxy_1"]);
+    assert_eq!(text(&line.server), format!("{instead}{get}PING\r\n"));
+    assert!(line.commands.iter().all(|text| text.len() < 32 << 10));
+}
+
+#[test]
+fn a_watched_unit_is_stopped_before() {
+    let mut session = Session::new();
+    session.hear(b"PING\r\nPING\r\n", false).unwrap();
+    let watch = Watch {
+        unit: Some(1),
+        border: false,
+    };
+    let told = session.tell(b"+PONG\r\n+PONG\r\n", watch).unwrap();
+    assert_eq!((told.pass, told.then), (7, After::Answer));
+}
+
+#[test]
+fn hostile_lengths_are_none_of_the_protocol() {
+    let ask = |bytes: &[u8]| Session::new().hear(bytes, true).is_err();
+    assert!(ask(b"*99999999999999999999\r\n"));
+    assert!(ask(b"*2\r\n$99999999999999\r\n"));
+    assert!(ask(b"*-5\r\n"));
+    assert!(ask(b"*1\r\n:1\r\n"));
+    assert!(ask(&[b'x'; 70_000]));
+    let say = |bytes: &[u8]| Session::new().tell(bytes, Watch::default()).is_err();
+    assert!(say(b"?\r\n"));
+    assert!(say(b"%9999999999999\r\n"));
+    // Deep nesting costs a number and no stack.
+    assert!(!say("*1\r\n".repeat(100_000).as_bytes()));
+}
+
+proptest! {
+    /// However the bytes are cut, the same commands are decided upon and the same bytes go on.
+    #[test]
+    fn any_split_gives_the_same(sizes in prop::collection::vec(1_usize..40, 1..60)) {
+        let asked = format!(
+            "{}{}PING\r\n\r\n{}{}",
+            command(&["HELLO", "3", "AUTH", "a", "b"]),
+            command(&["SET", "key", "a value\r\nof two lines"]),
+            command(&["MSET", "a", "1", "b", "2"]),
+            command(&["SET", "x", ""]),
+        );
+        let said = "%1\r\n+proto\r\n:3\r\n-ERR unknown\r\n+PONG\r\n>1\r\n+x\r\n*2\r\n$5\r\na\r\nbc\r\n*-1\r\n-ERR unknown\r\n";
+        let mut whole = Line::default();
+        whole.asks(asked.as_bytes(), &no_set);
+        whole.says(said.as_bytes());
+        let mut split = Line::default();
+        for piece in cut(asked.as_bytes(), &sizes) {
+            split.asks(&piece, &no_set);
+        }
+        for piece in cut(said.as_bytes(), &sizes) {
+            split.says(&piece);
+        }
+        prop_assert_eq!(&split.commands, &whole.commands);
+        prop_assert_eq!(&split.server, &whole.server);
+        prop_assert_eq!(&split.client, &whole.client);
+        prop_assert_eq!(split.session.answered(), 5);
+    }
+
+    /// Whatever is sent, nothing is lost or made up, and nothing panics.
+    #[test]
+    fn noise_passes_whole_or_is_no_redis(noise in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut session = Session::new();
+        if let Ok(heard) = session.hear(&noise, false) {
+            prop_assert!(heard.pass <= noise.len() && heard.drop == 0);
+        }
+        if let Ok(told) = session.tell(&noise, Watch::default()) {
+            prop_assert!(told.pass <= noise.len() && told.drop == 0);
+        }
+    }
+}
+
+fn cut(bytes: &[u8], sizes: &[usize]) -> Vec<Bytes> {
+    let mut pieces = Vec::new();
+    let mut rest = Bytes::copy_from_slice(bytes);
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            return pieces;
+        }
+        pieces.push(rest.split_to((*size).min(rest.len())));
+    }
+    pieces
+}

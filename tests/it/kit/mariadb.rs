@@ -1,0 +1,117 @@
+//! A real MariaDB (Debian's), in a temporary folder on a free port, ended when dropped.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+};
+
+use super::{Place, eventually, redis::said, within};
+
+/// Who runs the server where the test is root.
+const USER: &str = "mysql";
+
+/// What the user `web` must know.
+pub const PASSWORD: &str = "secret";
+
+/// A running server with a user `web` and a database `shop`.
+pub struct Mariadb {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Mariadb {
+    /// Starts one and waits until it serves.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        if rustix::process::geteuid().is_root() {
+            let owned = std::process::Command::new("chown")
+                .arg(USER)
+                .arg(folder.path())
+                .status();
+            assert!(owned.unwrap().success());
+        }
+        let data = folder.path().join("data");
+        let mut install = program("mariadb-install-db", &data);
+        install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
+        let made = within("mariadb-install-db", install.output()).await.unwrap();
+        assert!(made.status.success(), "{}", said(&made));
+        // The port is free until the server takes it.
+        let address = Place::new().address;
+        let socket = folder.path().join("socket");
+        let mut server = program("mariadbd", &data);
+        server
+            .arg(format!("--port={}", address.port()))
+            .arg(format!("--socket={}", socket.display()))
+            .args(["--bind-address=127.0.0.1", "--skip-log-bin", "--local-infile=1"])
+            .args([
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=16M",
+                "--max-connections=40",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = server.spawn().expect("tests/run installs mariadb-server");
+        let prepare = format!(
+            "create database if not exists shop; create or replace user web@'%' identified by '{PASSWORD}'; \
+             create or replace user web@localhost identified by '{PASSWORD}'; grant all on shop.* to web@'%'; \
+             grant all on shop.* to web@localhost"
+        );
+        eventually("the server serves", async || {
+            let mut command = Command::new("mariadb");
+            command
+                .args(["--no-defaults", "-u", "root", "-S"])
+                .arg(&socket)
+                .args(["-e", &prepare]);
+            within("mariadb", command.output())
+                .await
+                .unwrap()
+                .status
+                .success()
+        })
+        .await;
+        Self {
+            address,
+            _child: child,
+            _folder: folder,
+        }
+    }
+}
+
+fn program(name: &str, data: &Path) -> Command {
+    let mut command = Command::new(name);
+    command
+        .args(["--no-defaults", &format!("--datadir={}", data.display())])
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if rustix::process::geteuid().is_root() {
+        command.arg(format!("--user={USER}"));
+    }
+    command
+}
+
+/// Has MariaDB's command line say these statements as `web` in `shop`, a line each; after an error it goes on.
+pub async fn mariadb(at: SocketAddr, statements: &str) -> Output {
+    let mut command = Command::new("mariadb");
+    command
+        .args(["--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P"])
+        .arg(at.port().to_string())
+        .args(["-u", "web", &format!("-p{PASSWORD}"), "-N", "-B", "--force"])
+        .args(["--local-infile=1", "shop"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let lines = statements.replace("; ", ";\n") + ";\n";
+    // A client that was turned away reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes()).await;
+    within("mariadb", child.wait_with_output()).await.unwrap()
+}

@@ -1,0 +1,223 @@
+//! A listener of Redis before a real server: what passes, what faults say, and what real clients make of it.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::kit::{
+    Doc, Proxy, eventually,
+    redis::{Redis, redis_cli, run, said},
+    within,
+};
+
+async fn before(server: &Redis) -> Proxy {
+    Proxy::start(&Doc::redis(&[server.address])).await
+}
+
+/// Sends this and reads as many bytes as the answer has.
+async fn ask(stream: &mut TcpStream, words: &str, answer: &str) {
+    stream.write_all(words.as_bytes()).await.unwrap();
+    let mut read = vec![0; answer.len()];
+    within("the answer", stream.read_exact(&mut read)).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&read), answer, "to {words:?}");
+}
+
+#[tokio::test]
+async fn real_clients_see_no_difference() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    let through = async |words: &[&str]| redis_cli(proxy.address(), words).await;
+    assert_eq!(through(&["SET", "cart:1", "two\nlines"]).await, "OK");
+    assert_eq!(
+        redis_cli(server.address, &["GET", "cart:1"]).await,
+        through(&["GET", "cart:1"]).await
+    );
+    assert_eq!(
+        through(&["-3", "HGETALL", "nothing"]).await,
+        redis_cli(server.address, &["-3", "HGETALL", "nothing"]).await
+    );
+    assert_eq!(
+        through(&["EVAL", "return {1,{2,'x'},false}", "0"]).await,
+        "1\n2\nx"
+    );
+    assert_eq!(through(&["BLPOP", "nothing", "0.1"]).await, "");
+    let bench = run(
+        "redis-benchmark",
+        proxy.address(),
+        &[
+            "-c",
+            "20",
+            "-n",
+            "4000",
+            "-P",
+            "16",
+            "-q",
+            "-t",
+            "set,get,lpush,mset",
+        ],
+    )
+    .await;
+    assert!(
+        bench.status.success() && said(&bench).contains("requests per second"),
+        "{}",
+        said(&bench)
+    );
+}
+
+#[tokio::test]
+async fn transactions_subscriptions_and_pushes_pass() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    // A fault that meets nothing here: sessions are followed all the same.
+    proxy
+        .inject(
+            "elsewhere",
+            "where: {match: {table: \"other:*\"}}, do: {abort: {error: busy}}",
+        )
+        .await;
+    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
+    ask(
+        &mut one,
+        "MULTI\r\nSET a 1\r\nINCR a\r\nEXEC\r\n",
+        "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:2\r\n",
+    )
+    .await;
+    let mut subscriber = TcpStream::connect(proxy.address()).await.unwrap();
+    let subscribed = "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
+    ask(&mut subscriber, "SUBSCRIBE news\r\n", subscribed).await;
+    ask(&mut one, "PUBLISH news hello\r\n", ":1\r\n").await;
+    ask(
+        &mut subscriber,
+        "",
+        "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n",
+    )
+    .await;
+    ask(
+        &mut subscriber,
+        "UNSUBSCRIBE news\r\n",
+        "*3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:0\r\n",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn errors_come_in_place_of_the_matching_commands_only() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    proxy
+        .inject(
+            "replica",
+            "where: {match: {sql: write, table: \"cart:*\"}}, do: {abort: {error: read_only}}",
+        )
+        .await;
+    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
+    let readonly = "-READONLY You can't write against a read only replica.\r\n";
+    ask(
+        &mut one,
+        "SET user:1 x\r\nSET cart:1 x\r\nGET cart:1\r\nSET cart:2 y\r\n",
+        &format!("+OK\r\n{readonly}$-1\r\n{readonly}"),
+    )
+    .await;
+    // A transaction into which a refused command was put is refused by the server itself.
+    ask(
+        &mut one,
+        "MULTI\r\nSET cart:1 x\r\nSET user:2 x\r\nEXEC\r\n",
+        &format!(
+            "+OK\r\n{readonly}+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n"
+        ),
+    )
+    .await;
+    assert_eq!(
+        redis_cli(server.address, &["EXISTS", "cart:1", "user:2"]).await,
+        "0",
+        "what is refused is not done"
+    );
+    let shown = redis_cli(proxy.address(), &["SET", "cart:9", "x"]).await;
+    assert_eq!(shown, "READONLY You can't write against a read only replica.");
+    proxy.lift("replica").await;
+    ask(&mut one, "SET cart:1 x\r\n", "+OK\r\n").await;
+}
+
+#[tokio::test]
+async fn each_error_of_the_catalogue_is_shown_as_the_server_shows_it() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    for (name, text) in [
+        ("starting_up", "LOADING Redis is loading the dataset in memory"),
+        ("not_authenticated", "NOAUTH Authentication required."),
+        (
+            "permission_denied",
+            "NOPERM User 'default' has no permissions to run the 'get' command",
+        ),
+        (
+            "master_down",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        ),
+        ("cluster_down", "CLUSTERDOWN The cluster is down"),
+        (
+            "out_of_memory",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+        ),
+        ("no_replicas", "NOREPLICAS Not enough good replicas to write."),
+        (
+            "busy",
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        ),
+        (
+            "{code: MOVED, message: \"3999 127.0.0.1:6381\"}",
+            "MOVED 3999 127.0.0.1:6381",
+        ),
+    ] {
+        proxy
+            .inject("said", &format!("do: {{abort: {{error: {name}}}}}"))
+            .await;
+        assert_eq!(redis_cli(proxy.address(), &["GET", "a"]).await, text, "{name}");
+        proxy.lift("said").await;
+    }
+}
+
+#[tokio::test]
+async fn credentials_and_full_servers_are_refused_at_the_start() {
+    let server = Redis::start(&["--requirepass", "secret"]).await;
+    let proxy = before(&server).await;
+    let mut standing = TcpStream::connect(proxy.address()).await.unwrap();
+    ask(&mut standing, "AUTH secret\r\n", "+OK\r\n").await;
+    proxy
+        .inject("rotated", "do: {abort: {error: bad_credentials}}")
+        .await;
+    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
+    ask(
+        &mut one,
+        "AUTH secret\r\n",
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+    )
+    .await;
+    proxy.lift("rotated").await;
+    proxy
+        .inject("full", "do: {abort: {error: too_many_connections}}")
+        .await;
+    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
+    // It is said without being asked.
+    ask(&mut one, "", "-ERR max number of clients reached\r\n").await;
+    assert_eq!(within("the end", one.read(&mut [0; 1])).await.unwrap(), 0);
+    ask(&mut standing, "PING\r\n", "+PONG\r\n").await;
+}
+
+#[tokio::test]
+async fn what_is_no_redis_passes_as_it_comes() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    proxy.inject("slow", "do: {latency: {add: 10ms}}").await;
+    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
+    ask(
+        &mut one,
+        "*1\r\n:1\r\n",
+        "-ERR Protocol error: expected '$', got ':'\r\n",
+    )
+    .await;
+    eventually("the server closes", async || {
+        matches!(one.read(&mut [0; 1]).await, Ok(0) | Err(_))
+    })
+    .await;
+}

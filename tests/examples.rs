@@ -29,6 +29,12 @@ fn stories() -> BTreeSet<String> {
         .collect()
 }
 
+/// Those that bring a document; the others run the built-in services.
+fn with_document() -> impl Iterator<Item = String> {
+    let has_one = |story: &String| folder().join(story).join(DOCUMENT).exists();
+    stories().into_iter().filter(has_one)
+}
+
 /// Reads a story's document as `chaosproxy check` does, with a certificate where it wants one.
 fn document(story: &str) -> Document {
     let text = fs::read_to_string(folder().join(story).join(DOCUMENT)).unwrap();
@@ -99,9 +105,9 @@ fn exists(story: &str, command: &[String]) {
 #[test]
 fn every_document_is_right_and_every_story_has_a_page() {
     let stories = stories();
-    assert!(stories.len() >= 4, "{stories:?}");
+    assert!(stories.len() >= 6, "{stories:?}");
+    with_document().for_each(|story| drop(document(&story)));
     for story in stories {
-        document(&story);
         assert!(
             commands(&story).len() >= 2,
             "{story}: the page shows how it is run"
@@ -121,7 +127,7 @@ fn every_command_that_is_shown_exists() {
 #[test]
 fn every_fault_that_is_added_fits_its_document() {
     let mut seen = 0;
-    for story in stories() {
+    for story in with_document() {
         let document = document(&story);
         let added = commands(&story)
             .into_iter()
@@ -167,6 +173,37 @@ fn the_manifest_of_the_sidecar_starts_it_and_asks_whether_it_is_ready() {
         exists("sidecar", command);
     }
     assert!(text.contains(&format!("/etc/chaosproxy/{DOCUMENT}")));
+}
+
+#[test]
+fn the_pipelines_run_commands_and_incidents_that_exist() {
+    for file in ["github.yml", "gitlab-ci.yml"] {
+        let text = fs::read_to_string(folder().join("ci").join(file)).unwrap();
+        for event in saphyr_parser::Parser::new_from_str(&text) {
+            event.unwrap_or_else(|error| panic!("{file}: {error}"));
+        }
+        let commands = text.lines().filter_map(|line| {
+            let at = line
+                .find("chaosproxy --")
+                .or_else(|| line.find("chaosproxy report"))?;
+            let line = line[at..].replace("${{ matrix.incident }}", "orm-break");
+            Some(words(&line.replace("$INCIDENT", "orm-break")))
+        });
+        let commands: Vec<_> = commands.collect();
+        assert_eq!(commands.len(), 2, "{file}: {commands:?}");
+        commands.iter().for_each(|command| exists(file, command));
+        let list = text
+            .lines()
+            .find(|line| line.to_lowercase().contains("incident: ["))
+            .unwrap();
+        let list = &list[list.find('[').unwrap() + 1..list.find(']').unwrap()];
+        for incident in list.split(',').map(str::trim) {
+            assert!(
+                profiles::find(incident).is_some(),
+                "{file}: there is no incident {incident}"
+            );
+        }
+    }
 }
 
 #[test]

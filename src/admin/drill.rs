@@ -39,10 +39,25 @@ pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Json<DrillStatus>, Refusal> {
     now(desk).map(Json)
 }
 
+/// How the verdict is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub(super) struct Wanted {
+    /// Only once the drill is over: before that, the answer is 409, whatever holds so far.
+    #[serde(default)]
+    over: bool,
+}
+
 /// Answers 200 when the checks hold and 409 when one does not, so that the status alone is enough.
-pub(super) async fn verdict(desk: Desk, _: Ask) -> Result<Json<Judged>, Refusal> {
+pub(super) async fn verdict(desk: Desk, ask: Ask<Wanted>) -> Result<Json<Judged>, Refusal> {
     let drill = desk.drill()?.name;
     let judged = judged(drill.clone(), &report::ledger(&desk, &drill).await?);
+    if ask.at.over && !judged.over {
+        return Err(Refusal::new(
+            Kind::NotHeld,
+            "the drill is not over, so there is no verdict yet",
+            "ask again when it is, or without `over` for what holds so far",
+        ));
+    }
     match objection(&judged) {
         None => Ok(Json(judged)),
         Some(objection) => Err(Refusal::new(

@@ -73,7 +73,8 @@ fn text(compared: &Comparison) -> String {
         text += &format!("{} {doubt}\n", styled(ODD, "careful:"));
     }
     let mut took = Table::new(&["story time", "A", "B", "original", "B against A"]);
-    for row in &compared.intervals {
+    let known = |row: &&Pair<Span>| row.a.is_some() || row.b.is_some();
+    for row in compared.intervals.iter().filter(known) {
         took.row(cells(row, |span| span_words(*span), difference));
     }
     let minutes = |minutes: &f64| format!("{minutes:.1}");
@@ -83,12 +84,12 @@ fn text(compared: &Comparison) -> String {
         more_or_less(b - a, 0.05, |by| format!("{by:.1}"))
     }));
     cost.row(cells(&compared.budget, share, |a, b| {
-        more_or_less((b - a) * 100.0, 0.5, |by| format!("{by:.0} points"))
+        more_or_less((b - a) * 100.0, 0.5, points)
     }));
     let mut success = Table::new(&["success of", "A", "B", "original", "B against A"]);
     for row in &compared.success {
         success.row(cells(row, share, |a, b| {
-            more_or_less((b - a) * 100.0, 0.5, |by| format!("{by:.0} points"))
+            more_or_less((b - a) * 100.0, 0.5, points)
         }));
     }
     let mut objectives = Table::new(&["objective", "A", "B", "original"]);
@@ -160,6 +161,13 @@ fn difference(a: &Span, b: &Span) -> String {
     match by.as_millis() {
         0..500 => "the same".into(),
         _ => format!("{} {word}", span_words(Span(by))),
+    }
+}
+
+fn points(by: f64) -> String {
+    match format!("{by:.0}").as_str() {
+        "1" => "1 point".into(),
+        by => format!("{by} points"),
     }
 }
 

@@ -18,3 +18,4 @@ mod page;
 mod safety;
 mod scenario;
 mod standing;
+mod toolkit;

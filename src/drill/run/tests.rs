@@ -63,12 +63,19 @@ async fn play_as(
     with_database: bool,
     meddle: impl AsyncFnOnce(Remote, Arc<Simulated>),
 ) -> Played {
+    play_script(orm_break(mode, with_database), nature, meddle).await
+}
+
+async fn play_script(
+    script: Script,
+    nature: Nature,
+    meddle: impl AsyncFnOnce(Remote, Arc<Simulated>),
+) -> Played {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("journal.jsonl");
     let world = Arc::new(Simulated::new(nature));
     let journal = Journal::create(&path, "orm-break-test").await.unwrap();
     let (remote, inbox) = remote();
-    let script = orm_break(mode, with_database);
     let mut nobody = Nobody;
     let (outcome, ()) = tokio::join!(
         run(script, &*world, journal, &mut nobody, inbox),
@@ -383,3 +390,5 @@ async fn the_journal_gives_the_verdict_that_was_given() {
     assert_eq!(played.report().judgement, played.outcome.judgement);
     assert_eq!(Ledger::of(read.events()).judged, Some(played.outcome.judgement));
 }
+
+mod forms;

@@ -128,7 +128,12 @@ fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError
         max_wall: incident.max_wall,
     };
     let bindings = world::bindings(&app.control.document());
-    Script::new(incident.profile, &bindings, settings).map_err(|unfit| {
+    let script = Script::new(incident.profile, &bindings, settings);
+    let flown = script.and_then(|script| match &incident.autopilot {
+        Some(autopilot) => script.flown_by(autopilot),
+        None => Ok(script),
+    });
+    flown.map_err(|unfit| {
         let lines: Vec<_> = unfit.iter().map(ToString::to_string).collect();
         StartError::Unfit(lines.join("\n"))
     })

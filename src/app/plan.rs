@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     config::Document,
-    drill::{Mode, profile::Profile},
+    drill::{Autopilot, Mode, profile::Profile},
     units::Span,
 };
 
@@ -58,6 +58,8 @@ pub struct Incident {
     pub compression: Option<NonZeroU32>,
     /// A tighter limit on how long it may last on the wall than the profile's own.
     pub max_wall: Option<Span>,
+    /// Who acts in the team's place; in a replay the original team does unless this says otherwise.
+    pub autopilot: Option<Autopilot>,
     /// Whether the process ends with it.
     pub exit: bool,
     /// Where the verdict is also written as JUnit XML.

@@ -1,5 +1,7 @@
 //! `chaosproxy drill`: the facilitator's hand on the drill that runs.
 
+use std::time::Duration;
+
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
@@ -29,6 +31,11 @@ Examples:
 pub(super) enum Command {
     /// Show where the drill stands
     Status {
+        #[command(flatten)]
+        whereabouts: Whereabouts,
+    },
+    /// Follow the drill to its end, a line a second
+    Watch {
         #[command(flatten)]
         whereabouts: Whereabouts,
     },
@@ -144,6 +151,7 @@ impl Command {
                 let status = Client::new(&whereabouts)?.get("/api/v1/drill").await?;
                 show(terminal, &status)
             }
+            Self::Watch { whereabouts } => follow(terminal, &Client::new(&whereabouts)?).await,
             Self::Next { phase, whereabouts } => {
                 let body = Onward { to: phase };
                 post(terminal, &whereabouts, "next", &body).await
@@ -199,6 +207,28 @@ async fn post<B: Serialize + Sync>(
     let client = Client::new(whereabouts)?;
     let status = client.post(&format!("/api/v1/drill/{verb}"), body).await?;
     show(terminal, &status)
+}
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Shows the drill until it is over; with `--json` a view a line.
+async fn follow(terminal: Terminal, client: &Client) -> Outcome {
+    loop {
+        let status: DrillStatus = client.get("/api/v1/drill").await?;
+        let over = status.view.as_ref().is_some_and(|view| view.ended.is_some());
+        if terminal.json {
+            Terminal::print(&json!(status).to_string())?;
+        } else if over {
+            Terminal::print(&text(&status))?;
+        } else if let Some(view) = &status.view {
+            Terminal::print(&watch::summary(view))?;
+        }
+        if over {
+            return Ok(Exit::Ok);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn show(terminal: Terminal, status: &DrillStatus) -> Outcome {

@@ -72,6 +72,9 @@ struct Drill {
     /// profile says
     #[arg(long, value_name = "TIME", requires = "profile")]
     max_wall: Option<Span>,
+    /// Who acts in the team's place: original, or a file with a runbook; in a replay it is the original team
+    #[arg(long, value_name = "WHO", requires = "profile")]
+    autopilot: Option<String>,
     /// The seed of all dice, to repeat a run; by default a new one, which is shown
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -175,12 +178,18 @@ impl Args {
         if let Some(file) = &drill.junit {
             writable(file)?;
         }
+        let autopilot = drill
+            .autopilot
+            .as_deref()
+            .map(drill::Autopilot::load)
+            .transpose()?;
         let incident = profile.map(|name| {
             profiles::load(&name).map(|profile| Incident {
                 profile,
                 mode: drill.mode.into(),
                 compression: drill.wait,
                 max_wall: drill.max_wall,
+                autopilot,
                 exit: drill.exit,
                 junit: drill.junit,
             })

@@ -126,6 +126,8 @@ fn help_fits_on_a_screen() {
                               only; by default what the profile says
           --max-wall <TIME>   End it after this time on the wall, such as 2m, with exit status 1; by
                               default, and at most, what the profile says
+          --autopilot <WHO>   Who acts in the team's place: original, or a file with a runbook; in a
+                              replay it is the original team
           --seed <N>          The seed of all dice, to repeat a run; by default a new one, which is
                               shown
           --exit              End when the incident has ended, with the verdict as exit status

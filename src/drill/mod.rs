@@ -20,6 +20,7 @@ pub mod profiles;
 mod remote;
 pub mod report;
 mod run;
+mod runbook;
 mod script;
 pub mod signal;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use self::{
     offset::Offset,
     remote::{Gone, Inbox, Remote, remote},
     run::{Outcome, Watcher, run},
+    runbook::{Autopilot, Runbook},
     script::{Binding, Bindings, Named, Script, Settings, Steer, Unfit},
     terminal::Terminal,
     timeline::{Action, Answer, Gauge, Next, Timeline, View},

@@ -107,8 +107,21 @@ pub struct Script {
     pub(super) compression: NonZeroU32,
     pub(super) stations: Vec<Station>,
     pub(super) acts: Vec<Act>,
+    pub(super) pilot: Pilot,
     roles: BTreeMap<String, String>,
     replaced: BTreeMap<String, String>,
+}
+
+/// Who acts in the team's place.
+#[derive(Clone, Debug)]
+pub(super) enum Pilot {
+    Nobody,
+    Original,
+    /// How long after the step before, and which act.
+    Runbook {
+        name: String,
+        steps: Vec<(Duration, usize)>,
+    },
 }
 
 /// A phase, resolved.
@@ -180,6 +193,10 @@ impl Script {
                 .map(|(name, one)| act(&profile, name, one))
                 .collect(),
             profile: Arc::new(profile),
+            pilot: match settings.mode.has_autopilot() {
+                true => Pilot::Original,
+                false => Pilot::Nobody,
+            },
             settings,
             compression,
             stations,

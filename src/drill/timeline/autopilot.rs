@@ -1,4 +1,5 @@
-//! The original team, in a replay: its acts at their times, and the moments that its report names.
+//! Who acts in the team's place: the original team, its acts at their times with the moments that its report names, or a
+//! team that follows a runbook.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,15 +7,24 @@ use super::{Action, Timeline};
 use crate::drill::{
     event::{Event, Known, Mark},
     facts::Observed,
-    script::Script,
+    script::{Pilot, Script},
 };
 
 /// Who the journal says performed the acts of a replay.
 pub(super) const ORIGINAL: &str = "the original team";
 
-/// What is still to come, the next first.
+/// What is still to come.
 #[derive(Debug)]
-pub(super) struct Autopilot(VecDeque<(Duration, Planned)>);
+pub(super) struct Autopilot {
+    /// What has a moment of its own, the next first.
+    plan: VecDeque<(Duration, Planned)>,
+    /// The steps of a runbook: how long after the one before, which act, and how long that takes.
+    steps: VecDeque<(Duration, usize, Duration)>,
+    /// When the step before came to its end; nothing before the first damage.
+    since: Option<Duration>,
+    /// Who the journal says acted.
+    by: String,
+}
 
 /// Marks come before the acts of the same moment, which may end the phase that they belong to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,44 +34,84 @@ enum Planned {
 }
 
 impl Autopilot {
-    /// Everything that the original did, or nothing where people drive.
+    /// Everything that is to be done in the team's place, or nothing where people drive.
     pub(super) fn new(script: &Script) -> Self {
-        if !script.mode().has_autopilot() {
-            return Self(VecDeque::new());
+        let mut plan = Vec::new();
+        if script.mode().has_autopilot() {
+            // In a replay the original's alert stands for one that is too slow for a story that is compressed.
+            let marks = script.profile.yardstick.marks.iter();
+            plan.extend(marks.map(|(name, offset)| (offset.0, Planned::Mark(name.clone()))));
         }
-        let marks = script.profile.yardstick.marks.iter();
-        let marks = marks.map(|(name, offset)| (offset.0, Planned::Mark(name.clone())));
-        let acts = script.profile.acts.iter().enumerate();
-        let acts = acts.flat_map(|(i, (_, act))| {
-            act.original
-                .iter()
-                .map(move |tried| (tried.at.0, Planned::Act(i)))
-        });
-        let mut plan: Vec<_> = marks.chain(acts).collect();
+        let (mut steps, mut by) = (VecDeque::new(), ORIGINAL.to_owned());
+        match &script.pilot {
+            Pilot::Nobody => {}
+            Pilot::Original => {
+                for (i, (_, act)) in script.profile.acts.iter().enumerate() {
+                    plan.extend(act.original.iter().map(|tried| (tried.at.0, Planned::Act(i))));
+                }
+            }
+            Pilot::Runbook { name, steps: written } => {
+                let step = |(after, act): &(Duration, usize)| (*after, *act, script.takes(*act));
+                (steps, by) = (written.iter().map(step).collect(), name.clone());
+            }
+        }
         plan.sort();
-        Self(plan.into())
+        Self {
+            plan: plan.into(),
+            steps,
+            since: None,
+            by,
+        }
+    }
+
+    /// Something is broken: from here on the runbook counts.
+    pub(super) fn damaged(&mut self, story: Duration) {
+        self.since.get_or_insert(story);
+    }
+
+    /// When the next step of the runbook is due.
+    fn step(&self) -> Option<(Duration, usize)> {
+        let (after, act, _) = self.steps.front()?;
+        Some((self.since? + *after, *act))
     }
 
     /// When the next of it is due.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.0.front().map(|(moment, _)| *moment)
+        let planned = self.plan.front().map(|(moment, _)| *moment);
+        let step = self.step().map(|(moment, _)| moment);
+        planned.into_iter().chain(step).min()
     }
 
     /// The next act, and when.
     pub(super) fn next_act(&self) -> Option<(Duration, usize)> {
-        self.0.iter().find_map(|(moment, planned)| match planned {
+        let planned = self.plan.iter().find_map(|(moment, planned)| match planned {
             Planned::Act(act) => Some((*moment, *act)),
             Planned::Mark(_) => None,
-        })
+        });
+        planned.into_iter().chain(self.step()).min()
+    }
+
+    /// Takes what is due at a moment.
+    fn pop(&mut self, story: Duration) -> Option<Planned> {
+        if self.plan.front().is_some_and(|(moment, _)| *moment <= story) {
+            return self.plan.pop_front().map(|(_, planned)| planned);
+        }
+        let (due, act) = self.step().filter(|(due, _)| *due <= story)?;
+        let (.., takes) = self.steps.pop_front()?;
+        self.since = Some(due + takes);
+        Some(Planned::Act(act))
     }
 }
 
 impl Timeline {
-    /// Lets the original team do what is due.
+    /// Does what is due in the team's place.
     pub(super) fn fly(&mut self, story: Duration, seen: &Observed, out: &mut Vec<Action>) {
-        match self.autopilot.0.pop_front() {
-            Some((_, Planned::Mark(name))) => self.record(story, Event::MarkPassed(Mark { name }), out),
-            Some((_, Planned::Act(act))) => self.attempt(act, ORIGINAL, Known::Replayed, story, seen, out),
+        match self.autopilot.pop(story) {
+            Some(Planned::Mark(name)) => self.record(story, Event::MarkPassed(Mark { name }), out),
+            Some(Planned::Act(act)) => {
+                let by = self.autopilot.by.clone();
+                self.attempt(act, &by, Known::Replayed, story, seen, out);
+            }
             None => {}
         }
     }

@@ -308,6 +308,7 @@ impl Timeline {
         let faults = station.faults.clone();
         if !faults.is_empty() {
             self.damage.get_or_insert(story);
+            self.autopilot.damaged(story);
         }
         let station = self.station();
         let started = PhaseStarted {

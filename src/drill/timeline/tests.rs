@@ -12,6 +12,7 @@ use crate::drill::{
     world::World as _,
 };
 
+mod flown;
 mod led;
 
 /// A timeline in a simulated world, with everything that it said.

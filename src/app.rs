@@ -3,6 +3,7 @@
 //! The main thread carries the people's side (admin API, health checks, names, drill); every worker has a thread of its
 //! own. Both meet in the snapshot, which `control` publishes, and in the counters, which traffic writes.
 
+mod built_in;
 mod incident;
 mod plan;
 mod signals;
@@ -28,7 +29,7 @@ use crate::{
     admin::{self, Desk, Feed, Guard, Stage},
     config::{self, Document},
     control::{Author, ChangeError, Control, History},
-    demo::{Cast, Demo},
+    demo::Demo,
     net::{Directory, listen::BindError},
     proxy::prober,
     snapshot::Compiler,
@@ -115,25 +116,10 @@ struct App {
 async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
     let seed = plan.seed.unwrap_or_else(fresh_seed);
     let end = CancellationToken::new();
-    let demo_stop = end.child_token();
-    let demo = match &plan.document {
-        Some(_) => None,
-        None => Some(
-            Demo::start(seed, cast(&plan), demo_stop.clone())
-                .await
-                .map_err(StartError::system("the demo did not start"))?,
-        ),
-    };
-    let written = match (plan.document.take(), &demo) {
-        (Some(written), _) => written,
-        (None, Some(demo)) => built_in(demo)?,
-        (None, None) => unreachable!("without a document the demo runs"),
-    };
     let vital = Vital::new(end.clone());
     let mut orders =
         signals::listen(vital.failed().clone()).map_err(StartError::system("signals cannot be heard"))?;
-    let (mut app, admin) = App::start(&plan, &written, seed, vital.clone(), end).await?;
-    (app.demo, app.demo_stop) = (demo, demo_stop);
+    let (mut app, admin, written) = open(&mut plan, seed, &vital, &end).await?;
     let (stage, feed) = (sync::watch::channel(None).0, Feed::default());
     app.serve_admin(admin, &stage, &feed, &plan);
     app.watch(&written, &plan);
@@ -160,25 +146,37 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
     status
 }
 
-/// Who plays in the demo: those for whom the incident has a part.
-fn cast(plan: &Plan) -> Cast {
-    let incident = plan.incident.as_ref();
-    let needs = |role| incident.is_some_and(|incident| incident.profile.needs.contains_key(role));
-    Cast {
-        auth: needs("auth.service"),
-    }
-}
+/// How often the demo is begun anew because another process took one of the ports that it had found free.
+const DEMO_TRIES: u32 = 5;
 
-/// The document of the built-in services.
-fn built_in(demo: &Demo) -> Result<Written, StartError> {
-    let text = demo.document();
-    let loaded = config::read_document("built-in", &text)?;
-    Ok(Written {
-        file: None,
-        name: "built-in".into(),
-        text,
-        document: loaded.document,
-    })
+/// Starts the proxy, and before it what it is to serve where no document is given.
+async fn open(
+    plan: &mut Plan,
+    seed: u64,
+    vital: &Vital,
+    end: &CancellationToken,
+) -> Result<(App, (TcpListener, Guard), Written), StartError> {
+    if let Some(written) = plan.document.take() {
+        let (app, admin) = App::start(plan, &written, seed, vital.clone(), end.clone()).await?;
+        return Ok((app, admin, written));
+    }
+    let mut tries = DEMO_TRIES;
+    loop {
+        tries -= 1;
+        let stop = end.child_token();
+        let demo = Demo::start(seed, built_in::cast(plan), stop.clone())
+            .await
+            .map_err(StartError::system("the demo did not start"))?;
+        let written = built_in::document(&demo)?;
+        match App::start(plan, &written, seed, vital.clone(), end.clone()).await {
+            Ok((mut app, admin)) => {
+                (app.demo, app.demo_stop) = (Some(demo), stop);
+                return Ok((app, admin, written));
+            }
+            Err(StartError::Change(_)) if tries > 0 => stop.cancel(),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn fresh_seed() -> u64 {

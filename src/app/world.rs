@@ -281,7 +281,7 @@ impl Proxy {
             };
             for (backend, faults) in target.cluster.backends().iter().zip(&target.faults) {
                 let place = format!("{}/{}", target.name, backend.name());
-                if !faults.is_empty() {
+                if faults.iter().any(|fault| fault.meets_checks()) {
                     excused.insert(place, now + health.recovery());
                 } else if backend.condition() == Condition::Unhealthy
                     && excused.get(&place).is_none_or(|until| *until < now)

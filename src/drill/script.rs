@@ -186,6 +186,11 @@ impl Script {
         let stations = (profile.phases.iter())
             .map(|phase| station(&profile, phase, settings.mode, compression, &replaced))
             .collect();
+        let roles = bindings
+            .iter()
+            .filter(|(role, _)| profile.needs.contains_key(*role))
+            .map(|(role, binding)| (role.clone(), binding.target.clone()))
+            .collect();
         Ok(Self {
             acts: profile
                 .acts
@@ -200,10 +205,7 @@ impl Script {
             settings,
             compression,
             stations,
-            roles: bindings
-                .iter()
-                .map(|(role, binding)| (role.clone(), binding.target.clone()))
-                .collect(),
+            roles,
             replaced,
         })
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     route::{
         Dialect,
-        matcher::{Match, Matcher},
+        matcher::{Facts, Match, Matcher},
     },
     units::stable_hash,
 };
@@ -194,6 +194,17 @@ impl Fault {
             }
     }
 
+    /// Whether a health check may meet it: a check is no request, so what asks for one in its match does not touch it.
+    pub fn meets_checks(&self) -> bool {
+        self.matcher().holds(&Facts {
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
+            tls_name: None,
+            head: None,
+            session: None,
+            command: None,
+        })
+    }
+
     /// Whether it acts on the connection of an HTTP client, before there is a request (`Plan::of_connection`).
     pub fn at_connection(&self) -> bool {
         self.core.stands.at_connection
@@ -351,6 +362,14 @@ mod tests {
         assert!(a.is_lifted() && b.is_lifted());
         let limit = compiled("{do: {rate_limit: {rate: 1/s}}}");
         assert!(Arc::ptr_eq(&limit, &limit.at("app/app-a")));
+    }
+
+    #[test]
+    fn what_asks_for_a_request_spares_health_checks() {
+        let check = |text: &str, meets: bool| assert_eq!(compiled(text).meets_checks(), meets, "{text}");
+        check("{do: hang}", true);
+        check("{where: {match: {client: 127.0.0.0/8}}, do: hang}", true);
+        check("{where: {match: {path: \"/**\"}}, do: hang}", false);
     }
 
     #[tokio::test]

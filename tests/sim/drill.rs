@@ -30,8 +30,8 @@ pub(crate) struct Drill {
 
 impl Drill {
     /// Takes a lease and begins, where that is allowed: not under a panic.
-    pub(crate) fn begin(control: &Control, model: &mut Model) -> Option<Self> {
-        let script = script();
+    pub(crate) fn begin(name: &str, control: &Control, model: &mut Model) -> Option<Self> {
+        let script = script(name);
         let lasts = script.lease();
         let taken = control.take_lease(Owner::Drill { drill: "sim".into() }, lasts, Vec::new());
         assert_eq!(taken.is_ok(), !model.panic, "{taken:?}");
@@ -157,24 +157,26 @@ impl Drill {
     }
 }
 
-/// The shipped incident, bound as the first document binds it.
-fn script() -> Script {
-    let bind = |(role, target): (&str, &str)| {
+/// A shipped incident, bound as the first document binds it.
+fn script(name: &str) -> Script {
+    let bind = |(role, target, backends): (&str, &str, usize)| {
         (
             role.to_owned(),
             Binding {
                 target: target.to_owned(),
-                backends: 1,
+                backends,
             },
         )
     };
     let bound = [
-        ("http.source", "app/app-a"),
-        ("http.replica", "app/app-b"),
-        ("db.source", "orders-db"),
+        ("http.source", "app/app-a", 1),
+        ("http.replica", "app/app-b", 1),
+        ("db.source", "orders-db", 1),
+        ("http.primary", "app", 3),
+        ("auth.service", "orders-db", 1),
     ];
     let bindings: Bindings = bound.map(bind).into();
-    let profile = profiles::load("orm-break").unwrap_or_else(|problems| panic!("{problems}"));
+    let profile = profiles::load(name).unwrap_or_else(|problems| panic!("{problems}"));
     Script::new(
         profile,
         &bindings,

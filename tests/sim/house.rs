@@ -100,8 +100,10 @@ impl House {
                 self.with_backend(name, |backend| backend.set_condition(Instant::now(), condition));
             }
             Step::Errors(name, errors) => self.fail(name, errors),
-            Step::Drill if self.drill.is_none() => self.drill = Drill::begin(&self.control, &mut self.model),
-            Step::Drill => {}
+            Step::Drill(name) if self.drill.is_none() => {
+                self.drill = Drill::begin(name, &self.control, &mut self.model);
+            }
+            Step::Drill(_) => {}
             Step::Act(name) => self.tick(|drill| drill.act(name)),
             Step::Interrupt => self.tick(Drill::interrupt),
             Step::Cut => self.drill = None,

@@ -50,7 +50,7 @@ proptest! {
 
 #[test]
 fn a_drill_that_nobody_disturbs_comes_to_its_end_and_leaves_nothing() {
-    let story = std::iter::once(Step::Drill).chain(std::iter::repeat_n(Step::Pass(3000), 120));
+    let story = std::iter::once(Step::Drill("orm-break")).chain(std::iter::repeat_n(Step::Pass(3000), 120));
     run(7, story.collect());
 }
 

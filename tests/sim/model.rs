@@ -34,7 +34,12 @@ clusters:
       - {name: spare, address: 127.0.0.1:9003, tier: 1}
     outlier: {consecutive_errors: 3, eject_for: 5s, at_most: 50%}
   orders-db: {backends: [{name: database, address: 127.0.0.1:5432}]}
-roles: {http.source: app/app-a, http.replica: app/app-b, db.source: orders-db}
+roles:
+  http.source: app/app-a
+  http.replica: app/app-b
+  db.source: orders-db
+  http.primary: app
+  auth.service: orders-db
 ",
         faults: &[],
         backends: &["app-a", "app-b", "spare"],
@@ -52,7 +57,12 @@ clusters:
     panic_threshold: 50%
     outlier: {consecutive_errors: 3, eject_for: 5s}
   orders-db: {backends: [{name: database, address: 127.0.0.1:5432}]}
-roles: {http.source: app/app-a, http.replica: app/app-b, db.source: orders-db}
+roles:
+  http.source: app/app-a
+  http.replica: app/app-b
+  db.source: orders-db
+  http.primary: app
+  auth.service: orders-db
 faults:
   written: {where: {cluster: app}, odds: 10%, do: {latency: {add: 30ms}}}
 ",

@@ -38,8 +38,8 @@ pub(crate) enum Step {
     Health(&'static str, Condition),
     /// So many exchanges with a backend end in an error.
     Errors(&'static str, usize),
-    /// A drill begins, if none runs.
-    Drill,
+    /// A drill of this incident begins, if none runs.
+    Drill(&'static str),
     /// Somebody declares an act of the drill.
     Act(&'static str),
     /// Somebody breaks the drill off.
@@ -57,7 +57,16 @@ pub(crate) const FAULTS: &[&str] = &["written", "a", "b", "c", "d", BAD];
 /// Backends of the cluster `app`.
 pub(crate) const BACKENDS: &[&str] = &["app-a", "app-b", "spare"];
 
+const INCIDENTS: &[&str] = &["orm-break", "hung-auth", "hung-auth-quiet"];
+
 const ACTS: &[&str] = &[
+    "quiet-monitors",
+    "clear-checks",
+    "find-collision",
+    "rollback",
+    "restart-in-turn",
+    "restart-at-once",
+    "restart-all",
     "suspect-lb",
     "find-server",
     "restore-config",
@@ -99,7 +108,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => some(BACKENDS).prop_map(Step::Enable),
         4 => (some(BACKENDS), condition()).prop_map(|(backend, condition)| Step::Health(backend, condition)),
         3 => (some(BACKENDS), 1_usize..8).prop_map(|(backend, errors)| Step::Errors(backend, errors)),
-        2 => Just(Step::Drill),
+        2 => some(INCIDENTS).prop_map(Step::Drill),
         2 => some(ACTS).prop_map(Step::Act),
         1 => Just(Step::Interrupt),
         1 => Just(Step::Cut),

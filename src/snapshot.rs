@@ -16,7 +16,7 @@ use self::steering::Steered;
 pub use self::{compiler::Compiler, steering::Steering};
 use crate::{
     config::{self, Document, Path},
-    faults::{Entry, Fault},
+    faults::{Entry, Fault, Lineup},
     net::{Addresses, ClientTls, Directory, Permits, ServerTls, Sockets, pool},
     route::{Facts, Matcher, RouteSettings, Table},
     telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, RouteMetrics, Sharded},
@@ -60,7 +60,7 @@ pub struct Listener {
     /// The routes; a TCP listener has one.
     pub routes: Vec<Route>,
     /// The faults on its client's leg that may touch a connection before its route is known.
-    pub faults: Vec<Arc<Fault>>,
+    pub faults: Lineup,
     /// What is counted for it.
     pub lanes: Arc<Sharded<ListenerLane>>,
     /// What is counted for requests that take no route.
@@ -78,9 +78,9 @@ pub struct Route {
     /// Whether and when a request is tried again.
     pub retry: Option<Arc<Retry>>,
     /// The faults on the client's leg.
-    pub faults: Vec<Arc<Fault>>,
+    pub faults: Lineup,
     /// The faults on the upstream leg, by backend.
-    pub upstream: Vec<Vec<Arc<Fault>>>,
+    pub upstream: Vec<Lineup>,
     /// What is counted for it.
     pub metrics: RouteMetrics,
 }
@@ -107,7 +107,7 @@ pub struct Target {
     /// How its backends are asked over HTTP/1.1.
     pub asking: http1::Asking,
     /// The faults that health checks see, by backend.
-    pub faults: Vec<Vec<Arc<Fault>>>,
+    pub faults: Vec<Lineup>,
     /// What is counted for it.
     pub lanes: Arc<Sharded<ClusterLane>>,
     /// What is counted for its backends.

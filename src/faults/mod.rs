@@ -28,6 +28,7 @@ mod hook;
 mod latency;
 mod limit_data;
 mod line;
+mod lineup;
 mod lose;
 mod misroute;
 mod pace;
@@ -79,6 +80,7 @@ pub use self::{
     latency::{Distribution, Latency},
     limit_data::LimitData,
     line::{Cut, Piece},
+    lineup::Lineup,
     lose::Lose,
     misroute::{Address, Misroute},
     plan::{Plan, told},

@@ -46,7 +46,12 @@ impl Plan {
     /// Rolls for an exchange: a request, or a TCP connection. The faults are tried in the order given, on what is left: one
     /// that ends the exchange takes its share, one that delays or shapes leaves it to the next. The number of the exchange
     /// decides, so on the upstream leg each attempt needs one of its own, or a retry would share the fate of the first.
-    pub fn roll(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
+    pub fn roll<'a>(
+        candidates: impl IntoIterator<Item = &'a Arc<Fault>>,
+        dice: Dice,
+        exchange: u64,
+        facts: &Facts<'_>,
+    ) -> Self {
         let is_request = facts.head.is_some();
         let may = |fault: &Fault| fault.in_traffic() && !(is_request && fault.at_connection());
         Self::of(candidates, dice, exchange, facts, may, |fault| {
@@ -55,7 +60,12 @@ impl Plan {
     }
 
     /// Rolls for the connection of an HTTP client, before there is a request: only faults that need none.
-    pub fn of_connection(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
+    pub fn of_connection<'a>(
+        candidates: impl IntoIterator<Item = &'a Arc<Fault>>,
+        dice: Dice,
+        exchange: u64,
+        facts: &Facts<'_>,
+    ) -> Self {
         Self::of(candidates, dice, exchange, facts, Fault::at_connection, |fault| {
             fault.acts().ends()
         })
@@ -111,8 +121,8 @@ impl Plan {
         plan
     }
 
-    fn of(
-        candidates: &[Arc<Fault>],
+    fn of<'a>(
+        candidates: impl IntoIterator<Item = &'a Arc<Fault>>,
         dice: Dice,
         exchange: u64,
         facts: &Facts<'_>,

@@ -20,10 +20,11 @@ const PROBE_AGENTS: [&str; 1] = ["kube-probe/"];
 /// Whether a fault hits an exchange: it must match, be its turn, and win its roll.
 pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_>) -> bool {
     let entry = fault.entry();
-    if !fault.matcher().holds(facts) || fault.is_lifted() || (!entry.probes && is_probe(facts)) {
+    if entry.odds.get() <= 0.0 || !fault.matcher().holds(facts) || fault.is_lifted() {
         return false;
     }
-    is_its_turn(fault, entry)
+    (entry.probes || !is_probe(facts))
+        && is_its_turn(fault, entry)
         && dice.hits(
             entry.odds,
             fault.key(),

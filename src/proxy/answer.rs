@@ -72,7 +72,12 @@ impl Asked<'_> {
                 head: Some(&head),
                 ..self.client.facts()
             };
-            plan = Plan::roll(&route.faults, self.view.dice, self.record.number, &facts);
+            plan = Plan::roll(
+                route.faults.sift(&facts),
+                self.view.dice,
+                self.record.number,
+                &facts,
+            );
         }
         if !plan.is_empty() {
             let course = Box::pin(exchange::open(

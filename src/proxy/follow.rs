@@ -39,9 +39,9 @@ pub fn legs(client: &Client, route: &str, backend: Option<BackendId>) -> Option<
     let target = &view.clusters[route.cluster?];
     let upstream = backend
         .and_then(|id| target.place_of(id))
-        .map(|place| route.upstream[place].clone());
+        .map(|place| route.upstream[place].to_vec());
     Some(Legs {
-        client: route.faults.clone(),
+        client: route.faults.to_vec(),
         upstream: upstream.unwrap_or_default(),
     })
 }
@@ -91,10 +91,10 @@ impl Subject<'_> {
     /// The faults that could touch it when it began.
     fn before(&self) -> Legs {
         Legs {
-            client: self.route.faults.clone(),
+            client: self.route.faults.to_vec(),
             upstream: self
                 .backend
-                .map_or_else(Vec::new, |(_, index)| self.route.upstream[index].clone()),
+                .map_or_else(Vec::new, |(_, index)| self.route.upstream[index].to_vec()),
         }
     }
 

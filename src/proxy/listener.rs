@@ -221,5 +221,5 @@ fn of_connection(worker: &Worker, listener: &Listener, view: &View, stream: &Str
         session: None,
         command: None,
     };
-    Plan::of_connection(&listener.faults, view.dice, worker.number(), &facts)
+    Plan::of_connection(listener.faults.sift(&facts), view.dice, worker.number(), &facts)
 }

@@ -87,15 +87,18 @@ impl Sending<'_, '_> {
         if self.target.settings.host == Some(HostPolicy::Rewrite) {
             headers::set_host(head, &self.target.addresses[index].to_string());
         }
-        if faults.is_empty() {
-            return self.hop(index, &mut Plan::none(), head).await;
+        let mut plan = Plan::none();
+        if !faults.is_empty() {
+            let facts = Facts {
+                head: Some(head),
+                ..client.facts()
+            };
+            let number = attempt_number(self.asked.record.number, self.asked.record.attempts);
+            plan = Plan::roll(faults.sift(&facts), self.asked.view.dice, number, &facts);
         }
-        let facts = Facts {
-            head: Some(head),
-            ..client.facts()
-        };
-        let number = attempt_number(self.asked.record.number, self.asked.record.attempts);
-        let mut plan = Plan::roll(faults, self.asked.view.dice, number, &facts);
+        if plan.is_empty() {
+            return self.hop(index, &mut plan, head).await;
+        }
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
         let course = Box::pin(exchange::open(&mut plan, client.worker.held(), Some(&mut head))).await;

@@ -175,7 +175,7 @@ impl Checker {
             session: None,
             command: None,
         };
-        let mut plan = Plan::roll(&target.faults[index], dice, number, &facts);
+        let mut plan = Plan::roll(target.faults[index].sift(&facts), dice, number, &facts);
         suffer(&mut plan).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
         match &settings.probe {

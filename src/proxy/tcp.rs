@@ -34,7 +34,8 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
     let Some(route) = listener.routes.first() else {
         return;
     };
-    let mut plan = Plan::roll(&route.faults, view.dice, number, &client.facts());
+    let facts = client.facts();
+    let mut plan = Plan::roll(route.faults.sift(&facts), view.dice, number, &facts);
     match exchange::open(&mut plan, worker.held(), None).await {
         Course::On => {}
         Course::Cut(cut, _) => return client.cut(cut),
@@ -159,8 +160,8 @@ async fn join(
     } = dialled;
     let target = &view.clusters[place];
     let known = Legs {
-        client: route.faults.clone(),
-        upstream: route.upstream[backend].clone(),
+        client: route.faults.to_vec(),
+        upstream: route.upstream[backend].to_vec(),
     };
     let candidates = relay::candidates(client, route, target, backend);
     let plans = [plan, upstream_plan];
@@ -286,7 +287,7 @@ async fn attempt(
     let (faults, facts) = (&route.upstream[index], client.facts());
     let mut plan = match dialect {
         Some(_) => Plan::of_database(faults, view.dice, number, &facts, Unit::Session),
-        None => Plan::roll(faults, view.dice, number, &facts),
+        None => Plan::roll(faults.sift(&facts), view.dice, number, &facts),
     };
     let way = Way {
         target,

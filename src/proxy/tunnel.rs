@@ -60,8 +60,8 @@ fn faults(client: &Rc<Client>, record: &Record) -> (Legs, Candidates) {
     };
     let route = &record.listener.routes[place];
     let known = Legs {
-        client: route.faults.clone(),
-        upstream: route.upstream[tried.index].clone(),
+        client: route.faults.to_vec(),
+        upstream: route.upstream[tried.index].to_vec(),
     };
     (
         known,

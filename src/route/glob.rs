@@ -81,6 +81,11 @@ impl Glob {
         Self { start, rest, case }
     }
 
+    /// How every text of this form begins.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
     /// Whether the whole text is of this form.
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
         let Some((start, rest)) = text.split_at_checked(self.start.len()) else {

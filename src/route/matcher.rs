@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     command::{Command, Session},
+    hint::Hint,
     many::OneOrMany,
     name::{FieldName, Verb},
     pattern::{GrpcPattern, HostPattern, Network, PathPattern, Pattern},
@@ -91,7 +92,7 @@ pub struct Matcher {
 
 /// One condition. A new matcher is a field above, a variant here, and a line in `compile` and `holds`.
 #[derive(Clone, Debug)]
-enum Condition {
+pub(super) enum Condition {
     Client(OneOrMany<Network>),
     Method(OneOrMany<Verb>),
     TlsName(OneOrMany<HostPattern>),
@@ -164,6 +165,15 @@ impl Matcher {
                 Condition::Statement(_) | Condition::Sql(_) | Condition::Table(_)
             )
         })
+    }
+
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// What it asks for at the least.
+    pub fn hint(&self) -> Hint {
+        Hint::of(self)
     }
 
     /// Whether every condition holds.

@@ -4,6 +4,7 @@ pub mod command;
 pub mod dialect;
 mod edit;
 mod glob;
+mod hint;
 mod many;
 pub mod matcher;
 pub mod name;
@@ -17,6 +18,7 @@ pub mod wording;
 
 pub use command::{Command, Session};
 pub use dialect::Dialect;
+pub use hint::{Glance, Hint};
 pub use many::OneOrMany;
 pub use matcher::{Facts, Match, Matcher, host, is_grpc};
 pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};

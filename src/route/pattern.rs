@@ -48,6 +48,11 @@ impl Pattern {
     pub fn holds<'a>(&self, mut values: impl Iterator<Item = &'a [u8]>) -> bool {
         values.any(|value| self.glob.matches(value)) != self.negated
     }
+
+    /// Whether it holds where nothing is of its form.
+    pub(super) const fn is_negated(&self) -> bool {
+        self.negated
+    }
 }
 
 impl FromStr for Pattern {
@@ -67,6 +72,11 @@ impl PathPattern {
     /// Whether the path is of this form.
     pub fn holds(&self, path: &str) -> bool {
         self.glob.matches(path.as_bytes())
+    }
+
+    /// How every such path begins.
+    pub(super) fn start(&self) -> &[u8] {
+        self.glob.start()
     }
 }
 
@@ -122,6 +132,11 @@ impl GrpcPattern {
     /// Whether the path of a gRPC request calls what the pattern names.
     pub fn holds(&self, path: &str) -> bool {
         self.glob.matches(path.as_bytes())
+    }
+
+    /// How every such path begins.
+    pub(super) fn start(&self) -> &[u8] {
+        self.glob.start()
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Source;
 use crate::{
     config::Document,
-    faults::{Entry, Fault, Leg, Scope},
+    faults::{Entry, Fault, Leg, Lineup, Scope},
 };
 
 /// The document's faults and the leases', carried over while their definitions are equal.
@@ -25,12 +25,7 @@ pub(super) fn compile_faults(source: &Source<'_>, now: Instant) -> Vec<Arc<Fault
 }
 
 /// The faults of one leg that stand in a scope, each as it stands before its backend.
-pub(super) fn standing(
-    document: &Document,
-    faults: &[Arc<Fault>],
-    leg: Leg,
-    scope: &Scope<'_>,
-) -> Vec<Arc<Fault>> {
+pub(super) fn standing(document: &Document, faults: &[Arc<Fault>], leg: Leg, scope: &Scope<'_>) -> Lineup {
     faults
         .iter()
         .filter(|fault| fault.leg() == leg && fault.covers(scope) && plays(document, fault, scope))

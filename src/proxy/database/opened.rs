@@ -132,8 +132,8 @@ async fn join(
         return vec![plan, upstream_plan];
     }
     let known = Legs {
-        client: route.faults.clone(),
-        upstream: route.upstream[backend].clone(),
+        client: route.faults.to_vec(),
+        upstream: route.upstream[backend].to_vec(),
     };
     let candidates = relay::candidates(client, route, target, backend);
     let joint = Joint::new(

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn only_those_that_may_match_are_asked_in_their_order() {
         let compiled = |path: &str| {
-            let text = format!("{{where: {{match: {{path: {path}}}}}, do: reset}}");
+            let text = format!("{{where: {{match: {{path: '{path}'}}}}, do: reset}}");
             Fault::compile(path, &entry(&text), Instant::now())
         };
         let paths = ["/never/1", "/orders/**", "**", "/never/2", "/orders/7"];

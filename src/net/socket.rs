@@ -52,6 +52,8 @@ pub struct Handle {
 pub(super) struct Plain {
     pub(super) socket: Arc<Socket>,
     pub(super) early: Bytes,
+    /// Whether the socket was found ready and not read since.
+    ready: bool,
 }
 
 impl Handle {
@@ -172,11 +174,12 @@ impl Socket {
         mut write: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.tcp.poll_write_ready(cx))?;
+            // Tried first: a socket is nearly always ready to be written to, and its readiness is looked at there too.
             if let Some(wrote) = try_drain(&self.tcp, Interest::WRITABLE, asked, &mut write)? {
                 self.count_sent(wrote);
                 return Poll::Ready(Ok(wrote));
             }
+            ready!(self.tcp.poll_write_ready(cx))?;
         }
     }
 
@@ -226,6 +229,7 @@ impl Plain {
                 kept: OnceLock::new(),
             }),
             early: Bytes::new(),
+            ready: false,
         }
     }
 
@@ -245,10 +249,19 @@ impl Plain {
         }
     }
 
-    fn poll_socket(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// As [`Self::poll_readable`], and remembers it for the read that follows.
+    pub(super) fn poll_worth(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let readable = self.poll_readable(cx);
+        self.ready = readable.is_ready();
+        readable
+    }
+
+    fn poll_socket(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = &self.socket.tcp;
         loop {
-            ready!(tcp.poll_read_ready(cx))?;
+            if !std::mem::take(&mut self.ready) {
+                ready!(tcp.poll_read_ready(cx))?;
+            }
             let room = buffer.remaining();
             if let Some(n) = try_drain(tcp, Interest::READABLE, room, &mut || tcp.try_read_buf(buffer))? {
                 self.socket.count_received(n);

@@ -199,13 +199,18 @@ impl fmt::Debug for Stream {
     }
 }
 
+/// With no room in the buffer a read tells whether something can be read, as [`Stream::poll_readable`] does.
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().io {
+        let this = self.get_mut();
+        match &mut this.io {
+            Io::Plain(plain) if buffer.remaining() == 0 => plain.poll_worth(cx),
+            // Of a TLS connection that cannot be told.
+            Io::Tls(_) if buffer.remaining() == 0 => Poll::Ready(Ok(())),
             Io::Plain(plain) => Pin::new(plain).poll_read(cx, buffer),
             Io::Tls(secured) => secured.poll_read(cx, buffer),
         }

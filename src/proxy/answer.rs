@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, Version,
+    HeaderValue, Response, Version,
     header::{self, Entry},
     request,
 };
@@ -30,18 +30,27 @@ use crate::{
     route,
     snapshot::Route,
     telemetry::Origin,
-    wire::http1::Interim,
+    wire::http1::{Interim, recycle_head},
 };
 
 /// Answers one request.
-pub async fn answer(client: Rc<Client>, request: Request<Source>, interim: Option<Interim>) -> Outcome {
+pub async fn answer(
+    client: Rc<Client>,
+    mut head: Box<request::Parts>,
+    body: Source,
+    interim: Option<Interim>,
+) -> Outcome {
     let seen = client.seen();
-    let (head, body) = request.into_parts();
     let mut asked = Asked::new(&client, &seen, &head, interim);
     let result = match choose(&asked, &head) {
-        Ok(place) => asked.pursue(place, head, body).await,
+        Ok(place) => asked.pursue(place, &mut head, body).await,
         Err(failure) => Err(Ending::Failed(failure)),
     };
+    match &result {
+        // Faults that come while the answer's body comes will ask for it.
+        Ok(Made::Response { body, .. }) if body.is_to_come() => asked.record.following.keep(head),
+        _ => recycle_head(head),
+    }
     match result {
         Ok(made) => made.outcome(asked),
         Err(ending) => asked.end(ending),
@@ -62,14 +71,19 @@ fn choose(asked: &Asked<'_>, head: &request::Parts) -> Result<usize, Failure> {
 
 impl Asked<'_> {
     /// Takes the route: faults of the client's leg, a backend, faults again.
-    async fn pursue(&mut self, place: usize, mut head: request::Parts, body: Source) -> Result<Made, Ending> {
-        let listener = self.listener.clone();
+    async fn pursue(
+        &mut self,
+        place: usize,
+        head: &mut request::Parts,
+        body: Source,
+    ) -> Result<Made, Ending> {
+        let listener = self.listener;
         let route = &listener.routes[place];
         self.record.route = Some(place);
         let mut plan = Plan::none();
         if !route.faults.is_empty() {
             let facts = route::Facts {
-                head: Some(&head),
+                head: Some(head),
                 ..self.client.facts()
             };
             plan = Plan::roll(
@@ -80,28 +94,13 @@ impl Asked<'_> {
             );
         }
         if !plan.is_empty() {
-            let course = Box::pin(exchange::open(
-                &mut plan,
-                self.client.worker.held(),
-                Some(&mut head),
-            ))
-            .await;
-            let result = self.open(course, route, &mut head, body, &mut plan).await;
+            let course = Box::pin(exchange::open(&mut plan, self.client.worker.held(), Some(head))).await;
+            // In a box, as all that only faults need: what is never suffered takes no room in a request.
+            let result = Box::pin(self.open(course, route, head, body, &mut plan)).await;
             self.record.kept.client = Some(plan);
-            return self.standing(head, result);
+            return result;
         }
-        let result = self.send(route, &mut head, body, &mut plan).await;
-        self.standing(head, result)
-    }
-
-    /// Keeps the head where the answer's body has yet to come: faults that come meanwhile will ask for it.
-    fn standing(&mut self, head: request::Parts, result: Result<Made, Ending>) -> Result<Made, Ending> {
-        if let Ok(Made::Response { body, .. }) = &result
-            && body.is_to_come()
-        {
-            self.record.following.keep(head);
-        }
-        result
+        self.send(route, head, body, &mut plan).await
     }
 
     /// Carries out what the client's leg has decided.

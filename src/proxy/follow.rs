@@ -123,8 +123,8 @@ impl Following {
     }
 
     /// Keeps the head: the answer will take a while.
-    pub fn keep(&mut self, head: request::Parts) {
-        self.head = Some(Box::new(head));
+    pub fn keep(&mut self, head: Box<request::Parts>) {
+        self.head = Some(head);
     }
 
     /// The target is about to be rewritten.

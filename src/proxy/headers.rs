@@ -245,16 +245,25 @@ pub fn via(headers: &mut HeaderMap, version: Version, name: &str) {
 
 /// A fresh number for `X-Request-Id`: 128 random bits in hexadecimal.
 pub fn request_id(stream: &mut Stream) -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
-    for half in text.chunks_exact_mut(16) {
-        let mut bits = stream.bits();
-        for digit in half {
-            *digit = DIGITS[(bits & 15) as usize];
-            bits >>= 4;
-        }
+    for half in text.as_chunks_mut::<16>().0 {
+        let bits = stream.bits();
+        half[..8].copy_from_slice(&digits(bits as u32));
+        half[8..].copy_from_slice(&digits((bits >> 32) as u32));
     }
     HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// Eight hexadecimal digits, the lowest first: all at once, since every request needs some.
+const fn digits(bits: u32) -> [u8; 8] {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let mut nibbles = bits as u64;
+    nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | nibbles << 4) & (ONES * 0x0f);
+    // Sixteen is reached by ten plus six: those are letters, which lie further from the digits.
+    let letters = ((nibbles + ONES * 6) >> 4) & ONES;
+    (nibbles + ONES * b'0' as u64 + letters * (b'a' - b'0' - 10) as u64).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -305,6 +314,17 @@ mod tests {
             &[("connection", "host, content-length"), ("host", "a")],
             &["host"],
         );
+    }
+
+    #[test]
+    fn a_number_is_written_in_hexadecimal() {
+        for bits in [0, 1, 0x9abc_def0, 0x0123_4567, u32::MAX] {
+            let written: String = format!("{bits:08x}").chars().rev().collect();
+            assert_eq!(std::str::from_utf8(&digits(bits)), Ok(&*written));
+        }
+        let mut stream = crate::units::Dice::new(1).stream(1, 1);
+        let (one, other) = (request_id(&mut stream), request_id(&mut stream));
+        assert!(one != other && one.len() == 32);
     }
 
     #[test]

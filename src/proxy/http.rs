@@ -16,7 +16,7 @@ use super::{
 use crate::{
     faults::Cut,
     net::{Alpn, Stream},
-    wire::http1::{self, End, Flaw, Interim, Phase, Reply, Serving},
+    wire::http1::{self, Ask, End, Flaw, Interim, Phase, Reply, Serving},
 };
 
 /// Serves a client connection, in the version of HTTP that it speaks.
@@ -64,9 +64,8 @@ async fn serve_h1(client: Rc<Client>, stream: Stream) {
     };
     drop(listener);
     let handle = client.h1.clone();
-    let service = |request: Request<http1::Incoming>, interim: Interim| {
-        answer(client.clone(), request.map(Source::H1), Some(interim))
-    };
+    let service =
+        |ask: Ask, interim: Interim| answer(client.clone(), ask.head, Source::H1(ask.body), Some(interim));
     let served = http1::serve(stream, &serving, handle, service).await;
     match served.end {
         End::Tunnel(After::Tunnel(tunnel), early) => {
@@ -93,9 +92,11 @@ async fn serve_h2(client: Rc<Client>, stream: Stream) {
     drop(listener);
     let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| {
         let client = client.clone();
-        async move {
+        // In a box: hyper and the runtime hand it on nine times before it runs, and it is large.
+        Box::pin(async move {
             let open = OpenStream::new(client.clone());
-            let outcome = answer(client.clone(), request.map(Source::H2), None).await;
+            let (head, body) = request.into_parts();
+            let outcome = answer(client.clone(), Box::new(head), Source::H2(body), None).await;
             drop(open);
             match outcome {
                 Reply::Response(response) => Ok(response),
@@ -107,7 +108,7 @@ async fn serve_h2(client: Rc<Client>, stream: Stream) {
                 }
                 Reply::Abort(After::Tunnel(_)) => Err(Aborted),
             }
-        }
+        })
     });
     let connection = builder.serve_connection(stream, service);
     let mut connection = std::pin::pin!(connection);

@@ -1,7 +1,7 @@
 //! One attempt of a request at one backend: the faults of the upstream leg, a connection, an answer or what a failure says
 //! about whom.
 
-use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header, request};
 use tokio::time::Instant;
@@ -70,7 +70,7 @@ pub struct Missed {
 impl Sending<'_, '_> {
     /// Sends it to one backend, past the faults of the way there.
     pub async fn exchange(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
-        let client = self.asked.client.clone();
+        let client = self.asked.client;
         // What stood before another backend has nothing to do with this one.
         if let Some(mut plan) = self.asked.record.kept.upstream.take() {
             plan.give_back();
@@ -99,9 +99,21 @@ impl Sending<'_, '_> {
         if plan.is_empty() {
             return self.hop(index, &mut plan, head).await;
         }
+        // In a box: what is not suffered takes no room in a request.
+        Box::pin(self.suffer(index, plan, head)).await
+    }
+
+    /// Sends it to one backend under the faults of the way there.
+    async fn suffer(
+        &mut self,
+        index: usize,
+        mut plan: Plan,
+        head: &request::Parts,
+    ) -> Result<Answered, Course> {
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
-        let course = Box::pin(exchange::open(&mut plan, client.worker.held(), Some(&mut head))).await;
+        let worker = self.asked.client.worker.clone();
+        let course = exchange::open(&mut plan, worker.held(), Some(&mut head)).await;
         let result = match course {
             exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
             exchange::Course::Answer(answer, fault) => {
@@ -151,7 +163,7 @@ impl Sending<'_, '_> {
         plan: &mut Plan,
         head: &mut request::Parts,
     ) -> Result<Answered, Course> {
-        let client = self.asked.client.clone();
+        let client = self.asked.client;
         let way = Way {
             target: self.target,
             index,
@@ -166,11 +178,11 @@ impl Sending<'_, '_> {
                     Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
                 ));
             };
-            let mut body = shaped(plan, head, body, &client);
+            let mut body = shaped(plan, head, body, client);
             let following = &mut self.asked.record.following;
             if following.plans().next().is_some() {
                 head.headers.remove(header::CONTENT_LENGTH);
-                following.cover_request(&mut body, &client);
+                following.cover_request(&mut body, client);
             }
             let body = self.asked.guard(body);
             let interim = self.asked.interim.clone();
@@ -180,8 +192,12 @@ impl Sending<'_, '_> {
                 }
             };
             let limit = self.answer_limit();
-            let sending = client.worker.hops.send(&way, plan, head, body, tell, fresh);
-            let sent = within(&mut self.asked.record, head, limit, sending).await;
+            let sent = {
+                let sending = client.worker.hops.send(&way, plan, head, body, tell, fresh);
+                // Pinned here and not handed over: a future that is moved into another one takes its room twice.
+                let sending = std::pin::pin!(sending);
+                within(&mut self.asked.record, head, limit, sending).await
+            };
             let refused = match sent {
                 Some(Ok(answered)) => return self.judge(answered),
                 Some(Err(refused)) => refused,
@@ -298,12 +314,11 @@ async fn within<F: Future>(
     record: &mut Record,
     head: &request::Parts,
     limit: Duration,
-    sending: F,
+    mut sending: Pin<&mut F>,
 ) -> Option<F::Output> {
     let deadlines = record.client.worker.deadlines.clone();
     let upload = record.upload.clone();
     let moved = || upload.as_ref().map_or(0, |upload| upload.bytes.get());
-    let mut sending = std::pin::pin!(sending);
     let mut before = moved();
     loop {
         let following = poll_fn(|cx| {

@@ -38,7 +38,7 @@ pub async fn send(
     body: Source,
     upgrade: Option<HeaderValue>,
 ) -> Result<Answered, Ending> {
-    let view = asked.view.clone();
+    let view = asked.view;
     let Some(place) = route.cluster else {
         return Err(Failure::real(Reason::BadConfiguration, &route.settings.cluster).into());
     };
@@ -138,7 +138,8 @@ impl Sending<'_, '_> {
 
     /// One attempt on one backend, counted however it ends.
     async fn attempt(&mut self, index: usize, head: &mut request::Parts) -> Result<Answered, Course> {
-        let backend = self.target.cluster.backends()[index].clone();
+        let target = self.target;
+        let backend = &target.cluster.backends()[index];
         let active = backend.begin();
         self.asked.record.backend = Some(Tried {
             target: self.target.clone(),

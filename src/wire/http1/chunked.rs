@@ -6,6 +6,7 @@ use memchr::memchr;
 
 use super::fields::{self, Scan};
 use super::inbox::Inbox;
+use super::names::Field;
 use super::{Flaw, Limits};
 
 /// Bytes of a size line: sixteen digits and a sober extension.
@@ -25,7 +26,7 @@ enum State {
     Size,
     Data(u64),
     DataEnd,
-    Trailers(Scan),
+    Trailers(Box<Scan>),
     Done,
 }
 
@@ -69,7 +70,7 @@ impl Chunked {
             match &mut self.state {
                 State::Size => match self.read_size(inbox)? {
                     None => return Ok(Step::More),
-                    Some(0) => self.state = State::Trailers(Scan::default()),
+                    Some(0) => self.state = State::Trailers(Box::default()),
                     Some(size) => self.state = State::Data(size),
                 },
                 State::Data(_) if inbox.is_empty() => return Ok(Step::More),
@@ -158,11 +159,19 @@ fn read_trailers(inbox: &mut Inbox, scan: &mut Scan, limits: &Limits) -> Result<
             Ok(Step::End)
         }
         Some(end) => {
-            let trailers = fields::read(&inbox.take(end), 0, limits, |name, _| match name.as_str() {
-                "content-length" | "transfer-encoding" | "host" => Err(Flaw::Trailers),
-                _ => Ok(()),
-            });
-            trailers.map(Step::Trailers)
+            let mut trailers = HeaderMap::new();
+            fields::read(
+                &inbox.take(end),
+                scan,
+                (0, 0),
+                limits,
+                &mut trailers,
+                |field, _| match field {
+                    Field::ContentLength | Field::TransferEncoding | Field::Host => Err(Flaw::Trailers),
+                    _ => Ok(()),
+                },
+            )?;
+            Ok(Step::Trailers(trailers))
         }
     }
 }

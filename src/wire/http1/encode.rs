@@ -1,10 +1,11 @@
 //! Heads, written. Framing and the connection's fate are decided here, whatever the fields given say.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response};
+use http::{HeaderMap, Method, StatusCode, request, response};
 use http_body::SizeHint;
 
 use super::facts::decimal;
 use super::fields::members;
+use super::names::Field;
 use super::response::has_no_body;
 
 /// How the end of a body is told.
@@ -29,6 +30,19 @@ pub(super) struct Asker {
     pub(super) trailers: bool,
 }
 
+/// What the fields of a head say, gathered while they are written: asking a map for each would cost more than writing it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// `Content-Length`.
+    length: Option<u64>,
+    host: bool,
+    /// `Connection: close`.
+    pub(super) close: bool,
+    /// `Expect: 100-continue`.
+    pub(super) expect: bool,
+    pub(super) upgrade: bool,
+}
+
 /// Writes the head of a final response; says how its body goes out and whether the connection lives on.
 pub(super) fn response(
     out: &mut Vec<u8>,
@@ -37,9 +51,12 @@ pub(super) fn response(
     asker: Asker,
     persist: bool,
 ) -> (Writer, bool) {
-    let given = length(&parts.headers);
-    let length = given.or(hint.exact());
-    let writer = match length {
+    status_line(out, parts.status);
+    let said = fields(out, &parts.headers, |field| {
+        field.is_framing() || field == Field::Connection
+    });
+    let given = said.length;
+    let writer = match given.or(hint.exact()) {
         _ if asker.head || has_no_body(parts.status) => Writer::Nothing,
         Some(0) => Writer::Nothing,
         Some(length) => Writer::Length(length),
@@ -48,11 +65,7 @@ pub(super) fn response(
             trailers: asker.trailers,
         },
     };
-    let persist = persist && writer != Writer::Close && !says_close(&parts.headers);
-    status_line(out, parts.status);
-    fields(out, &parts.headers, |name| {
-        is_framing(name) || *name == header::CONNECTION
-    });
+    let persist = persist && writer != Writer::Close && !said.close;
     match writer {
         Writer::Length(length) => field_number(out, length),
         Writer::Chunked { .. } => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
@@ -75,25 +88,24 @@ pub(super) fn response(
 /// Writes a head without a body and without a say in the connection: 1xx, or 2xx to `CONNECT`.
 pub(super) fn bare_response(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
     status_line(out, status);
-    fields(out, headers, is_framing);
+    fields(out, headers, Field::is_framing);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the head of a request; says how its body goes out.
-pub(super) fn request(out: &mut Vec<u8>, parts: &request::Parts, hint: SizeHint) -> Writer {
-    let length = length(&parts.headers).or(hint.exact());
-    let writer = match length {
+/// Writes the head of a request; says how its body goes out, and what its fields say.
+pub(super) fn request(out: &mut Vec<u8>, parts: &request::Parts, hint: SizeHint) -> (Writer, Said) {
+    request_line(out, parts);
+    let first = out.len();
+    let said = fields(out, &parts.headers, Field::is_framing);
+    if !said.host {
+        let authority = parts.uri.authority().map_or("", |a| a.as_str());
+        out.splice(first..first, format!("host: {authority}\r\n").into_bytes());
+    }
+    let writer = match said.length.or(hint.exact()) {
         Some(0) => Writer::Nothing,
         Some(length) => Writer::Length(length),
         None => Writer::Chunked { trailers: true },
     };
-    request_line(out, parts);
-    if !parts.headers.contains_key(header::HOST) {
-        out.extend_from_slice(b"host: ");
-        out.extend_from_slice(parts.uri.authority().map_or("", |a| a.as_str()).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    fields(out, &parts.headers, is_framing);
     match writer {
         Writer::Length(length) => field_number(out, length),
         Writer::Chunked { .. } => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
@@ -102,13 +114,13 @@ pub(super) fn request(out: &mut Vec<u8>, parts: &request::Parts, hint: SizeHint)
         _ => {}
     }
     out.extend_from_slice(b"\r\n");
-    writer
+    (writer, said)
 }
 
 /// Writes trailers and the empty line behind them, without fields that could change the message's framing.
 pub(super) fn trailers(trailers: &HeaderMap, out: &mut Vec<u8>) {
-    fields(out, trailers, |name| {
-        is_framing(name) || *name == header::HOST || *name == header::CONNECTION
+    fields(out, trailers, |field| {
+        field.is_framing() || matches!(field, Field::Host | Field::Connection)
     });
     out.extend_from_slice(b"\r\n");
 }
@@ -119,23 +131,6 @@ pub(super) fn chunk_size(size: usize, out: &mut Vec<u8>) {
     let digit = |n: u32| b"0123456789abcdef"[size >> (4 * n) & 15];
     out.extend((0..digits).rev().map(digit));
     out.extend_from_slice(b"\r\n");
-}
-
-/// Whether the fields ask for the connection's end.
-pub(super) fn says_close(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONNECTION).iter();
-    values.any(|value| members(value.as_bytes()).any(|m| m.eq_ignore_ascii_case(b"close")))
-}
-
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)
-        .map(HeaderValue::as_bytes)
-        .and_then(decimal)
-}
-
-fn is_framing(name: &HeaderName) -> bool {
-    *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING
 }
 
 fn status_line(out: &mut Vec<u8>, status: StatusCode) {
@@ -163,15 +158,34 @@ fn request_line(out: &mut Vec<u8>, parts: &request::Parts) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-fn fields(out: &mut Vec<u8>, headers: &HeaderMap, skip: impl Fn(&HeaderName) -> bool) {
+fn fields(out: &mut Vec<u8>, headers: &HeaderMap, skip: impl Fn(Field) -> bool) -> Said {
+    let mut said = Said::default();
     for (name, value) in headers {
-        if skip(name) {
+        let (name, value) = (name.as_str(), value.as_bytes());
+        let field = Field::of(name);
+        said.hear(field, value);
+        if skip(field) {
             continue;
         }
-        out.extend_from_slice(name.as_str().as_bytes());
+        out.reserve(name.len() + value.len() + 4);
+        out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
+    }
+    said
+}
+
+impl Said {
+    fn hear(&mut self, field: Field, value: &[u8]) {
+        match field {
+            Field::ContentLength => self.length = self.length.or_else(|| decimal(value)),
+            Field::Host => self.host = true,
+            Field::Connection => self.close |= members(value).any(|m| m.eq_ignore_ascii_case(b"close")),
+            Field::Expect => self.expect |= value.eq_ignore_ascii_case(b"100-continue"),
+            Field::Upgrade => self.upgrade = true,
+            Field::TransferEncoding | Field::Te | Field::Other => {}
+        }
     }
 }
 

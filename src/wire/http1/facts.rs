@@ -1,9 +1,8 @@
 //! What the fields of a head say about the message and the connection.
 
-use http::HeaderName;
-
 use super::Flaw;
 use super::fields::members;
+use super::names::Field;
 
 /// The fields that the codec itself must understand, read while the head is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,20 +35,20 @@ pub(super) enum Framing {
 
 impl Facts {
     /// Takes note of one field.
-    pub(super) fn see(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Flaw> {
-        match name.as_str() {
-            "content-length" => self.see_length(value)?,
-            "transfer-encoding" => self.see_coding(value)?,
-            "host" => self.see_host(value)?,
-            "connection" => {
+    pub(super) fn see(&mut self, field: Field, value: &[u8]) -> Result<(), Flaw> {
+        match field {
+            Field::ContentLength => self.see_length(value)?,
+            Field::TransferEncoding => self.see_coding(value)?,
+            Field::Host => self.see_host(value)?,
+            Field::Connection => {
                 self.close |= members(value).any(|m| m.eq_ignore_ascii_case(b"close"));
                 self.keep_alive |= members(value).any(|m| m.eq_ignore_ascii_case(b"keep-alive"));
             }
-            "expect" if value.eq_ignore_ascii_case(b"100-continue") => self.expect = true,
-            "expect" => return Err(Flaw::Expectation),
-            "te" => self.trailers |= members(value).any(|m| m.eq_ignore_ascii_case(b"trailers")),
-            "upgrade" => self.upgrade = true,
-            _ => {}
+            Field::Expect if value.eq_ignore_ascii_case(b"100-continue") => self.expect = true,
+            Field::Expect => return Err(Flaw::Expectation),
+            Field::Te => self.trailers |= members(value).any(|m| m.eq_ignore_ascii_case(b"trailers")),
+            Field::Upgrade => self.upgrade = true,
+            Field::Other => {}
         }
         Ok(())
     }
@@ -83,7 +82,7 @@ impl Facts {
 
     fn see_host(&mut self, value: &[u8]) -> Result<(), Flaw> {
         self.hosts += 1;
-        if self.hosts > 1 || !value.iter().all(|&b| is_host_byte(b)) {
+        if self.hosts > 1 || !value.iter().all(|&b| HOST_BYTES[usize::from(b)]) {
             return Err(Flaw::Host);
         }
         Ok(())
@@ -116,9 +115,20 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 /// RFC 3986 `host` and `port`. No user information, no comma: a list here is an attack.
-fn is_host_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&b)
-}
+const HOST_BYTES: [bool; 256] = {
+    let (mut table, marks) = ([false; 256], b"-._~%!$&'()*+;=:[]");
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut mark = 0;
+    while mark < marks.len() {
+        table[marks[mark] as usize] = true;
+        mark += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -127,7 +137,7 @@ mod tests {
     fn facts(fields: &[(&'static str, &str)]) -> Result<Facts, Flaw> {
         let mut facts = Facts::default();
         for (name, value) in fields {
-            facts.see(&HeaderName::from_static(name), value.as_bytes())?;
+            facts.see(Field::of(name), value.as_bytes())?;
         }
         Ok(facts)
     }

@@ -48,8 +48,18 @@ impl Inbox {
 
     /// Throws the next `n` bytes away.
     pub(super) fn skip(&mut self, n: usize) {
-        self.buffer.advance(n);
+        if n == self.buffer.len() {
+            // Emptied, and not moved on: so the buffer goes back as it came.
+            self.buffer.clear();
+        } else {
+            self.buffer.advance(n);
+        }
         self.rest();
+    }
+
+    /// Whether it holds no memory.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.buffer.capacity() == 0
     }
 
     /// Makes room for a read of a message of which `left` bytes are to come, as far as is known.

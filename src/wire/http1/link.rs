@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::inbox::Inbox;
 use super::outbox::Outbox;
@@ -49,6 +49,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// Reads more: 0 at the end of the stream. `left` says how much is known to come. A buffer is held only if bytes came.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, left: u64) -> Poll<io::Result<usize>> {
         let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        if self.inbox.is_at_rest() {
+            // Most reads are tried in vain. With no room the stream says whether one is worth it, and no buffer is lent.
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut ReadBuf::new(&mut [])))?;
+        }
         let read = pin!(io.read_buf(self.inbox.make_room(left))).poll(cx);
         match &read {
             Poll::Ready(Ok(n @ 1..)) => {

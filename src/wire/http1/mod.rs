@@ -42,6 +42,7 @@ mod inbox;
 mod incoming;
 mod line;
 mod link;
+mod names;
 mod outbox;
 mod pool;
 mod pump;
@@ -62,8 +63,8 @@ pub use fuzz::fuzz;
 pub use handle::{Handle, Phase};
 pub use incoming::Incoming;
 pub use line::Asking;
-pub use pool::recycle;
-pub use server::{Interim, Reply, Served, serve};
+pub use pool::{recycle, recycle_head};
+pub use server::{Ask, Interim, Reply, Served, serve};
 pub use serving::{End, Serving};
 
 /// How much a peer may send before it is refused.

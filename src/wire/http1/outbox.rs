@@ -43,13 +43,14 @@ impl Outbox {
     }
 
     /// Appends what `write` puts behind the bytes it is given.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         if self.flat.capacity() == 0 {
             self.flat = pool::lend_write();
         }
         let before = self.flat.len();
-        write(&mut self.flat);
+        let written = write(&mut self.flat);
         self.waiting += self.flat.len() - before;
+        written
     }
 
     /// Appends a piece of a body.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::mem;
 
 use bytes::BytesMut;
-use http::HeaderMap;
+use http::{HeaderMap, Method, Request, Uri, request};
 
 /// Sizes of read buffers: for heads and small bodies, for ordinary pages, for bulk. Measured on 1 MiB bodies: 64 KiB reads cost
 /// half of 8 KiB ones, 256 KiB reads about a tenth less again.
@@ -26,6 +26,8 @@ struct Pool {
     read: [Vec<BytesMut>; 3],
     write: Vec<Vec<u8>>,
     maps: Vec<HeaderMap>,
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    heads: Vec<Box<request::Parts>>,
 }
 
 impl Pool {
@@ -34,6 +36,7 @@ impl Pool {
             read: [const { Vec::new() }; 3],
             write: Vec::new(),
             maps: Vec::new(),
+            heads: Vec::new(),
         }
     }
 }
@@ -100,6 +103,32 @@ pub fn recycle(mut headers: HeaderMap) {
         let shelf = &mut pool.borrow_mut().maps;
         if shelf.len() < KEPT {
             shelf.push(mem::take(&mut headers));
+        }
+    });
+}
+
+/// The head of a request without anything in it, with room for fields where one is at hand. It is boxed because it is handed
+/// from one to the other often.
+pub(super) fn lend_head() -> Box<request::Parts> {
+    POOL.with_borrow_mut(|pool| pool.heads.pop()).unwrap_or_else(|| {
+        let mut head = Request::new(()).into_parts().0;
+        head.headers = HeaderMap::with_capacity(16);
+        Box::new(head)
+    })
+}
+
+/// Takes the head of a request that is over, so that the next one needs no new one.
+pub fn recycle_head(mut head: Box<request::Parts>) {
+    if head.headers.capacity() > FIELDS_KEPT {
+        return;
+    }
+    head.headers.clear();
+    head.extensions.clear();
+    (head.uri, head.method) = (Uri::default(), Method::GET);
+    let _ = POOL.try_with(|pool| {
+        let shelf = &mut pool.borrow_mut().heads;
+        if shelf.len() < KEPT {
+            shelf.push(head);
         }
     });
 }

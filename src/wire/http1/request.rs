@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Method, Request, Uri, Version, header, request};
+use http::{HeaderValue, Method, Uri, Version, header, request};
 
 use super::facts::{Facts, Framing};
 use super::fields::{self, Scan};
 use super::inbox::Inbox;
-use super::{Flaw, Limits};
+use super::{Flaw, Limits, pool};
 
 /// A request without its body.
 #[derive(Debug)]
 pub(super) struct RequestHead {
-    pub(super) parts: request::Parts,
+    pub(super) parts: Box<request::Parts>,
     pub(super) framing: Framing,
     pub(super) facts: Facts,
 }
@@ -27,7 +27,7 @@ impl RequestHead {
 /// Reads a head once all of it has come.
 pub(super) fn read(inbox: &mut Inbox, scan: &mut Scan, limits: &Limits) -> Result<Option<RequestHead>, Flaw> {
     // RFC 9112 section 2.2: empty lines before a request are forgiven.
-    while *scan == Scan::default() && inbox.bytes().starts_with(b"\r\n") {
+    while scan.is_fresh() && inbox.bytes().starts_with(b"\r\n") {
         inbox.skip(2);
     }
     match inbox.bytes() {
@@ -38,8 +38,7 @@ pub(super) fn read(inbox: &mut Inbox, scan: &mut Scan, limits: &Limits) -> Resul
     let Some(end) = scan.find_head(inbox.bytes(), limits)? else {
         return Ok(None);
     };
-    *scan = Scan::default();
-    parse(&inbox.take(end), limits).map(Some)
+    parse(&inbox.take(end), &std::mem::take(scan), limits).map(Some)
 }
 
 /// TLS or another protocol is told at its first byte, not at a time limit.
@@ -49,12 +48,16 @@ fn check_first(first: u8) -> Result<(), Flaw> {
         .map_err(|_| Flaw::FirstLine)
 }
 
-fn parse(block: &Bytes, limits: &Limits) -> Result<RequestHead, Flaw> {
-    let (first, next) = fields::line(block, 0);
+fn parse(block: &Bytes, scan: &Scan, limits: &Limits) -> Result<RequestHead, Flaw> {
+    let (first, next) = scan.line(0, block, 0);
     let (method, target, version) = first_line(first)?;
     let old = version == Version::HTTP_10;
     let mut facts = Facts::default();
-    let headers = fields::read(block, next, limits, |name, value| facts.see(name, value))?;
+    let mut parts = pool::lend_head();
+    let headers = &mut parts.headers;
+    fields::read(block, scan, (1, next), limits, headers, |field, value| {
+        facts.see(field, value)
+    })?;
     if facts.hosts == 0 && !old {
         return Err(Flaw::Host);
     }
@@ -64,8 +67,6 @@ fn parse(block: &Bytes, limits: &Limits) -> Result<RequestHead, Flaw> {
     }
     // RFC 9110 section 10.1.1: an expectation of HTTP/1.0 is ignored.
     facts.expect &= !old && framing != Framing::None;
-    let mut parts = Request::new(()).into_parts().0;
-    parts.headers = headers;
     parts.version = version;
     (parts.uri, parts.method) = (uri(&method, block.slice(target), &mut parts.headers)?, method);
     Ok(RequestHead {

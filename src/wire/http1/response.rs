@@ -6,8 +6,9 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use super::facts::{Facts, Framing};
 use super::fields::{self, Scan};
 use super::inbox::Inbox;
+use super::names::Field;
 use super::request::version;
-use super::{Flaw, Limits};
+use super::{Flaw, Limits, pool};
 
 /// A response without its body.
 #[derive(Debug)]
@@ -39,19 +40,26 @@ pub(super) fn read(
     let Some(end) = scan.find_head(inbox.bytes(), &limits)? else {
         return Ok(None);
     };
-    *scan = Scan::default();
-    parse(&inbox.take(end), &limits).map(Some)
+    parse(&inbox.take(end), &std::mem::take(scan), &limits).map(Some)
 }
 
-fn parse(block: &Bytes, limits: &Limits) -> Result<ResponseHead, Flaw> {
-    let (first, next) = fields::line(block, 0);
+fn parse(block: &Bytes, scan: &Scan, limits: &Limits) -> Result<ResponseHead, Flaw> {
+    let (first, next) = scan.line(0, block, 0);
     let (version, status) = first_line(first)?;
     let mut facts = Facts::default();
-    let headers = fields::read(block, next, limits, |name, value| match name.as_str() {
-        // These mean nothing in a response.
-        "host" | "expect" => Ok(()),
-        _ => facts.see(name, value),
-    })?;
+    let mut headers = pool::lend_map();
+    fields::read(
+        block,
+        scan,
+        (1, next),
+        limits,
+        &mut headers,
+        |field, value| match field {
+            // These mean nothing in a response.
+            Field::Host | Field::Expect => Ok(()),
+            _ => facts.see(field, value),
+        },
+    )?;
     Ok(ResponseHead {
         status,
         version,

@@ -9,7 +9,7 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{Answer, SendError, Stage};
-use super::encode::{self, Writer};
+use super::encode;
 use super::facts::Framing;
 use super::fields::Scan;
 use super::line::Line;
@@ -47,22 +47,20 @@ where
 {
     pub(super) fn begin(mut line: Box<Line<IO>>, head: &request::Parts, body: B, interim: I) -> Self {
         line.uses += 1;
-        line.lives = !encode::says_close(&head.headers);
         let link = line.link.get_mut();
         let before = (link.read, link.written);
-        let mut writer = Writer::Nothing;
-        link.outbox
-            .write(|out| writer = encode::request(out, head, body.size_hint()));
+        let (writer, said) = link
+            .outbox
+            .write(|out| encode::request(out, head, body.size_hint()));
+        line.lives = !said.close;
         let pump = Pump::new(body, writer);
-        let expects = head.headers.get(http::header::EXPECT);
-        let holds =
-            !pump.is_empty() && expects.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let holds = said.expect && !pump.is_empty();
         Self {
             line,
             pump,
             interim,
             method: head.method.clone(),
-            upgrades: head.headers.contains_key(http::header::UPGRADE),
+            upgrades: said.upgrade,
             holds,
             sent: false,
             broken: None,

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::encode::{self, Asker, Writer};
+use super::encode::{self, Asker};
 use super::farewell::{close, discard, expire, refuse};
 use super::fields::Scan;
 use super::incoming::Downstream;
@@ -42,6 +42,21 @@ pub struct Served<IO, T> {
     pub end: End<T>,
 }
 
+/// A request. Its head is boxed, and may be given back with [`super::recycle_head`].
+#[derive(Debug)]
+pub struct Ask {
+    /// Its head.
+    pub head: Box<http::request::Parts>,
+    /// Its body.
+    pub body: Incoming,
+}
+
+impl From<Ask> for Request<Incoming> {
+    fn from(ask: Ask) -> Self {
+        Self::from_parts(*ask.head, ask.body)
+    }
+}
+
 /// Sends interim answers (1xx) before the final one.
 #[derive(Clone)]
 pub struct Interim {
@@ -67,15 +82,16 @@ impl fmt::Debug for Interim {
 ///
 /// While an answer is awaited, a client that goes away ends the exchange: the service's future is dropped. An exchange, the
 /// service's future with it, is boxed for as long as it lasts, so that an idle connection is small.
-pub fn serve<IO, S, F, B, T>(
+pub fn serve<IO, S, R, F, B, T>(
     io: IO,
     how: &Serving,
     handle: Rc<Handle>,
     service: S,
-) -> impl Future<Output = Served<IO, T>> + use<IO, S, F, B, T>
+) -> impl Future<Output = Served<IO, T>> + use<IO, S, R, F, B, T>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: Fn(Request<Incoming>, Interim) -> F,
+    S: Fn(R, Interim) -> F,
+    R: From<Ask>,
     F: Future<Output = Reply<B, T>>,
     B: Body<Data = Bytes> + Unpin,
 {
@@ -110,14 +126,15 @@ fn leave<IO, T>(seat: &Seat<IO>, end: End<T>) -> Served<IO, T> {
 }
 
 /// Answers what came, or the lack of it. `Err` when the connection ends with it.
-async fn turn<IO, S, F, B, T>(
+async fn turn<IO, S, R, F, B, T>(
     seat: &Rc<Seat<IO>>,
     head: Result<RequestHead, End<T>>,
     service: &S,
 ) -> Result<(), End<T>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: Fn(Request<Incoming>, Interim) -> F,
+    S: Fn(R, Interim) -> F,
+    R: From<Ask>,
     F: Future<Output = Reply<B, T>>,
     B: Body<Data = Bytes> + Unpin,
 {
@@ -176,10 +193,15 @@ where
 }
 
 /// One request and its answer. `Err` when the connection ends with it.
-async fn exchange<IO, S, F, B, T>(seat: &Rc<Seat<IO>>, head: RequestHead, service: &S) -> Result<(), End<T>>
+async fn exchange<IO, S, R, F, B, T>(
+    seat: &Rc<Seat<IO>>,
+    head: RequestHead,
+    service: &S,
+) -> Result<(), End<T>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: Fn(Request<Incoming>, Interim) -> F,
+    S: Fn(R, Interim) -> F,
+    R: From<Ask>,
     F: Future<Output = Reply<B, T>>,
     B: Body<Data = Bytes> + Unpin,
 {
@@ -196,7 +218,13 @@ where
         ticket: seat.ticket(),
     };
     let reply = {
-        let mut work = pin!(service(Request::from_parts(head.parts, body), interim));
+        let mut work = pin!(service(
+            R::from(Ask {
+                head: head.parts,
+                body
+            }),
+            interim
+        ));
         poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(reply) => Poll::Ready(Ok(reply)),
             Poll::Pending => poll_client(seat, cx).map(Err),
@@ -244,10 +272,11 @@ where
 {
     let (parts, body) = response.into_parts();
     let persist = seat.close_interim() && persist && !seat.is_retiring();
-    let (mut writer, mut lives) = (Writer::Nothing, persist);
-    seat.link.borrow_mut().outbox.write(|out| {
-        (writer, lives) = encode::response(out, &parts, body.size_hint(), asker, persist);
-    });
+    let (writer, lives) = seat
+        .link
+        .borrow_mut()
+        .outbox
+        .write(|out| encode::response(out, &parts, body.size_hint(), asker, persist));
     super::recycle(parts.headers);
     let mut pump = Pump::new(body, writer);
     poll_fn(|cx| match pump.poll(&seat.link, cx) {

@@ -121,7 +121,7 @@ fn a_response_head_says_how_its_body_ends() {
 fn a_request_head_says_how_its_body_ends() {
     let check = |request: request::Builder, hint: SizeHint, head: &str, writer: Writer| {
         let mut out = Vec::new();
-        let written = super::request(&mut out, &request.body(()).unwrap().into_parts().0, hint);
+        let (written, _) = super::request(&mut out, &request.body(()).unwrap().into_parts().0, hint);
         assert_eq!(
             (String::from_utf8(out).unwrap().as_str(), written),
             (head, writer)

@@ -214,13 +214,18 @@ async fn an_upgrade_hands_the_stream_over_with_what_came_early() {
     let (near, mut far) = tokio::io::duplex(1024);
     let sent = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nearly";
     far.write_all(sent).await.unwrap();
-    let served = serve(near, &Serving::default(), Rc::new(Handle::new()), async |_, _| {
-        let head = Response::builder()
-            .status(101)
-            .header("connection", "upgrade")
-            .header("upgrade", "x");
-        Reply::<Full<Bytes>, _>::Tunnel(head.body(()).unwrap(), "then")
-    })
+    let served = serve(
+        near,
+        &Serving::default(),
+        Rc::new(Handle::new()),
+        async |_: Ask, _| {
+            let head = Response::builder()
+                .status(101)
+                .header("connection", "upgrade")
+                .header("upgrade", "x");
+            Reply::<Full<Bytes>, _>::Tunnel(head.body(()).unwrap(), "then")
+        },
+    )
     .await;
     assert!(
         matches!(&served.end, End::Tunnel("then", early) if early == "early"),
@@ -250,7 +255,7 @@ async fn a_client_that_goes_away_ends_its_exchange() {
     far.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let handle = Rc::new(Handle::new());
     let how = Serving::default();
-    let server = serve(near, &how, Rc::clone(&handle), async |_, _| {
+    let server = serve(near, &how, Rc::clone(&handle), async |_: Ask, _| {
         pending::<Reply<Full<Bytes>, ()>>().await
     });
     let client = async {
@@ -273,7 +278,7 @@ async fn watched(sent: &str, wait_for: Phase, order: impl FnOnce(&Handle)) -> (S
     far.write_all(sent.as_bytes()).await.unwrap();
     let (handle, how) = (Rc::new(Handle::new()), Serving::default());
     let server = async {
-        let service = async |_, _| {
+        let service = async |_: Ask, _| {
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             Reply::<Full<Bytes>, ()>::Response(Response::new(Full::default()))

@@ -21,13 +21,14 @@ use super::{
     refusal::Refusal,
     status::{self, Status},
 };
-use crate::units::Span;
+use crate::{drill::chart, units::Span};
 
 /// A page.
 pub(super) struct Page(String);
 
-/// How it looks.
-const STYLE: &str = include_str!("page/page.css");
+/// How it looks, charts included.
+static STYLE: LazyLock<String> =
+    LazyLock::new(|| format!("{}{}", include_str!("page/page.css"), chart::STYLE));
 /// How it keeps itself up to date, and what its button does.
 const SCRIPT: &str = include_str!("page/live.js");
 
@@ -37,7 +38,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'",
-        hash(STYLE),
+        hash(&STYLE),
         hash(SCRIPT)
     )
 });
@@ -62,7 +63,8 @@ impl Answer for Page {
 
 /// Shows the page.
 pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Page, Refusal> {
-    Ok(Page(page(&status::status(desk)).into_string()))
+    let chart = chart::success(&desk.feed.ledger());
+    Ok(Page(page(&status::status(desk), chart.as_ref()).into_string()))
 }
 
 /// Where to look further.
@@ -75,7 +77,7 @@ const LINKS: [(&str, &str); 6] = [
     ("/api/openapi.json", "API"),
 ];
 
-fn page(status: &Status) -> Markup {
+fn page(status: &Status, chart: Option<&Markup>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -83,7 +85,7 @@ fn page(status: &Status) -> Markup {
                 meta charset="utf-8";
                 title { "chaosproxy" }
                 meta name="viewport" content="width=device-width";
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE.as_str())) }
             }
             body {
                 header {
@@ -95,7 +97,7 @@ fn page(status: &Status) -> Markup {
                         button type="submit" title="Lifts every fault now, and lets none in until it is reset" { "Panic" }
                     }
                 }
-                main { (what_stands(status)) }
+                main { (what_stands(status, chart)) }
                 footer {
                     nav { @for (path, name) in LINKS { a href=(path) { (name) } } }
                 }
@@ -106,10 +108,10 @@ fn page(status: &Status) -> Markup {
 }
 
 /// What changes from one moment to the next.
-fn what_stands(status: &Status) -> Markup {
+fn what_stands(status: &Status, chart: Option<&Markup>) -> Markup {
     html! {
         (state(status))
-        @if let Some(drill) = &status.drill { (drill::panel(drill)) }
+        @if let Some(drill) = &status.drill { (drill::panel(drill, chart)) }
         (parts::faults(&status.faults))
         @for cluster in &status.clusters { (parts::cluster(cluster)) }
         (parts::listeners(&status.listeners))

@@ -9,14 +9,14 @@ use crate::{
     drill::{Gauge, View},
 };
 
-/// The panel of a drill.
-pub(super) fn panel(drill: &DrillStatus) -> Markup {
+/// The panel of a drill, with its chart once there is one.
+pub(super) fn panel(drill: &DrillStatus, chart: Option<&Markup>) -> Markup {
     html! {
         section class="drill" {
             h2 { "Exercise " (drill.profile) }
             @match &drill.view {
                 None => p { "It has not begun yet." },
-                Some(view) => (running(view)),
+                Some(view) => { (running(view)) @if let Some(chart) = chart { (chart) } },
             }
         }
     }

@@ -313,3 +313,14 @@ async fn a_drill_that_is_cleared_is_over() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_page_draws_the_drill_beside_the_original() {
+    while_playing(async |proxy, _| {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let page = proxy.get("/").await.text;
+        assert!(page.contains("<figure class=\"chart\">"), "{page}");
+        assert!(page.contains("In phase outage from +4m"), "{page}");
+    })
+    .await;
+}

@@ -1,4 +1,4 @@
-use std::{net::TcpListener, path::PathBuf};
+use std::{net::TcpListener, path::PathBuf, time::Duration};
 
 use super::*;
 use crate::{net::Directory, telemetry::Metrics, units::Dice};
@@ -125,7 +125,7 @@ async fn what_cannot_be_mended_at_once_is_mended_later_and_no_fault_waits_for_it
         "its port is taken"
     );
     drop(thief);
-    tokio::time::sleep(SETTLE_AGAIN * 2).await;
+    tokio::time::sleep(faults::SETTLE_AGAIN * 2).await;
     assert!(control.snapshot().listeners.contains_key("second"));
     assert!(control.snapshot().faults.is_empty());
 }

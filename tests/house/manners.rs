@@ -16,7 +16,7 @@ const LINES_OF_FUNCTION: usize = 70;
 pub(crate) type Longer = (&'static str, &'static str);
 
 /// Files over the limit.
-pub(crate) const LONG_FILES: &[Longer] = &[("src/control.rs", "to be parted")];
+pub(crate) const LONG_FILES: &[Longer] = &[];
 
 /// Functions over the limit, as `file: name`.
 pub(crate) const LONG_FUNCTIONS: &[Longer] = &[("src/faults/drive.rs: kind_of", "a table: one arm a kind")];

@@ -11,6 +11,7 @@ mod steering;
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::Method;
+use tokio::time::Instant;
 
 use self::steering::Steered;
 pub use self::{compiler::Compiler, steering::Steering};
@@ -21,7 +22,7 @@ use crate::{
     route::{Facts, Matcher, RouteSettings, Table},
     telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, RouteMetrics, Sharded},
     units::Dice,
-    upstream::{Cluster, ClusterSettings, retry::Retry},
+    upstream::{Active, Cluster, ClusterSettings, Outcome, outlier::Verdict, retry::Retry},
     wire::http1,
 };
 
@@ -128,6 +129,15 @@ impl Target {
     /// The place of the backend with this number.
     pub fn place_of(&self, id: u64) -> Option<usize> {
         self.ids.iter().position(|known| *known == id)
+    }
+
+    /// Tells how an attempt ended. Where a fault keeps trouble from the balancer, it is counted and nothing follows from it.
+    pub fn record(&self, index: usize, now: Instant, attempt: &Active, outcome: Outcome) -> Option<Verdict> {
+        if self.faults[index].iter().any(|fault| fault.hides_trouble()) {
+            self.cluster.record_unseen(attempt, outcome);
+            return None;
+        }
+        self.cluster.record(now, attempt, outcome)
     }
 }
 

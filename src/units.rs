@@ -3,12 +3,14 @@
 //! Each type reads from text with its unit (`300ms`, `20%`, `1MiB/s`), refuses a bare number with a message
 //! that says how to mend it, and writes itself back in a form that reads to the same value.
 
+mod address;
 mod bytes;
 mod dice;
 
 use std::{fmt, str::FromStr, time::Duration};
 
 pub use self::{
+    address::{Address, Host},
     bytes::{ByteRate, ByteSize},
     dice::{Dice, Stream, stable_hash},
 };

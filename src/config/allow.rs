@@ -2,10 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use crate::{
-    units::{BadUnit, as_text},
-    upstream::Address,
-};
+use crate::units::{Address, BadUnit, as_text};
 
 /// A host that faults may hit although it is public: a name or an IP address, without a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

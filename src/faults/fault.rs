@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     doc::{Doc, Hook},
     entry::{Entry, Where},
-    hook::{Acts, Leg, Unit},
+    hook::{Acts, Leg, Told, Unit},
 };
 use crate::{
     route::{
@@ -246,6 +246,11 @@ impl Fault {
         places
             .values()
             .for_each(|there| there.acts.learn_baseline(per_second));
+    }
+
+    /// Whether it keeps from the balancer that all is not well.
+    pub fn hides_trouble(&self) -> bool {
+        self.acts.told() == Some(Told::Pass) && !self.is_lifted()
     }
 
     pub(super) fn acts(&self) -> &dyn Acts {

@@ -8,7 +8,8 @@ use super::{
 /// The page of `health`.
 pub(super) const DOC: Doc = Doc {
     kind: "health",
-    does: "Tells health checks that all is well, or ill, or nothing at all, whatever the truth",
+    does: "Tells health checks that all is well, or ill, or nothing at all, whatever the truth; with `pass` outlier ejection does \
+           not find out either",
     acts_at: &[Hook::Probe],
     settings: &[("", "what they are told: pass, fail or hang")],
     examples: &[

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     route::{Dialect, matcher::Facts},
-    units::Stream,
+    units::{Address, Stream},
 };
 
 /// A side of the proxy.
@@ -81,8 +81,8 @@ pub enum Dial {
     /// To the backend, as configured.
     #[default]
     Backend,
-    /// To this `host:port`, really resolved and really dialled.
-    To(Arc<str>),
+    /// To this address, really resolved and really dialled.
+    To(Address),
     /// Nowhere: its resolution never comes back (until the fault is lifted; then to the backend).
     Hang,
 }

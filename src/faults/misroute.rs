@@ -1,7 +1,5 @@
 //! `misroute`: traffic really goes to a wrong address.
 
-use std::{fmt, str::FromStr, sync::Arc};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +8,7 @@ use super::{
     entry::is_default,
     hook::{Acts, Dial},
 };
-use crate::units::{BadUnit, as_text};
+use crate::units::Address;
 
 /// Sends traffic to a wrong address, which is really resolved and really dialled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,35 +19,6 @@ pub struct Misroute {
     /// The resolution of its name never comes back. Default: false.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hang: bool,
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address(Arc<str>);
-
-impl FromStr for Address {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
-                Ok(Self(text.into()))
-            }
-            _ => Err(BadUnit::new(format!(
-                "`{text}` is no address: write it as `host:port`, as in `auth.invalid:443`"
-            ))),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-as_text! {
-    Address, "Address", "^.+:[0-9]+$";
 }
 
 /// The page of `misroute`.
@@ -76,7 +45,7 @@ impl Acts for Misroute {
         if self.hang {
             Dial::Hang
         } else {
-            Dial::To(Arc::clone(&self.to.0))
+            Dial::To(self.to.clone())
         }
     }
 }
@@ -99,7 +68,7 @@ mod tests {
         };
         check(
             "{misroute: {to: 'auth.invalid:443'}}",
-            Dial::To("auth.invalid:443".into()),
+            Dial::To("auth.invalid:443".parse().unwrap()),
         );
         check("{misroute: {to: 'auth.invalid:443', hang: true}}", Dial::Hang);
     }

@@ -82,7 +82,7 @@ pub use self::{
     line::{Cut, Piece},
     lineup::Lineup,
     lose::Lose,
-    misroute::{Address, Misroute},
+    misroute::Misroute,
     plan::{Plan, told},
     queue::{Guard, Queue},
     ramp::{Load, Ramp},

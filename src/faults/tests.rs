@@ -156,7 +156,7 @@ fn what_is_no_fault_is_refused_with_a_reason() {
         "must rise",
     );
     check("{do: {capacity: {carries: []}}}", "without points");
-    check("{do: {misroute: {to: auth}}}", "host:port");
+    check("{do: {misroute: {to: auth}}}", "it needs a port");
     check("{do: {rewrite: {request: {path: orders}}}}", "no path");
     check("{odds: 120%, do: reset}", "between 0% and 100%");
     check("{do: {reset: {}, close: {}}}", "");

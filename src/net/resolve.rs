@@ -25,25 +25,7 @@ use hickory_resolver::{
 use tokio::{runtime, sync::watch, time};
 use tracing::{debug, warn};
 
-use crate::units::BadUnit;
-
-/// A backend's address as written: `10.0.0.9:5432`, `[::1]:80`, `app.internal:9001`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// The machine.
-    pub host: Host,
-    /// Its port.
-    pub port: u16,
-}
-
-/// The machine part of an [`Address`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// A literal: it never touches DNS.
-    Ip(IpAddr),
-    /// A name to resolve.
-    Name(Arc<str>),
-}
+use crate::units::{Address, Host};
 
 /// A name without addresses, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,13 +87,13 @@ impl Directory {
 
     /// The addresses of `address`, followed until nobody holds the result any more.
     pub fn follow(&self, address: &Address) -> Addresses {
-        let known = match &address.host {
-            Host::Ip(ip) => watch::channel(Some(Ok([SocketAddr::new(*ip, address.port)].into()))).1,
+        let known = match address.host() {
+            Host::Ip(ip) => watch::channel(Some(Ok([SocketAddr::new(*ip, address.port())].into()))).1,
             Host::Name(name) => {
                 let (publish, known) = watch::channel(None);
                 let name = Arc::clone(name);
                 self.runtime
-                    .spawn(follow(Arc::clone(&self.lookup), name, address.port, publish));
+                    .spawn(follow(Arc::clone(&self.lookup), name, address.port(), publish));
                 known
             }
         };
@@ -127,10 +109,7 @@ impl Addresses {
     pub fn fixed(address: SocketAddr) -> Self {
         let known = watch::channel(Some(Ok([address].into()))).1;
         Self {
-            address: Address {
-                host: Host::Ip(address.ip()),
-                port: address.port(),
-            },
+            address: address.into(),
             known,
         }
     }
@@ -300,64 +279,6 @@ fn system_resolver() -> Result<TokioResolver, NetError> {
     options.use_hosts_file = ResolveHosts::Never;
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     builder.build()
-}
-
-impl FromStr for Address {
-    type Err = BadUnit;
-
-    fn from_str(text: &str) -> Result<Self, BadUnit> {
-        let bad = |why: &str| BadUnit::new(format!("`{text}` is no address: {why}"));
-        let (host, port) = text
-            .rsplit_once(':')
-            .ok_or_else(|| bad("it needs a port, as in `10.0.0.9:5432`"))?;
-        let port = port.parse().ok().filter(|port| *port > 0);
-        let port = port.ok_or_else(|| bad("its port must be a number from 1 to 65535"))?;
-        let literal = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(inner) => Some(
-                inner
-                    .parse()
-                    .map_err(|_| bad("no IPv6 address stands in the brackets"))?,
-            ),
-            None => host.parse().ok(),
-        };
-        match literal {
-            Some(IpAddr::V6(_)) if !host.starts_with('[') => {
-                Err(bad("write an IPv6 address in brackets, as in `[::1]:80`"))
-            }
-            Some(ip) => Ok(Self {
-                host: Host::Ip(ip),
-                port,
-            }),
-            None if is_name(host) => Ok(Self {
-                host: Host::Name(host.into()),
-                port,
-            }),
-            None => Err(bad("write it as `name:port`, `10.0.0.9:5432` or `[::1]:80`")),
-        }
-    }
-}
-
-/// Letters, digits, hyphens and underscores between dots (RFC 1123, and the underscore that many use), 253 at most.
-fn is_name(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-    };
-    // Only digits and dots would be a mistyped literal, never a name.
-    let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    host.len() <= 253 && !numeric && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
-    }
 }
 
 #[cfg(test)]

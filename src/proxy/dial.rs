@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     faults::{Dial, Fault, Handshake, Plan},
-    net::{Addresses, DialError, Dialer, Stream, proxy_protocol, resolve},
+    net::{Addresses, DialError, Dialer, Stream, proxy_protocol},
     route::Dialect,
     snapshot::Target,
+    units::Host,
     upstream::{Connected, settings::ProxyProtocol},
     wire::postgres::{SSL_REQUEST, YES},
 };
@@ -65,13 +66,10 @@ pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<St
             }
             dialler.dial(addresses, turn).await
         }
-        (Dial::To(address), _) => match address.parse::<resolve::Address>() {
-            Ok(wrong) => {
-                let directory = &way.target.directory;
-                dialler.dial(&directory.follow(&wrong), turn).await
-            }
-            Err(_) => return Err(Failure::real(Reason::Resolve, address)),
-        },
+        (Dial::To(wrong), _) => {
+            let directory = &way.target.directory;
+            dialler.dial(&directory.follow(&wrong), turn).await
+        }
         _ => dialler.dial(addresses, turn).await,
     };
     let mut stream = dialled.map_err(|error| Failure {
@@ -145,9 +143,9 @@ async fn suffer(shown: Handshake, fault: &Fault, verifies: bool, limit: Duration
 
 /// The host of a backend's address, without its port.
 pub fn host_of(addresses: &Addresses) -> String {
-    match &addresses.address().host {
-        resolve::Host::Ip(ip) => ip.to_string(),
-        resolve::Host::Name(name) => name.to_string(),
+    match addresses.address().host() {
+        Host::Ip(ip) => ip.to_string(),
+        Host::Name(name) => name.to_string(),
     }
 }
 

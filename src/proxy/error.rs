@@ -197,3 +197,49 @@ impl Failure {
         }
     }
 }
+
+/// Whether the service failed its user. A backend that answers 4xx did what it should, unless it turned the user away for load;
+/// a fault that answers so took the place of the right answer. A request that nobody could serve is the client's own failure.
+pub fn has_failed(status: StatusCode, origin: Origin, reason: Option<Reason>) -> bool {
+    let is_unserved = match reason {
+        None | Some(Reason::BadRequest | Reason::BodyTooLarge) => false,
+        Some(_) => true,
+    };
+    let is_refused = match origin {
+        Origin::Injected => status.is_client_error(),
+        _ => status == StatusCode::TOO_MANY_REQUESTS,
+    };
+    status.is_server_error() || is_refused || is_unserved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_has_failed_its_user_or_has_not() {
+        let check = |status: u16, origin: Origin, reason: Option<Reason>, failed: bool| {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                has_failed(status, origin, reason),
+                failed,
+                "{status} {origin:?} {reason:?}"
+            );
+        };
+        check(200, Origin::Upstream, None, false);
+        check(302, Origin::Upstream, None, false);
+        check(404, Origin::Upstream, None, false);
+        check(429, Origin::Upstream, None, true);
+        check(500, Origin::Upstream, None, true);
+        check(200, Origin::Injected, None, false);
+        check(404, Origin::Injected, None, true);
+        check(429, Origin::Injected, None, true);
+        check(404, Origin::Proxy, Some(Reason::NoRoute), true);
+        check(400, Origin::Proxy, Some(Reason::BadRequest), false);
+        check(413, Origin::Proxy, Some(Reason::BodyTooLarge), false);
+        check(503, Origin::Proxy, Some(Reason::NotAdmitted), true);
+        // An answer that broke off, and a user who gave up waiting.
+        check(200, Origin::Upstream, Some(Reason::UpstreamReset), true);
+        check(200, Origin::Proxy, Some(Reason::ClientGone), true);
+    }
+}

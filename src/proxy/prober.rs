@@ -222,11 +222,7 @@ async fn connect(
     let to = match plan.dial() {
         (faults::Dial::Hang, _) => pending().await,
         (faults::Dial::To(wrong), _) => {
-            moved = target.directory.follow(
-                &wrong
-                    .parse()
-                    .map_err(|error: crate::units::BadUnit| fail(&error))?,
-            );
+            moved = target.directory.follow(&wrong);
             &moved
         }
         (faults::Dial::Backend, _) => addresses,

@@ -10,7 +10,7 @@ use super::{
     body::{BodyError, Source},
     client::Client,
     download::Tally,
-    error::{Failure, Reason},
+    error::{Failure, Reason, has_failed},
     follow::{Following, Subject},
     headers::X_REQUEST_ID,
     hop::Stretch,
@@ -267,7 +267,7 @@ impl Tally for Box<Record> {
         };
         if let (Some(tried), Some(outcome), Some(active)) = (&self.backend, outcome, &self.kept.active) {
             // An ejection that follows shows in the backend's own state; the answer that broke off is over.
-            let _ = tried.target.cluster.record(Instant::now(), active, outcome);
+            let _ = tried.target.record(tried.index, Instant::now(), active, outcome);
         }
     }
 
@@ -309,8 +309,8 @@ impl Record {
             lane.duration.observe(self.begun.elapsed());
             lane.retries.add(u64::from(self.attempts.saturating_sub(1)));
         }
-        let failed =
-            (self.cut || self.status.is_server_error() || self.reason.is_some()).then_some(self.origin);
+        let failed = self.cut || has_failed(self.status, self.origin, self.reason);
+        let failed = failed.then_some(self.origin);
         let metrics = &self.client.worker.shared.metrics;
         let method = match self.is_monitoring {
             true => metrics.monitors.lane(worker),

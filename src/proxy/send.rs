@@ -152,7 +152,7 @@ impl Sending<'_, '_> {
             Err(Course::Over(_)) => return result,
         };
         let worker = &self.asked.client.worker;
-        let verdict = self.target.cluster.record(Instant::now(), &active, outcome);
+        let verdict = self.target.record(index, Instant::now(), &active, outcome);
         if let Some(Verdict::Ejected { time, .. }) = verdict {
             worker.shared.events.tell(Event::Ejected {
                 cluster: self.target.name.to_string(),

@@ -314,7 +314,7 @@ async fn attempt(
     let lane = target.backend_lanes[index].lane(worker.index);
     match opened {
         Ok(upstream) => {
-            target.cluster.record(now, &active, Outcome::Ok);
+            target.record(index, now, &active, Outcome::Ok);
             lane.attempted(Attempt::Ok);
             Ok(Dialled {
                 place: 0,
@@ -328,7 +328,7 @@ async fn attempt(
         }
         Err(failure) => {
             if let Some(outcome) = failure.reason.outcome() {
-                target.cluster.record(now, &active, outcome);
+                target.record(index, now, &active, outcome);
                 lane.attempted(attempt_of(outcome));
             }
             Err(failure.into())

@@ -21,14 +21,14 @@ use crate::{
     config::{self, Path},
     faults::{Fault, Leg, Scope},
     net::{
-        Addresses, Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool, resolve,
+        Addresses, Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool,
         tls::{ClientFiles, KeyPair, ServerFiles, Trust},
     },
     route::{RouteSettings, Table},
     telemetry::Metrics,
-    units::Dice,
+    units::{Address, Dice},
     upstream::{
-        Address, Cluster, ClusterSettings,
+        Cluster, ClusterSettings,
         retry::Retry,
         settings::{Protocol as Speaks, TlsSettings},
     },
@@ -190,17 +190,14 @@ impl Compiler {
 
     /// The number and the addresses of a backend, carried over by what was written.
     fn whereabouts(&self, address: &Address, before: Option<&Arc<Target>>) -> (u64, Addresses) {
-        let written = address.to_string();
         let known = before.and_then(|target| {
-            let place = target
-                .addresses
-                .iter()
-                .position(|known| known.to_string() == written)?;
+            let mut known = target.addresses.iter();
+            let place = known.position(|known| known.address() == address)?;
             Some((target.ids[place], target.addresses[place].clone()))
         });
         known.unwrap_or_else(|| {
             let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-            (id, self.directory.follow(&place(address)))
+            (id, self.directory.follow(address))
         })
     }
 
@@ -373,12 +370,4 @@ impl Compiler {
             upstream,
         }
     }
-}
-
-/// The address as the resolver knows it.
-fn place(address: &Address) -> resolve::Address {
-    address
-        .to_string()
-        .parse()
-        .expect("an address shows itself in the form that it reads")
 }

@@ -14,7 +14,6 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    address::Address,
     health::Condition,
     outcome::{Outcome, OutcomeKind},
     outlier::Streak,
@@ -22,6 +21,7 @@ use super::{
     tally::Tally,
     weight::Weight,
 };
+use crate::units::Address;
 
 /// One server of a cluster, with its health and counters.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    address::Address,
     backend::{Active, Backend, nanos_since},
     balance::Policy,
     field::{Choice, NoBackend, Tiers, View},
@@ -23,7 +22,7 @@ use super::{
 };
 use crate::{
     route::Facts,
-    units::{Dice, Probability, stable_hash},
+    units::{Address, Dice, Probability, stable_hash},
 };
 
 /// A group of servers with one balancing policy, as traffic knows it. Immutable but for what the servers go through.
@@ -212,6 +211,11 @@ impl Cluster {
         outlier
             .is_due(streak)
             .then(|| self.judge(outlier, now, attempt))?
+    }
+
+    /// The same where the balancer is not to find out: it is counted, and speaks neither for nor against the backend.
+    pub fn record_unseen(&self, attempt: &Active, outcome: Outcome) {
+        attempt.backend().count(outcome);
     }
 
     /// One verdict at a time. Another worker may have taken the backend out since its streak was counted.

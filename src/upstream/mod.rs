@@ -2,7 +2,6 @@
 //!
 //! [`Cluster`] is where to begin: it picks a [`Backend`], counts what is in flight and learns how it ended.
 
-mod address;
 mod backend;
 mod balance;
 mod budget;
@@ -20,7 +19,6 @@ pub mod settings;
 mod tally;
 mod weight;
 
-pub use address::Address;
 pub use backend::{Active, Backend};
 pub use cluster::{Cluster, Standing};
 pub use field::{Choice, NoBackend};

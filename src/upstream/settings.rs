@@ -9,10 +9,10 @@ pub use super::connection::{
     ClientCertificate, DnsSettings, Family, HostPolicy, KeepAliveSettings, Protocol, ProxyProtocol,
     TlsSettings,
 };
-use super::{address::Address, health::HealthSettings, outlier::OutlierSettings, weight::Weight};
+use super::{health::HealthSettings, outlier::OutlierSettings, weight::Weight};
 use crate::{
     route::name::FieldName,
-    units::{Probability, Span},
+    units::{Address, Probability, Span},
 };
 
 /// A group of servers with one balancing policy.

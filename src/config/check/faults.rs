@@ -9,8 +9,8 @@ use crate::{
         path::Path,
     },
     faults::{Do, Entry, Leg, Where},
-    units::Span,
-    upstream::{Address, settings::BackendSettings},
+    units::{Address, Span},
+    upstream::settings::BackendSettings,
 };
 
 pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
@@ -237,12 +237,12 @@ fn led_astray(document: &Document, path: &Path, entry: &Entry) -> Option<Finding
     let Do::Misroute(misroute) = &entry.r#do else {
         return None;
     };
-    let to = misroute.to.to_string().parse::<Address>().ok()?;
+    let to = &misroute.to;
     let what = format!("this would send traffic to `{to}`, which may be somebody else's server");
     let mend =
         "use a name under `.invalid`, or list the host in `safety: {allow_public: [...]}` if it is yours";
     let path = path.key("do").key("misroute").key("to");
-    is_kept_out(document, &to).then(|| Finding::new(path, what, mend))
+    is_kept_out(document, to).then(|| Finding::new(path, what, mend))
 }
 
 /// Whether a server may be somebody else's, and the document does not say that it is not.

@@ -168,37 +168,3 @@ fn retries_slow_down_but_never_stop() {
     assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
     assert_eq!(retry_after(u32::MAX), LONGEST_RETRY);
 }
-
-#[test]
-fn addresses_are_written_as_people_write_them() {
-    for good in [
-        "10.0.0.9:5432",
-        "[::1]:80",
-        "app.internal:9001",
-        "app_1:80",
-        "localhost:65535",
-        "example.org.:443",
-        "3com.example:1",
-    ] {
-        assert_eq!(good.parse::<Address>().unwrap().to_string(), good);
-    }
-}
-
-#[test]
-fn a_bad_address_says_how_to_mend_it() {
-    let check = |text: &str, part: &str| {
-        let error = text.parse::<Address>().unwrap_err().to_string();
-        assert!(error.contains(part), "{text}: {error}");
-    };
-    check("app", "it needs a port");
-    check("app:", "from 1 to 65535");
-    check("app:0", "from 1 to 65535");
-    check("app:65536", "from 1 to 65535");
-    check("::1:80", "in brackets");
-    check("[::g]:80", "no IPv6 address");
-    check(":80", "write it as");
-    check("http://app:80", "write it as");
-    check("a b:80", "write it as");
-    check("10.0.0:80", "write it as");
-    check("999.0.0.1:80", "write it as");
-}

@@ -182,6 +182,28 @@ async fn health_can_hide_that_a_backend_is_down() {
 }
 
 #[tokio::test]
+async fn what_health_hides_ejects_nobody() {
+    let (a, b) = (Origin::named("a"), Origin::named("b"));
+    let doc = Doc::http(&[a.address, b.address]).cluster("outlier: {consecutive_errors: 3, eject_for: 1h}");
+    let proxy = Proxy::start_single(&doc).await;
+    proxy
+        .inject("ill", "where: {backend: a}, do: {abort: {status: 503}}")
+        .await;
+    proxy
+        .inject("lie", "where: {backend: a}, do: {health: pass}")
+        .await;
+    for _ in 0..20 {
+        get(proxy.address(), "/").await;
+    }
+    assert_eq!(proxy.backend("a").await["health"], "up");
+    proxy.lift("lie").await;
+    for _ in 0..6 {
+        get(proxy.address(), "/").await;
+    }
+    assert_eq!(proxy.backend("a").await["health"], "ejected");
+}
+
+#[tokio::test]
 async fn faults_of_the_upstream_leg_are_seen_by_health_checks() {
     let (a, b) = (Origin::named("a"), Origin::named("b"));
     let proxy = Proxy::start(&Doc::http(&[a.address, b.address]).cluster(CHECKED)).await;

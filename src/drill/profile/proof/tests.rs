@@ -21,12 +21,12 @@ fn every_slip_is_found_and_named() {
     };
     check("to: outage", "to: outrage", "there is no phase `outrage`");
     check(
-        "faults: [cold-start]",
+        "faults: [cold-start, health-lies]",
         "faults: [cold-stat]",
         "there is no fault `cold-stat`",
     );
     check(
-        "faults: [cold-start]",
+        "faults: [cold-start, health-lies]",
         "faults: []",
         "fault `cold-start` is never active",
     );

@@ -1,8 +1,13 @@
-//! Where a backend is: a host and a port, as written.
+//! Where a server is: a host and a port, as written.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
 
-use crate::units::{BadUnit, as_text};
+use super::{BadUnit, as_text};
 
 /// A host name or an IP address, and a port: `app.internal:9001`, `10.0.0.9:5432`, `[::1]:80`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,10 +16,22 @@ pub struct Address {
     port: u16,
 }
 
+/// The machine part of an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Host {
+pub enum Host {
+    /// A literal: it never touches DNS.
     Ip(IpAddr),
-    Name(Box<str>),
+    /// A name to resolve, in lower case.
+    Name(Arc<str>),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            host: Host::Ip(address.ip()),
+            port: address.port(),
+        }
+    }
 }
 
 impl Address {
@@ -27,11 +44,16 @@ impl Address {
     }
 
     /// The name where it is one, in lower case.
-    pub const fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         match &self.host {
             Host::Ip(_) => None,
             Host::Name(name) => Some(name),
         }
+    }
+
+    /// The machine.
+    pub const fn host(&self) -> &Host {
+        &self.host
     }
 
     /// The port.
@@ -52,7 +74,7 @@ fn is_name(text: &str) -> bool {
     };
     // A name of digits only is a mistyped IPv4 address.
     let digits = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    text.len() <= 253 && !digits && text.trim_end_matches('.').split('.').all(label)
+    text.len() <= 253 && !digits && text.strip_suffix('.').unwrap_or(text).split('.').all(label)
 }
 
 impl FromStr for Address {
@@ -91,8 +113,7 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
-            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
-            Host::Ip(ip) => write!(f, "{ip}:{}", self.port),
+            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
             Host::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
@@ -116,6 +137,9 @@ mod tests {
         check("app-a.internal:9001", false, 9001, "app-a.internal:9001");
         check("App_1:80", false, 80, "app_1:80");
         check("10.0.0.9:5432", true, 5432, "10.0.0.9:5432");
+        check("localhost:65535", false, 65535, "localhost:65535");
+        check("example.org.:443", false, 443, "example.org.:443");
+        check("3com.example:1", false, 1, "3com.example:1");
         check("[::1]:80", true, 80, "[::1]:80");
         check("[0:0:0:0:0:0:0:1]:80", true, 80, "[::1]:80");
     }
@@ -127,6 +151,10 @@ mod tests {
             assert!(error.contains(mend), "{error}");
         };
         check("app", "needs a port");
+        check("app:", "between 1 and 65535");
+        check("a b:80", "`app.internal:9001`");
+        check("999.0.0.1:80", "`10.0.0.9:9001`");
+        check("app..internal:80", "`app.internal:9001`");
         check("app:0", "between 1 and 65535");
         check("app:70000", "between 1 and 65535");
         check("http://app:80", "leave the scheme out");

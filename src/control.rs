@@ -215,7 +215,6 @@ impl Control {
             fault.lift();
         }
     }
-
 }
 
 impl Truth {

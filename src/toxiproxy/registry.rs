@@ -10,7 +10,8 @@ use crate::{
     config::{Listener, Protocol},
     control::Annex,
     faults::Flow,
-    upstream::{Address, ClusterSettings, settings::BackendSettings},
+    units::Address,
+    upstream::{ClusterSettings, settings::BackendSettings},
 };
 
 /// More proxies are a slip: each takes sockets of every worker.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{buckets, good_while};
 use crate::{
     drill::{
-        event::{Event, Stamp},
+        event::{Assessed, Event, Stamp},
         ledger::Ledger,
         profile::{Moment, Objective, Outcome},
     },
@@ -25,8 +25,11 @@ pub struct Rated {
     pub took: Option<Span>,
     /// What the original took.
     pub original: Option<Span>,
-    /// Whether it was reached.
+    /// Whether it was reached, as the proxy measures it.
     pub rating: Rating,
+    /// How those who watched say that it was performed, each by their last word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observers: Vec<Assessed>,
 }
 
 /// Whether an objective was reached.
@@ -63,6 +66,7 @@ fn one(ledger: &Ledger, name: &str, objective: &Objective) -> Rated {
                 asks: format!("`{act}` is never tried"),
                 took: None,
                 original: None,
+                observers: observers(ledger, name),
                 rating: if tried { Rating::Missed } else { Rating::Reached },
             };
         }
@@ -87,12 +91,27 @@ fn one(ledger: &Ledger, name: &str, objective: &Objective) -> Rated {
         ),
         took,
         original: interval.original,
+        observers: observers(ledger, name),
         rating: match took {
             Some(took) if took <= interval.target => Rating::Reached,
             Some(_) => Rating::Missed,
             None => Rating::NotMeasured(format!("{} was never seen", say(unseen))),
         },
     }
+}
+
+/// Who says it again replaces what they said before.
+fn observers(ledger: &Ledger, objective: &str) -> Vec<Assessed> {
+    let mut said: Vec<Assessed> = Vec::new();
+    for moment in &ledger.moments {
+        if let Event::Assessed(it) = &moment.event
+            && it.objective == objective
+        {
+            said.retain(|known| known.by != it.by);
+            said.push(it.clone());
+        }
+    }
+    said
 }
 
 /// The first time that a moment came, not before another.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::drill::{
-    event::Ending,
+    event::{Assessed, Ending},
     profile::Outcome,
     verdict::{CheckKind, CheckResult, Verdict},
     watch::ending,
@@ -74,6 +74,12 @@ pub(super) fn verdict_line(report: &Report) -> String {
         team,
     ];
     sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// What somebody who watched says of an objective.
+pub(super) fn opinion(said: &Assessed) -> String {
+    let why = said.why.as_ref().map(|why| format!(": “{why}”"));
+    format!("{}, says {}{}", said.rating, said.by, why.unwrap_or_default())
 }
 
 /// A kind of check.

@@ -225,7 +225,8 @@ pub(super) fn objectives(report: &Report) -> Markup {
                                     Rating::Reached => { span class="good" { "reached" } },
                                     Rating::Missed => { span class="bad" { "missed" } },
                                     Rating::NotMeasured(why) => { "not measured: " (ticked(why)) },
-                                } }
+                                }
+                                @for said in &rated.observers { br; (words::opinion(said)) } }
                             }
                         }
                     }

@@ -9,7 +9,7 @@ use crate::{
         report::{
             Report, story_span,
             told::{Piece, told},
-            words::{kind_name, micros, result, word},
+            words::{kind_name, micros, opinion, result, word},
         },
         verdict::CheckResult,
         watch::{clock, percent},
@@ -237,11 +237,14 @@ pub(super) fn objectives(report: &Report, out: &mut String) -> fmt::Result {
     )?;
     for rated in &report.objectives {
         let span = |span: Option<Span>| span.map_or_else(|| "–".into(), story_span);
-        let rating = match &rated.rating {
+        let mut rating: String = match &rated.rating {
             Rating::Reached => "reached".into(),
             Rating::Missed => "missed".into(),
             Rating::NotMeasured(why) => format!("not measured: {why}"),
         };
+        for said in &rated.observers {
+            rating += &format!("; {}", opinion(said));
+        }
         let (took, original) = (span(rated.took), span(rated.original));
         let asks = cell(&rated.asks);
         writeln!(

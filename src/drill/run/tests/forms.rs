@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::drill::{
+    lead::{Performance, Verb},
     profiles,
     script::{Binding, Bindings, Settings},
     signal::Signal,
@@ -69,6 +70,17 @@ async fn fixed() -> String {
             .await
             .unwrap();
         remote.signal("acknowledge").unwrap();
+        for (rating, why) in [
+            (Performance::Major, "guessed at first"),
+            (Performance::Some, "knew where the copy was"),
+        ] {
+            let rate = Verb::Rate {
+                objective: "back".into(),
+                rating,
+                why: Some(why.into()),
+            };
+            assert_eq!(remote.lead(rate, "grace").await, Ok(Answer::Done));
+        }
     })
     .await;
     assert_eq!(played.outcome.judgement.exit, 0, "{:#?}", played.outcome);

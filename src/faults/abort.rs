@@ -1,6 +1,6 @@
 //! `abort`: an answer in the backend's place.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{StatusCode, request};
@@ -14,9 +14,12 @@ use super::{
     entry::is_default,
     hook::{Acts, Ask, Unit, Verdict},
 };
-use crate::route::{
-    Dialect,
-    name::{FieldName, FieldValue},
+use crate::{
+    route::{
+        Dialect,
+        name::{FieldName, FieldValue},
+    },
+    wire::errors::Moment,
 };
 
 /// Answers in the backend's place.
@@ -111,6 +114,12 @@ impl Acts for Compiled {
             Some(error) if error.moment.is_opening() => Unit::Session,
             _ => Unit::Command,
         }
+    }
+
+    /// What a server may say unasked, it says to the sessions that stand.
+    fn farewell(&self, _: Duration, dialect: Dialect) -> Option<Arc<Answer>> {
+        let known = self.0.error.as_ref()?.known(dialect)?;
+        (known.moment == Moment::Any).then(|| self.0.clone())
     }
 
     fn ends(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The answer that a fault gives in the backend's place, and the words it is written with.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -50,6 +50,14 @@ impl Answer {
             error: None,
             after: false,
         }
+    }
+
+    /// The answer that a database session gets: this error of the catalogue.
+    pub(super) fn of_error(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            error: Some(Box::new(DatabaseError::Named(name.to_owned()))),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE)
+        })
     }
 
     /// The same answer with header fields as they are written.

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
@@ -214,13 +215,20 @@ impl Fault {
         self.core.stands.in_traffic
     }
 
-    /// What it meets on a database listener.
-    pub fn unit(&self, dialect: Dialect) -> Unit {
+    /// Whether it meets sessions, or commands, on a database listener.
+    pub fn meets(&self, unit: Unit, dialect: Dialect) -> bool {
         if self.core.matcher.needs_command() {
-            Unit::Command
+            unit == Unit::Command
         } else {
-            self.acts.unit(dialect)
+            self.acts.meets(unit, dialect)
         }
+    }
+
+    /// Whether it ends database sessions that stand when it comes, or shapes their bytes.
+    pub(super) fn meets_standing(&self, dialect: Dialect) -> bool {
+        let speaks = self.acts.farewell(Duration::ZERO, dialect).is_some();
+        let shapes = self.in_bytes() && self.meets(Unit::Session, dialect);
+        shapes || (speaks && !self.core.matcher.needs_command())
     }
 
     pub(super) fn in_bytes(&self) -> bool {

@@ -161,6 +161,16 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         }
     }
 
+    /// Whether it meets sessions, or commands, of a database.
+    fn meets(&self, unit: Unit, dialect: Dialect) -> bool {
+        self.unit(dialect) == unit
+    }
+
+    /// What a session is told that stands when the fault comes, and then ends.
+    fn farewell(&self, _age: Duration, _dialect: Dialect) -> Option<Arc<Answer>> {
+        None
+    }
+
     /// Whether the exchange is one that the kind treats in its own way; asked once, when the plan is rolled.
     fn marks(&self, _facts: &Facts<'_>) -> bool {
         false

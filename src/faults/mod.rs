@@ -14,6 +14,7 @@ mod bond;
 mod capacity;
 mod chain;
 mod close;
+mod commands;
 mod corrupt;
 mod crash_loop;
 mod cutting;
@@ -21,6 +22,7 @@ mod database_error;
 mod doc;
 mod drive;
 mod entry;
+mod failover;
 mod fault;
 mod hang;
 mod health;
@@ -31,6 +33,7 @@ mod line;
 mod lineup;
 mod lose;
 mod misroute;
+mod openings;
 mod pace;
 mod plan;
 mod queue;
@@ -68,12 +71,14 @@ pub use self::{
     capacity::{Beyond, Capacity},
     chain::{Chain, MOST_HELD},
     close::Close,
+    commands::{Deadlocks, MissedMigration, ReadOnly, SlowQueries},
     corrupt::Corrupt,
     crash_loop::CrashLoop,
     database_error::{ByHand, DatabaseError, catalogue_of},
     doc::{Doc, Hook},
     drive::{Driven, drive_chain},
     entry::{Entry, Sticky, Where},
+    failover::Failover,
     fault::{Fault, Scope},
     hang::Hang,
     hook::{Dial, Flow, Handshake, Hold, Leg, Release, Told, Unit, Verdict},
@@ -83,6 +88,7 @@ pub use self::{
     lineup::Lineup,
     lose::Lose,
     misroute::Misroute,
+    openings::{BadCredentials, MissingDatabase, PoolExhausted, TooManyConnections},
     plan::{Plan, told},
     queue::{Guard, Queue},
     ramp::{Load, Ramp},
@@ -157,6 +163,24 @@ pub enum Do {
     Tls(Tls),
     /// Puts a broken document live.
     BadReload(BadReload),
+    /// Ends all sessions, lets nobody in, comes back read-only.
+    Failover(Failover),
+    /// Refuses what changes something.
+    ReadOnly(ReadOnly),
+    /// Refuses sessions beyond a number.
+    TooManyConnections(TooManyConnections),
+    /// Keeps sessions beyond a number waiting.
+    PoolExhausted(PoolExhausted),
+    /// Refuses passwords.
+    BadCredentials(BadCredentials),
+    /// Knows no such database.
+    MissingDatabase(MissingDatabase),
+    /// Knows no such table.
+    MissedMigration(MissedMigration),
+    /// Lets commands take time.
+    SlowQueries(SlowQueries),
+    /// Lets changes meet a deadlock.
+    Deadlocks(Deadlocks),
 }
 
 impl Do {
@@ -187,7 +211,32 @@ impl Do {
             Self::Health(told) => Box::new(*told),
             Self::Tls(tls) => Box::new(*tls),
             Self::BadReload(bad_reload) => Box::new(bad_reload.clone()),
+            Self::Failover(failover) => Box::new(failover.compile()),
+            Self::ReadOnly(_) => Box::new(ReadOnly::compile()),
+            Self::TooManyConnections(most) => Box::new(most.compile()),
+            Self::PoolExhausted(pool) => Box::new(pool.compile()),
+            Self::BadCredentials(_) => Box::new(BadCredentials::compile()),
+            Self::MissingDatabase(_) => Box::new(MissingDatabase::compile()),
+            Self::MissedMigration(missed) => Box::new(missed.compile()),
+            Self::SlowQueries(slow) => Box::new(slow.compile()),
+            Self::Deadlocks(_) => Box::new(Deadlocks::compile()),
         }
+    }
+
+    /// Whether it means something only where a database is spoken.
+    pub const fn is_of_database(&self) -> bool {
+        matches!(
+            self,
+            Self::Failover(_)
+                | Self::ReadOnly(_)
+                | Self::TooManyConnections(_)
+                | Self::PoolExhausted(_)
+                | Self::BadCredentials(_)
+                | Self::MissingDatabase(_)
+                | Self::MissedMigration(_)
+                | Self::SlowQueries(_)
+                | Self::Deadlocks(_)
+        )
     }
 
     /// The same in less time, for a drill that compresses its story: curves, lives and deaths. What a client waits for stays
@@ -198,6 +247,7 @@ impl Do {
             Self::Threads(threads) => Self::Threads(Box::new(threads.compressed(by))),
             Self::Capacity(capacity) => Self::Capacity(capacity.compressed(by)),
             Self::CrashLoop(crash_loop) => Self::CrashLoop(crash_loop.compressed(by)),
+            Self::Failover(failover) => Self::Failover(failover.compressed(by)),
             other => other.clone(),
         }
     }
@@ -231,5 +281,14 @@ pub const fn catalogue() -> &'static [&'static Doc] {
         &health::DOC,
         &tls::DOC,
         &bad_reload::DOC,
+        &failover::DOC,
+        &commands::READ_ONLY,
+        &openings::TOO_MANY_CONNECTIONS,
+        &openings::POOL_EXHAUSTED,
+        &openings::BAD_CREDENTIALS,
+        &openings::MISSING_DATABASE,
+        &commands::MISSED_MIGRATION,
+        &commands::SLOW_QUERIES,
+        &commands::DEADLOCKS,
     ]
 }

@@ -6,6 +6,7 @@ use http::{request, response};
 use tokio::time::Instant;
 
 use super::{
+    answer::Answer,
     chain::Chain,
     doc::Hook,
     fault::Fault,
@@ -14,7 +15,10 @@ use super::{
     queue::Guard,
     strike::strikes,
 };
-use crate::{route::matcher::Facts, units::Dice};
+use crate::{
+    route::{Dialect, matcher::Facts},
+    units::Dice,
+};
 
 /// What one exchange on one leg will suffer.
 #[derive(Debug)]
@@ -74,12 +78,10 @@ impl Plan {
     /// Rolls for an exchange that stands when faults are added: only those that touch bytes. Ask it for its flows and extend
     /// the standing chains by them; a fault that cuts what stands does so through its flow, at once.
     pub fn of_standing(added: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
-        let of_commands = |fault: &Fault| {
-            facts
-                .session
-                .is_some_and(|session| fault.unit(session.dialect) == Unit::Command)
+        let may = |fault: &Fault| match facts.session {
+            Some(session) => fault.meets_standing(session.dialect),
+            None => fault.in_bytes(),
         };
-        let may = |fault: &Fault| fault.in_bytes() && !of_commands(fault);
         Self::of(added, dice, exchange, facts, may, |_| false)
     }
 
@@ -93,7 +95,7 @@ impl Plan {
     ) -> Self {
         let dialect = facts.session.map(|session| session.dialect);
         let may =
-            |fault: &Fault| fault.in_traffic() && dialect.is_some_and(|dialect| fault.unit(dialect) == unit);
+            |fault: &Fault| fault.in_traffic() && dialect.is_some_and(|dialect| fault.meets(unit, dialect));
         Self::of(candidates, dice, exchange, facts, may, |fault| {
             fault.acts().ends()
         })
@@ -211,6 +213,16 @@ impl Plan {
         shaper
             .flatten()
             .map(|shaper| Chain::of(Arc::clone(&self.hits[i].fault), shaper))
+    }
+
+    /// What a database session is told that stood when the faults came, and then ends.
+    pub fn farewell(&mut self, now: Instant, dialect: Dialect) -> Option<Arc<Answer>> {
+        self.hits.iter_mut().find_map(|hit| {
+            let age = now.saturating_duration_since(hit.fault.begun());
+            let said = hit.fault.acts().farewell(age, dialect)?;
+            hit.touch();
+            Some(said)
+        })
     }
 
     /// How a connection that stands without a flow ends at once, and the fault that says so; `None`: it stands on.

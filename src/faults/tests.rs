@@ -6,7 +6,7 @@ use proptest::{option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use super::{
-    trial::{entry, facts, reply, request, yaml},
+    trial::{entry, in_session as facts, reply, request, yaml},
     *,
 };
 use crate::units::{Dice, Probability};

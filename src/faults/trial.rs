@@ -1,6 +1,11 @@
 //! What the tests of the kinds share: reading an example, standing an exchange before it, and letting time pass.
 
-use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::Ipv4Addr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response, request, response};
@@ -9,7 +14,10 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{Chain, Entry, Fault, Flow, Piece, Plan, Verdict};
-use crate::{route::matcher::Facts, units::Dice};
+use crate::{
+    route::{Command, Dialect, Session, matcher::Facts},
+    units::Dice,
+};
 
 /// Reads YAML as the document's reader does: what looks like a number or a truth value is one, the rest is text.
 pub(super) fn yaml(text: &str) -> Value {
@@ -77,6 +85,22 @@ pub(super) fn facts(head: Option<&request::Parts>) -> Facts<'_> {
         head,
         session: None,
         command: None,
+    }
+}
+
+/// The same in a session of a database, at a command.
+pub(super) fn in_session(head: Option<&request::Parts>) -> Facts<'_> {
+    static SESSION: LazyLock<Session> = LazyLock::new(|| Session {
+        dialect: Dialect::Postgres,
+        user: "web".into(),
+        database: "shop".into(),
+    });
+    static COMMAND: LazyLock<Command> =
+        LazyLock::new(|| Command::new(Dialect::Postgres, "insert into orders values (1)".into()));
+    Facts {
+        session: Some(&SESSION),
+        command: Some(&COMMAND),
+        ..facts(head)
     }
 }
 

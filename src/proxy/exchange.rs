@@ -94,6 +94,8 @@ async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Level) -> O
                 }
             };
             tokio::select! {
+                // A place that is free is taken, however short the patience.
+                biased;
                 place = queue.thread() => match place {
                     Ok(guard) => {
                         plan.keep(i, guard);

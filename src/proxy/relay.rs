@@ -16,7 +16,7 @@ use super::{
     follow::{Legs, legs},
 };
 use crate::{
-    faults::{Chain, Cut, Fault, Flow, Plan},
+    faults::{Answer, Chain, Cut, Fault, Flow, Plan},
     net::{
         Handle, Reader, Stream, Writer,
         pipe::{Ended, pump},
@@ -47,6 +47,7 @@ pub struct Joint {
     plans: RefCell<Vec<Plan>>,
     generation: Cell<u64>,
     fresh: RefCell<[Option<Chain>; 2]>,
+    farewell: RefCell<Option<Arc<Answer>>>,
 }
 
 /// What a joined connection has been through.
@@ -83,6 +84,7 @@ impl Joint {
             plans: RefCell::new(plans.into()),
             generation: Cell::new(generation),
             fresh: RefCell::new(fresh),
+            farewell: RefCell::default(),
         })
     }
 
@@ -186,6 +188,14 @@ impl Joint {
             roll(&before.upstream, &now.upstream),
         ];
         let at = Instant::now();
+        if let Some(session) = self.client.session() {
+            let said = plans
+                .iter_mut()
+                .find_map(|plan| plan.farewell(at, session.dialect));
+            if said.is_some() {
+                self.farewell.replace(said);
+            }
+        }
         for flow in [Flow::Request, Flow::Reply] {
             let [client, upstream] = &mut plans;
             let order = if flow == Flow::Request {
@@ -203,6 +213,11 @@ impl Joint {
         self.plans
             .borrow_mut()
             .extend(plans.into_iter().filter(|plan| !plan.is_empty()));
+    }
+
+    /// What a database session is to be told before it ends, if a fault wants it to.
+    pub fn farewell(&self) -> Option<Arc<Answer>> {
+        self.farewell.borrow().clone()
     }
 
     /// The faults that may touch the connection, as of the last look.

@@ -193,6 +193,12 @@ impl<'d> Reach<'d> {
             let what = "the client's side knows no backend, so the fault can hit nothing";
             return finding(what, "remove `leg: client` or `backend`");
         }
+        let speaks = |way: &Way<'_>| way.listener.protocol.dialect().is_some();
+        if entry.r#do.is_of_database() && !self.0.is_empty() && !self.0.iter().any(speaks) {
+            let what =
+                "no listener that leads here speaks the protocol of a database, so the fault can hit nothing";
+            return finding(what, "set `protocol: postgres` on the listener");
+        }
         let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);
         if !self.0.is_empty() && !self.0.iter().any(can_hold) {
             let only_bytes = self.0.iter().all(|way| way.listener.protocol == Protocol::Tcp);

@@ -181,9 +181,10 @@ impl Talk {
                 side.pass(input, all).await?;
                 return Ok(true);
             }
+            let farewell = self.joint.farewell();
             let watch = Watch {
                 unit: self.awaited(),
-                border: false,
+                border: farewell.is_some(),
             };
             let told = self.dialogue.borrow_mut().tell(input, watch);
             let Some(Told {
@@ -202,26 +203,36 @@ impl Talk {
             self.settle();
             match then {
                 After::More => return Ok(true),
-                After::Again | After::Border => {}
+                After::Again => {}
+                After::Border => {
+                    if let Some(answer) = farewell {
+                        side.say(answers::refusal(&answer, &self.session, None).bytes)
+                            .await?;
+                    }
+                    return self.close(side, input).await;
+                }
                 After::Answer => {
                     if !self.reply().await {
                         return Ok(false);
                     }
                 }
-                After::Close => {
-                    self.joint.leave_upstream();
-                    if !side.end().await? {
-                        // What a fault of bytes still holds comes out first.
-                        while !matches!(
-                            side.next(input, std::future::pending()).await?,
-                            Event::Finished | Event::Cut(_)
-                        ) {}
-                    }
-                    self.told.notify_one();
-                    return Ok(false);
-                }
+                After::Close => return self.close(side, input).await,
             }
         }
+    }
+
+    /// Ends the session after what its client was told.
+    async fn close(&self, side: &mut Side, input: &mut BytesMut) -> io::Result<bool> {
+        self.joint.leave_upstream();
+        if !side.end().await? {
+            // What a fault of bytes still holds comes out first.
+            while !matches!(
+                side.next(input, std::future::pending()).await?,
+                Event::Finished | Event::Cut(_)
+            ) {}
+        }
+        self.told.notify_one();
+        Ok(false)
     }
 
     fn understood<T>(&self, result: Result<T, crate::wire::dialogue::Lost>) -> Option<T> {
@@ -260,7 +271,7 @@ impl Talk {
     fn has_faults(&self) -> bool {
         let known = self.joint.known();
         let mut faults = known.client.iter().chain(&known.upstream);
-        faults.any(|fault| !fault.is_lifted() && fault.unit(self.session.dialect) == Unit::Command)
+        faults.any(|fault| !fault.is_lifted() && fault.meets(Unit::Command, self.session.dialect))
     }
 
     /// Asks the faults about a command, and does as they say; false: the session is over.

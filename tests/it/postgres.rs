@@ -326,3 +326,104 @@ async fn encryption_is_declined_and_what_is_no_postgres_is_dropped() {
         complained(&refused)
     );
 }
+
+#[tokio::test]
+async fn a_failover_ends_all_sessions_keeps_everybody_out_and_comes_back_read_only() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let client = connect(proxy.address(), "web", "shop").await.unwrap();
+    client
+        .batch_execute("create table orders (id serial primary key, item text)")
+        .await
+        .unwrap();
+    let idle = connect(proxy.address(), "web", "shop").await.unwrap();
+    proxy
+        .inject(
+            "failover",
+            "do: {failover: {down: 3s, meets: starting_up, read_only: 1h}}",
+        )
+        .await;
+    // Nobody asks, and both are told.
+    eventually("all sessions end", async || {
+        idle.is_closed() && client.is_closed()
+    })
+    .await;
+    let refused = connect(proxy.address(), "web", "shop").await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::CANNOT_CONNECT_NOW));
+    eventually("the database is back", async || {
+        connect(proxy.address(), "web", "shop").await.is_ok()
+    })
+    .await;
+    let back = connect(proxy.address(), "web", "shop").await.unwrap();
+    back.batch_execute("select * from orders").await.unwrap();
+    let stale = back
+        .batch_execute("insert into orders (item) values ('tea')")
+        .await
+        .unwrap_err();
+    assert_eq!(stale.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION));
+    let text = stale.as_db_error().map(DbError::message);
+    assert_eq!(text, Some("cannot execute INSERT in a read-only transaction"));
+    proxy.order("/api/v1/panic", serde_json::Value::Null).await;
+    back.batch_execute("insert into orders (item) values ('tea')")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn each_incident_of_a_database_is_one_fault() {
+    let server = Postgres::start().await;
+    let check = async |fault: &str, sql: &str, code: Option<&SqlState>| {
+        let proxy = before(&server).await;
+        let client = connect(proxy.address(), "web", "shop").await.unwrap();
+        client
+            .batch_execute("create table if not exists orders (id serial primary key, item text)")
+            .await
+            .unwrap();
+        proxy.inject("incident", &format!("do: {fault}")).await;
+        let read = client.batch_execute("select 1").await;
+        assert!(read.is_ok(), "{fault}: {read:?}");
+        let met = client.batch_execute(sql).await.err();
+        assert_eq!(
+            met.as_ref().and_then(tokio_postgres::Error::code),
+            code,
+            "{fault}: {met:?}"
+        );
+    };
+    let insert = "insert into orders (item) values ('tea')";
+    check("read_only", insert, Some(&SqlState::READ_ONLY_SQL_TRANSACTION)).await;
+    check("read_only", "select * from orders", None).await;
+    check("deadlocks", insert, Some(&SqlState::T_R_DEADLOCK_DETECTED)).await;
+    check(
+        "{missed_migration: {table: orders}}",
+        insert,
+        Some(&SqlState::UNDEFINED_TABLE),
+    )
+    .await;
+    let slow = "{slow_queries: {add: 60s, statement_timeout: 200ms}}";
+    let proxy = before(&server).await;
+    let client = connect(proxy.address(), "web", "shop").await.unwrap();
+    proxy.inject("incident", &format!("do: {slow}")).await;
+    let met = client.batch_execute("select 1").await.unwrap_err();
+    assert_eq!(met.code(), Some(&SqlState::QUERY_CANCELED));
+}
+
+#[tokio::test]
+async fn a_pool_has_so_many_places() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let standing = connect(proxy.address(), "web", "shop").await.unwrap();
+    proxy
+        .inject("few", "do: {too_many_connections: {sessions: 2}}")
+        .await;
+    let first = connect(proxy.address(), "web", "shop").await.unwrap();
+    let second = connect(proxy.address(), "web", "shop").await.unwrap();
+    let refused = connect(proxy.address(), "web", "shop").await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::TOO_MANY_CONNECTIONS));
+    standing.batch_execute("select 1").await.unwrap();
+    drop(first);
+    eventually("a place is free", async || {
+        connect(proxy.address(), "web", "shop").await.is_ok()
+    })
+    .await;
+    drop(second);
+}

@@ -243,7 +243,10 @@ async fn what_is_fatal_ends_the_session() {
     let proxy = before(&server).await;
     let client = connect(proxy.address(), "web", "shop").await.unwrap();
     proxy
-        .inject("ended", "do: {abort: {error: admin_shutdown}}")
+        .inject(
+            "ended",
+            "where: {match: {statement: select 1}}, do: {abort: {error: admin_shutdown}}",
+        )
         .await;
     let ended = client.batch_execute("select 1").await.unwrap_err();
     assert_eq!(ended.code(), Some(&SqlState::ADMIN_SHUTDOWN));

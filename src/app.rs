@@ -4,6 +4,7 @@
 //! own. Both meet in the snapshot, which `control` publishes, and in the counters, which traffic writes.
 
 mod built_in;
+mod director;
 mod incident;
 mod plan;
 mod signals;
@@ -121,24 +122,23 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
         signals::listen(vital.failed().clone()).map_err(StartError::system("signals cannot be heard"))?;
     let (mut app, admin, written) = open(&mut plan, seed, &vital, &end).await?;
     let (stage, feed) = (sync::watch::channel(None).0, Feed::default());
-    app.serve_admin(admin, &stage, &feed, &plan);
-    app.watch(&written, &plan);
-    let status = match plan.incident.take() {
-        Some(incident) => {
-            let setting = incident::Setting {
-                app: &app,
-                plan: &plan,
-                screen,
-                stage: &stage,
-            };
-            Box::pin(setting.run(incident, seed, feed, &mut orders)).await
-        }
-        None => {
-            app.say_where();
-            app.attend(&mut orders).await;
-            Ok(0)
-        }
+    let (starts, mut begins) = sync::mpsc::channel(1);
+    let shown = Stage {
+        drill: stage.subscribe(),
+        feed: feed.clone(),
+        starts,
     };
+    app.serve_admin(admin, shown, &plan);
+    app.watch(&written, &plan);
+    let first = plan.incident.take();
+    let setting = incident::Setting {
+        app: &app,
+        plan: &plan,
+        screen,
+        stage: &stage,
+    };
+    let directing = setting.direct(first, seed, feed, &mut orders, &mut begins);
+    let status = Box::pin(directing).await;
     app.end(&mut orders).await;
     if vital.failed().is_cancelled() {
         return Err(StartError::Failed);
@@ -243,17 +243,7 @@ impl App {
         Ok((app, admin))
     }
 
-    fn serve_admin(
-        &mut self,
-        (listener, guard): (TcpListener, Guard),
-        stage: &sync::watch::Sender<Option<admin::Drill>>,
-        feed: &Feed,
-        plan: &Plan,
-    ) {
-        let stage = Stage {
-            drill: stage.subscribe(),
-            feed: feed.clone(),
-        };
+    fn serve_admin(&mut self, (listener, guard): (TcpListener, Guard), stage: Stage, plan: &Plan) {
         let (control, metrics) = (self.control.clone(), self.metrics.clone());
         let desk = Desk::new(control, metrics, stage, plan.reports.clone(), self.end.clone());
         let serving = admin::serve(listener, desk, guard);
@@ -286,16 +276,6 @@ impl App {
             tracing::info!(listener = &*listener.name, address = %listener.sockets.bound(), "listening");
         }
         tracing::info!(address = %self.admin, "admin API listening");
-    }
-
-    /// Carries out orders until one says to end.
-    async fn attend(&self, orders: &mut signals::Orders) {
-        loop {
-            match orders.next().await {
-                Order::End(_) => return,
-                order => self.obey(order),
-            }
-        }
     }
 
     /// Carries out an order that does not end the process.

@@ -8,12 +8,13 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, broadcast, watch},
+    sync::{Semaphore, broadcast, mpsc, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    begin::Begin,
     feed::Feed,
     refusal::{Kind, Refusal},
 };
@@ -46,6 +47,8 @@ pub struct Things {
     pub stage: watch::Receiver<Option<Drill>>,
     /// What drills write to their journals, as they do.
     pub feed: Feed,
+    /// Where drills are asked for.
+    pub starts: mpsc::Sender<Begin>,
     /// Where journals and reports are: a folder for each drill.
     pub reports: PathBuf,
     /// Cancelled when the proxy ends.
@@ -66,6 +69,8 @@ pub struct Stage {
     pub drill: watch::Receiver<Option<Drill>>,
     /// What drills write to their journals, as they do.
     pub feed: Feed,
+    /// Where drills are asked for.
+    pub starts: mpsc::Sender<Begin>,
 }
 
 /// A drill, as people reach it.
@@ -102,6 +107,7 @@ impl Desk {
             metrics,
             stage: stage.drill,
             feed: stage.feed,
+            starts: stage.starts,
             reports,
             end,
             began: Instant::now(),
@@ -116,7 +122,7 @@ impl Desk {
             Refusal::new(
                 Kind::NotFound,
                 "no drill has been started",
-                "start the proxy with --profile: `chaosproxy profiles` lists what there is",
+                "start one with `chaosproxy drill start NAME`: `chaosproxy profiles` lists what there is",
             )
         })
     }

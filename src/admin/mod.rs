@@ -6,6 +6,7 @@
 
 mod acts;
 mod ask;
+mod begin;
 mod clusters;
 mod config;
 mod desk;
@@ -24,6 +25,7 @@ mod reach;
 mod refusal;
 mod report;
 mod serve;
+mod start;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,6 +35,7 @@ mod webhooks;
 
 pub use self::{
     acts::{ActStatus, Declare, Declared},
+    begin::Begin,
     clusters::{Admit, BackendStatus, ClusterStatus, Health, Weight},
     config::{Changed, RevisionStatus, Rollback, Shown},
     desk::{Desk, Drill, Stage, Things},
@@ -46,6 +49,7 @@ pub use self::{
     refusal::{Kind, PROBLEM_JSON, Refusal},
     report::{Form, JOURNAL, journal_of, newest},
     serve::serve,
+    start::Start,
     status::{ListenerStatus, Status},
     tokens::{Role, Tokens},
     webhooks::Heard,
@@ -198,6 +202,7 @@ fn people() -> Vec<Endpoint> {
 /// The facilitator's hand on the drill, and what people write down about it.
 fn leading() -> Vec<Endpoint> {
     vec![
+        post("/api/v1/drill/start", "Starts a drill, one at a time").awaits(start::start),
         post("/api/v1/drill/next", "Goes on to the next phase, or to one").awaits(lead::next),
         post(
             "/api/v1/drill/hold",

@@ -71,6 +71,7 @@ fn proxy_with(guard: Guard) -> Proxy {
     let stage = Stage {
         drill: watch::Sender::new(None).subscribe(),
         feed: Feed::default(),
+        starts: tokio::sync::mpsc::channel(1).0,
     };
     proxy_on(guard, stage, PathBuf::from("./reports"))
 }

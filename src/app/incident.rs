@@ -10,7 +10,7 @@ use std::{
 
 use anstyle::Style;
 use jiff::{Timestamp, tz::TimeZone};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     config::{self, Protocol},
     demo::{Demo, Monitor},
     drill::{
-        self, Ending, Mode, Outcome, Remote, Script, Settings, Terminal, Verdict,
+        self, Mode, Outcome, Remote, Script, Settings, Terminal, Verdict,
         journal::{self, Journal},
         report,
     },
@@ -36,15 +36,17 @@ pub(super) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// Runs an incident to its end; the process then goes on, unless it was asked to end with it. Gives the exit status.
+    /// Runs an incident to its end. Gives the exit status, and whether the process was told to end meanwhile. Whoever waits for
+    /// an answer is told once it has begun.
     pub(super) async fn run(
         &self,
         incident: Incident,
         seed: u64,
         feed: Feed,
         orders: &mut Orders,
-    ) -> Result<u8, StartError> {
-        let (app, exit, junit) = (self.app, incident.exit, incident.junit.clone());
+        answer: &mut Option<oneshot::Sender<Result<(), String>>>,
+    ) -> Result<(u8, bool), StartError> {
+        let (app, junit) = (self.app, incident.junit.clone());
         let script = script(app, incident, seed)?;
         let (name, folder) = new_folder(&self.plan.reports, &script.profile().name)
             .map_err(StartError::system("the folder for reports cannot be made"))?;
@@ -61,25 +63,30 @@ impl Setting<'_> {
             profile: Arc::new(profile.clone()),
             remote: remote.clone(),
         }));
+        if let Some(answer) = answer.take() {
+            // An asker who has gone needs no answer.
+            let _ = answer.send(Ok(()));
+        }
         let mut watcher = (Terminal::new(self.screen.clone()), feed);
         let running = drill::run(script, &world, journal, &mut watcher, inbox);
-        let (outcome, ended) = Box::pin(steer(app, &remote, monitor.as_ref(), orders, running)).await;
+        let (outcome, told) = Box::pin(steer(app, &remote, monitor.as_ref(), orders, running)).await;
         drop((visits, monitor));
         let written = self.conclude(&folder, junit.as_deref(), &outcome);
-        if !exit && !ended && !matches!(outcome.ending, Ending::Interrupted(_)) {
-            let status = format!("chaosproxy status --admin {}", app.admin);
-            self.say(&[format!(
-                "The services go on, healthy, until Ctrl-C; `{status}` shows them."
-            )]);
-            app.attend(orders).await;
-        }
         // A verdict that was to be written down and was not has not been shown.
         let unseen = !written && outcome.judgement.verdict == Verdict::Held;
-        Ok(if unseen {
-            Verdict::Incomplete.exit()
-        } else {
-            outcome.judgement.exit
-        })
+        let status = match unseen {
+            true => Verdict::Incomplete.exit(),
+            false => outcome.judgement.exit,
+        };
+        Ok((status, told))
+    }
+
+    /// Says that the process goes on without a drill.
+    pub(super) fn goes_on(&self) {
+        let status = format!("chaosproxy status --admin {}", self.app.admin);
+        self.say(&[format!(
+            "The services go on, healthy, until Ctrl-C; `{status}` shows them."
+        )]);
     }
 
     /// Writes the report and says where it is; whether everything that was asked for was written.

@@ -1,19 +1,20 @@
 //! `chaosproxy drill`: the facilitator's hand on the drill that runs.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Exit, Outcome, Terminal,
+    Exit, Outcome, Terminal, Trouble,
     client::{Client, Whereabouts},
+    run::Mode,
     terminal::{FAINT, STRONG, styled},
 };
 use crate::{
-    admin::{Accept, DrillStatus, HintOf, More, News, Note, Onward, Rate, Refuse},
-    drill::{lead::Performance, profile::Audience, watch},
+    admin::{Accept, DrillStatus, HintOf, More, News, Note, Onward, Rate, Refuse, Start},
+    drill::{Autopilot, lead::Performance, profile::Audience, profiles, watch},
     units::Span,
 };
 
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Subcommand, Clone, Debug)]
 #[command(after_help = "\
 Examples:
+  chaosproxy drill start orm-break --mode rehearse On the proxy that runs
   chaosproxy drill status                          Phase, clocks, success beside the original's
   chaosproxy drill hold                            The story stands still; faults stay as they are
   chaosproxy drill extend 10m                      The phase gets ten story minutes more
@@ -29,6 +31,8 @@ Examples:
   chaosproxy drill rate localise some \"looked at the balancer first\"
   chaosproxy drill clear                           All faults off, and it is over")]
 pub(super) enum Command {
+    /// Start a drill on the proxy that runs, one at a time
+    Start(Box<Begin>),
     /// Show where the drill stands
     Status {
         #[command(flatten)]
@@ -127,6 +131,50 @@ pub(super) enum Command {
     },
 }
 
+/// A drill to be started.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Begin {
+    /// The incident: a name that `chaosproxy profiles` lists, or a file
+    profile: String,
+    /// Who drives it: replay, rehearse or step
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    mode: Mode,
+    /// How many minutes of the story pass in a minute; with people, of waiting only
+    #[arg(long, value_name = "N")]
+    wait: Option<NonZeroU32>,
+    /// End it after this time on the wall; at most what the profile says
+    #[arg(long, value_name = "TIME")]
+    max_wall: Option<Span>,
+    /// A runbook that acts in the team's place
+    #[arg(long, value_name = "FILE")]
+    autopilot: Option<String>,
+    #[command(flatten)]
+    whereabouts: Whereabouts,
+}
+
+impl Begin {
+    /// What is asked of the proxy; files are read here, not there.
+    fn asked(&self) -> Result<Start, Trouble> {
+        let shipped = profiles::find(&self.profile).is_some();
+        let story = match shipped {
+            true => None,
+            false => Some(Box::new(profiles::load(&self.profile)?)),
+        };
+        let runbook = match self.autopilot.as_deref().map(Autopilot::load).transpose()? {
+            Some(Autopilot::Runbook(runbook)) => Some(runbook),
+            Some(Autopilot::Original) | None => None,
+        };
+        Ok(Start {
+            profile: shipped.then(|| self.profile.clone()),
+            story,
+            mode: self.mode.into(),
+            wait: self.wait,
+            max_wall: self.max_wall,
+            runbook,
+        })
+    }
+}
+
 /// Who is told.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum To {
@@ -147,6 +195,7 @@ pub(super) enum How {
 impl Command {
     pub(super) async fn perform(self, terminal: Terminal) -> Outcome {
         match self {
+            Self::Start(begin) => post(terminal, &begin.whereabouts, "start", &begin.asked()?).await,
             Self::Status { whereabouts } => {
                 let status = Client::new(&whereabouts)?.get("/api/v1/drill").await?;
                 show(terminal, &status)

@@ -118,7 +118,7 @@ struct Process {
 
 /// Who drives an incident.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Mode {
+pub(super) enum Mode {
     /// The original team's acts, at their times
     #[default]
     Replay,

@@ -86,6 +86,11 @@ impl Remote {
         self.send(Order::Panic(by.to_owned()), None)
     }
 
+    /// Whether the drill is over.
+    pub fn is_over(&self) -> bool {
+        self.orders.is_closed()
+    }
+
     /// Waits until the drill is over.
     pub async fn closed(&self) {
         self.orders.closed().await;

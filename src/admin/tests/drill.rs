@@ -65,6 +65,7 @@ async fn while_playing(ask: impl AsyncFnOnce(Proxy, Remote)) {
     let stage = Stage {
         drill: watch::Sender::new(Some(drill)).subscribe(),
         feed: feed.clone(),
+        starts: tokio::sync::mpsc::channel(1).0,
     };
     let proxy = proxy_on(Guard::default(), stage, reports.to_owned());
     let mut watcher = feed;
@@ -321,6 +322,33 @@ async fn the_page_draws_the_drill_beside_the_original() {
         let page = proxy.get("/").await.text;
         assert!(page.contains("<figure class=\"chart\">"), "{page}");
         assert!(page.contains("In phase outage from +4m"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_drill_runs_at_a_time_and_a_name_is_no_file() {
+    while_playing(async |proxy, _| {
+        let start = async |body: Value| proxy.post("/api/v1/drill/start", &body).await;
+        let second = start(json!({"profile": "orm-break"})).await;
+        assert_eq!(second.status, 409);
+        assert!(
+            second.json()["mend"].as_str().unwrap().contains("drill clear"),
+            "{}",
+            second.text
+        );
+        proxy.post("/api/v1/drill/clear", &json!({})).await;
+        let file = start(json!({"profile": "/etc/passwd"})).await;
+        assert_eq!(file.status, 404);
+        assert!(
+            file.json()["mend"].as_str().unwrap().contains("orm-break"),
+            "{}",
+            file.text
+        );
+        assert_eq!(start(json!({})).await.status, 422);
+        proxy.post("/api/v1/panic", &json!({})).await;
+        let panicked = start(json!({"profile": "orm-break"})).await;
+        assert_eq!(panicked.json()["type"], "urn:chaosproxy:panicked");
     })
     .await;
 }

@@ -262,7 +262,7 @@ async fn without_a_drill_its_nouns_say_how_to_start_one() {
         let reply = proxy.get(path).await;
         assert_eq!(reply.status, 404, "{path}");
         assert!(
-            reply.json()["mend"].as_str().unwrap().contains("--profile"),
+            reply.json()["mend"].as_str().unwrap().contains("drill start"),
             "{path}"
         );
     }

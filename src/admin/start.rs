@@ -1,0 +1,122 @@
+//! `/api/v1/drill/start`: a drill on a proxy that runs.
+
+use std::num::NonZeroU32;
+
+use axum::Json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::{
+    Begin, Desk,
+    ask::{Ask, Nothing, Settings},
+    drill::{self, DrillStatus},
+    refusal::{Kind, Refusal},
+};
+use crate::{
+    control::ChangeError,
+    drill::{Mode, Runbook, profile::Profile, profiles},
+    units::Span,
+};
+
+/// A drill to be started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// A profile that ships, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// A profile of one's own, in place of a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<Box<Profile>>,
+    /// Who drives.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Minutes of the story in a minute on the wall; by default what the profile says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<NonZeroU32>,
+    /// A tighter limit on how long it may last on the wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_wall: Option<Span>,
+    /// What is done in the team's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<Runbook>,
+}
+
+/// Starts a drill.
+pub(super) async fn start(
+    desk: Desk,
+    ask: Ask<Nothing, Settings<Start>>,
+) -> Result<Json<DrillStatus>, Refusal> {
+    if desk.control.panicked().is_some() {
+        return Err(ChangeError::Panicked.into());
+    }
+    if let Ok(running) = desk.drill()
+        && !running.remote.is_over()
+    {
+        return Err(Refusal::new(
+            Kind::Conflict,
+            format!("drill `{}` runs, and there is one at a time", running.name),
+            "let it come to its end, or end it with `chaosproxy drill clear` (POST /api/v1/drill/clear)",
+        ));
+    }
+    let Start {
+        profile,
+        story,
+        mode,
+        wait,
+        max_wall,
+        runbook,
+    } = ask.body.0;
+    let (answer, answered) = oneshot::channel();
+    let begin = Begin {
+        profile: chosen(profile, story)?,
+        mode,
+        wait,
+        max_wall,
+        runbook,
+        answer,
+    };
+    desk.starts.try_send(begin).map_err(|_| busy())?;
+    answered.await.map_err(|_| busy())?.map_err(|why| {
+        Refusal::new(
+            Kind::Invalid,
+            why,
+            "`chaosproxy profiles show NAME` tells what a profile needs of the document",
+        )
+    })?;
+    // A drill that has ended by now has shown itself, too.
+    let _ = desk.drill()?.remote.views().wait_for(Option::is_some).await;
+    drill::now(&desk).map(Json)
+}
+
+fn chosen(name: Option<String>, story: Option<Box<Profile>>) -> Result<Profile, Refusal> {
+    match (name, story) {
+        (None, Some(story)) => Ok(*story),
+        // A name is never taken for a file of this machine.
+        (Some(name), None) if profiles::find(&name).is_some() => {
+            profiles::load(&name).map_err(|problems| Refusal::problems("the profile", problems))
+        }
+        (Some(name), None) => {
+            let known: Vec<_> = profiles::SHIPPED.iter().map(|shipped| shipped.name).collect();
+            Err(Refusal::new(
+                Kind::NotFound,
+                format!("no profile `{name}` ships with this proxy"),
+                format!("there are {}; send one of your own as `story`", known.join(", ")),
+            ))
+        }
+        _ => Err(Refusal::new(
+            Kind::Invalid,
+            "a drill has one profile",
+            "send either `profile`, a name, or `story`, a profile of your own",
+        )),
+    }
+}
+
+fn busy() -> Refusal {
+    Refusal::new(
+        Kind::Conflict,
+        "the proxy starts no drill now: it ends, or writes the report of the one before",
+        "try again in a few seconds",
+    )
+}

@@ -93,7 +93,7 @@ struct Drill {
 #[command(next_help_heading = "The process")]
 struct Process {
     /// How many threads carry traffic; by default the CPUs that the process may use
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<NonZeroUsize>,
     /// Where the admin API listens; by default what the document says, else 127.0.0.1:8474
     #[arg(long, value_name = "ADDRESS")]
@@ -261,6 +261,11 @@ fn made_of(backends: &[Service]) -> Result<Written, Trouble> {
         text,
         document: loaded.document,
     })
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "write a whole number from 1 on, as in `--workers 2`".to_owned())
 }
 
 #[cfg(test)]

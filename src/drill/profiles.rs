@@ -1,6 +1,6 @@
 //! The incidents that ship with chaosproxy, and how a profile is read from a file.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use super::profile::{Profile, proof};
 use crate::config::{Problem, Problems, Tree, salvage};
@@ -46,11 +46,12 @@ pub fn load(name_or_file: &str) -> Result<Profile, Problems> {
             "name a file, or one of the shipped profiles: {}",
             names.join(", ")
         );
-        Problem::whole(
-            name_or_file,
-            format!("is no shipped profile and cannot be read: {e}"),
-            mend,
-        )
+        let what = match e.kind() {
+            io::ErrorKind::NotFound => "is no shipped profile, and there is no such file".to_owned(),
+            io::ErrorKind::IsADirectory => "is a folder, and no shipped profile".to_owned(),
+            _ => format!("is no shipped profile and cannot be read: {e}"),
+        };
+        Problem::whole(name_or_file, what, mend)
     })?;
     read(name_or_file, &text)
 }

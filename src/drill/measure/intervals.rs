@@ -10,7 +10,7 @@ use crate::{
         event::{Event, Stamp},
         facts::Counts,
         ledger::Ledger,
-        profile::{Outcome, Slo, When},
+        profile::{Outcome, Sight, Slo, When},
         signal::{ACKNOWLEDGE, PAGE},
     },
     units::Span,
@@ -95,10 +95,10 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
         good_while_by(Counts::admitted_ok_share, &all, at.story, target, GOOD_FOR)
     });
     let broke = original.and_then(|original| original.damage(target));
-    let mended = original
-        .and_then(|original| original.restored(target))
-        .zip(broke)
-        .map(|(mended, broke)| mended.saturating_sub(broke));
+    let since_broke = |moment: Option<Duration>| Some(moment?.saturating_sub(broke?));
+    let mended = since_broke(original.and_then(|original| original.restored(target)));
+    let admitted = admitted(ledger);
+    let mitigated = since_broke(original.and_then(|original| original.mitigated(target, &admitted)));
     let mut rows = vec![row(
         "first damage, after T0",
         Some(Stamp::default()),
@@ -113,7 +113,7 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
         "mitigate: good for a minute, for those let in",
         damage,
         first_good,
-        mended,
+        mitigated,
         "service was never good again",
     ));
     rows.push(row(
@@ -133,6 +133,26 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
         why: None,
     });
     rows
+}
+
+/// The shares that the original team admitted, with the moments from which on it did.
+fn admitted(ledger: &Ledger) -> Vec<(Duration, f64)> {
+    let profile = ledger.started.as_ref().map(|started| &started.profile);
+    let acts = profile.into_iter().flat_map(|profile| profile.acts.iter());
+    let mut admitted: Vec<_> = acts
+        .flat_map(|(_, act)| {
+            let shares = act.seen_by.iter().filter_map(|sight| match sight {
+                Sight::Admitted(admission) => Some(admission.share.get()),
+                _ => None,
+            });
+            let done = act.original.iter().filter(|tried| tried.result == Outcome::Ok);
+            let takes = act.takes.unwrap_or_default().0;
+            done.zip(shares)
+                .map(move |(tried, share)| (tried.at.0 + takes, share))
+        })
+        .collect();
+    admitted.sort_by_key(|(from, _)| *from);
+    admitted
 }
 
 fn row(name: &str, from: Option<Stamp>, to: Option<Stamp>, original: Option<Duration>, why: &str) -> Row {

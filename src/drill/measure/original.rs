@@ -46,6 +46,21 @@ impl<'a> Original<'a> {
         Some(bad + GRAIN)
     }
 
+    /// When service was first at a target again for those who were let in; the shares that people admitted are given with
+    /// the moments from which on they did.
+    pub fn mitigated(&self, target: f64, admitted: &[(Duration, f64)]) -> Option<Duration> {
+        let broke = self.damage(target)?;
+        let let_in = |story: Duration| {
+            let last = admitted.iter().rev().find(|(from, _)| *from <= story);
+            last.map_or(1.0, |(_, share)| *share)
+        };
+        let good = |story: &Duration| {
+            let share = let_in(*story);
+            *story > broke && share > 0.0 && self.ok_at(*story) >= target * share
+        };
+        self.moments().find(good).or_else(|| self.restored(target))
+    }
+
     /// The integral of failure over story time, in minutes.
     pub fn bad_minutes(&self) -> f64 {
         let middle = |moment: Duration| moment + GRAIN / 2;
@@ -76,6 +91,22 @@ mod tests {
         ("orm-break", 132.0, 65.4, 1.51),
         ("hung-auth", 83.0, 80.5, 1.86),
     ];
+
+    #[test]
+    fn who_was_let_in_was_served_before_all_were() {
+        let check = |name: &str, admitted: &[(u64, f64)], minute: u64| {
+            let profile = profiles::load(name).unwrap_or_else(|problems| panic!("{problems}"));
+            let original = Original::new(&profile.yardstick, [("all".to_owned(), 1.0)].into()).unwrap();
+            let admitted: Vec<_> = admitted
+                .iter()
+                .map(|(from, share)| (Duration::from_secs(from * 60), *share))
+                .collect();
+            let mitigated = original.mitigated(0.999, &admitted).unwrap();
+            assert_eq!((mitigated.as_secs() + 30) / 60, minute, "{name}");
+        };
+        check("hung-auth", &[(60, 0.0), (89, 0.25), (99, 1.0)], 89);
+        check("hung-auth", &[], 99);
+    }
 
     #[test]
     fn the_yardsticks_cost_what_the_originals_did() {

@@ -25,7 +25,7 @@ pub use self::{
 use super::{
     clock::StoryClock,
     event::{Ended, Ending, Event, Known, PhaseStarted, Said, Sample, Stamp, Stamped},
-    facts::{Observed, Order},
+    facts::{Observed, Order, Traffic},
     offset::Offset,
     profile::Sight,
     script::{Named, Script, Station, Way, When},
@@ -67,6 +67,8 @@ pub struct Timeline {
     desk: Desk,
     autopilot: Autopilot,
     history: History,
+    /// What users had seen before it began.
+    before: Traffic,
     lookout: Lookout,
     sample_due: Instant,
     ended: Option<Ending>,
@@ -97,6 +99,7 @@ impl Timeline {
             desk: Desk::default(),
             autopilot: Autopilot::new(&script),
             history: History::new(History::horizon(&script)),
+            before: seen.traffic.clone(),
             lookout: Lookout::new(&script, now, seen),
             sample_due: now,
             ended: None,

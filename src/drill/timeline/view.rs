@@ -104,7 +104,7 @@ impl Timeline {
                 .collect(),
             next: self.next(now),
             gauges,
-            total: self.history.latest().of(None),
+            total: self.history.latest().since(&self.before).of(None),
             ended: self.ended.clone(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod built_in;
 mod director;
+mod in_place;
 mod incident;
 mod plan;
 mod signals;
@@ -24,7 +25,10 @@ use std::{
 use tokio::{net::TcpListener, runtime, sync};
 use tokio_util::sync::CancellationToken;
 
-pub use self::plan::{Incident, Plan, Written};
+pub use self::{
+    in_place::InPlace,
+    plan::{Incident, Plan, Written},
+};
 use self::{signals::Order, vital::Vital, workers::Workers};
 use crate::{
     admin::{self, Desk, Feed, Guard, Stage},
@@ -128,7 +132,7 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
         feed: feed.clone(),
         starts,
     };
-    app.serve_admin(admin, shown, &plan);
+    app.serve_admin(admin, shown, &plan).await;
     app.watch(&written, &plan);
     let first = plan.incident.take();
     let setting = incident::Setting {
@@ -202,7 +206,7 @@ impl App {
             .file
             .as_deref()
             .map_or_else(|| PathBuf::from("."), config::folder);
-        let admin = bind_admin(document, plan.admin, &folder).await?;
+        let admin = bind_admin(document, plan, &folder).await?;
         let state = plan
             .state
             .clone()
@@ -243,9 +247,17 @@ impl App {
         Ok((app, admin))
     }
 
-    fn serve_admin(&mut self, (listener, guard): (TcpListener, Guard), stage: Stage, plan: &Plan) {
+    async fn serve_admin(
+        &mut self,
+        (listener, guard): (TcpListener, Guard),
+        stage: Stage,
+        plan: &Plan,
+    ) {
         let (control, metrics) = (self.control.clone(), self.metrics.clone());
         let desk = Desk::new(control, metrics, stage, plan.reports.clone(), self.end.clone());
+        if let Some(place) = &plan.toxiproxy {
+            place.populate(&desk.toxiproxy).await;
+        }
         let serving = admin::serve(listener, desk, guard);
         self.vital.spawn(&mut self.tasks, "admin API", serving);
     }
@@ -346,11 +358,19 @@ fn whoami() -> String {
 
 async fn bind_admin(
     document: &Document,
-    instead: Option<SocketAddr>,
+    plan: &Plan,
     folder: &Path,
 ) -> Result<(TcpListener, Guard), StartError> {
-    let address = instead.unwrap_or(document.admin.bind.0);
-    let guard = Guard::load(&document.admin, folder)?;
+    let (address, guard) = match &plan.toxiproxy {
+        Some(place) => place
+            .admin()
+            .await
+            .map_err(StartError::system("the API has no address"))?,
+        None => (
+            plan.admin.unwrap_or(document.admin.bind.0),
+            Guard::load(&document.admin, folder)?,
+        ),
+    };
     guard.may_bind(address.ip()).map_err(StartError::Unguarded)?;
     let bound = crate::net::listen::bind_all(address, 1)?;
     let listener = bound.into_iter().next().map(TcpListener::from_std);

@@ -25,6 +25,7 @@ const LONGEST_NAME: usize = 64;
 pub struct Guard {
     hosts: Vec<String>,
     tokens: Option<Tokens>,
+    open: bool,
 }
 
 impl Guard {
@@ -32,7 +33,20 @@ impl Guard {
     /// reaches the port may do everything, which is why only loopback may then be bound.
     pub fn new(hosts: Vec<String>, tokens: Option<Tokens>) -> Self {
         let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
-        Self { hosts, tokens }
+        Self {
+            hosts,
+            tokens,
+            open: false,
+        }
+    }
+
+    /// A guard that lets in whoever reaches the port, by whatever name, except browsers on behalf of another site: Toxiproxy's
+    /// clients know it by the name of a container.
+    pub fn open() -> Self {
+        Self {
+            open: true,
+            ..Self::default()
+        }
     }
 
     /// A guard as the document wants it; its paths are relative to `folder`.
@@ -44,7 +58,7 @@ impl Guard {
 
     /// Whether an address may be bound with this guard; says why not.
     pub fn may_bind(&self, address: IpAddr) -> Result<(), String> {
-        if self.tokens.is_some() || address.is_loopback() {
+        if self.open || self.tokens.is_some() || address.is_loopback() {
             return Ok(());
         }
         Err(format!(
@@ -62,7 +76,8 @@ impl Guard {
                 "send a `Host` field",
             )
         })?;
-        if !self.is_ours(name_of(host)) {
+        let any_name = self.open && !is_browser(&request.headers);
+        if !any_name && !self.is_ours(name_of(host)) {
             return Err(Refusal::new(
                 Kind::Misdirected,
                 format!("`{host}` is no name of this proxy's admin API"),
@@ -147,6 +162,13 @@ fn name_of(host: &str) -> &str {
     }
 }
 
+/// Whether a browser sent this: they say so, and none lets a page change both fields.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT);
+    agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+        || headers.contains_key(header::ORIGIN)
+}
+
 /// Whether no browser sent this, or one that shows a page of ours.
 fn same_origin(headers: &HeaderMap, host: &str) -> bool {
     headers.get_all(header::ORIGIN).iter().all(|origin| {
@@ -217,6 +239,27 @@ mod tests {
         check("localhost.evil.example", false);
         check("127.0.0.1.evil.example", false);
         assert!(guard.pass(&request(Method::GET, &[])).is_err());
+    }
+
+    #[test]
+    fn an_open_guard_takes_any_name_but_from_no_browser() {
+        let guard = Guard::open();
+        let check = |fields: &[(&str, &str)], passes: bool| {
+            let verdict = guard.pass(&request(Method::POST, fields));
+            assert_eq!(verdict.is_ok(), passes, "{fields:?}");
+        };
+        check(&[("host", "toxiproxy:8474")], true);
+        check(
+            &[("host", "toxiproxy:8474"), ("user-agent", "toxiproxy-cli/2.12")],
+            true,
+        );
+        check(&[("host", "evil.example"), ("user-agent", "Mozilla/5.0")], false);
+        check(
+            &[("host", "evil.example"), ("origin", "http://evil.example")],
+            false,
+        );
+        check(&[("host", "localhost"), ("user-agent", "Mozilla/5.0")], true);
+        assert!(guard.may_bind("0.0.0.0".parse().unwrap()).is_ok());
     }
 
     #[test]

@@ -56,9 +56,16 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long to wait after an accept that failed, usually for lack of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Where scrapers look.
+const METRICS: &str = "/metrics";
+
 /// Builds the router: the endpoints, guarded and limited.
 pub(super) fn router(desk: Desk, guard: Guard) -> Router {
-    let (urgent, usual): (Vec<_>, Vec<_>) = endpoints().into_iter().partition(|endpoint| endpoint.urgent);
+    let shows_metrics = desk.toxiproxy.shows_metrics();
+    let ours = endpoints()
+        .into_iter()
+        .filter(|endpoint| !(shows_metrics && endpoint.path == METRICS));
+    let (urgent, usual): (Vec<_>, Vec<_>) = ours.partition(|endpoint| endpoint.urgent);
     let limits = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(overrun))
         .load_shed()
@@ -68,6 +75,10 @@ pub(super) fn router(desk: Desk, guard: Guard) -> Router {
     let toxiproxy = toxiproxy::PATHS.iter().fold(routes(usual), |router, path| {
         router.route(path, axum::routing::any(toxiproxy::answer))
     });
+    let toxiproxy = match shows_metrics {
+        true => toxiproxy.route(METRICS, axum::routing::any(toxiproxy::metrics)),
+        false => toxiproxy,
+    };
     toxiproxy
         .layer(limits)
         .merge(routes(urgent))

@@ -1,11 +1,14 @@
 //! Toxiproxy's API on our port: one door for all its paths.
 
+use std::time::Duration;
+
 use axum::{
     body::{self, Body},
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, header};
+use tokio::time;
 
 use super::{
     Desk,
@@ -13,10 +16,16 @@ use super::{
     refusal::{Kind, Refusal},
     tokens::Role,
 };
-use crate::toxiproxy::Reply;
+use crate::toxiproxy::{self, Reply};
 
 /// The largest body: a list of as many proxies and toxics as there may be needs no more.
 const LARGEST_BODY: usize = 1 << 20;
+
+/// Workers look at once; an answer waits no longer for them.
+const FOLLOWED_WITHIN: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// The paths that need a route of their own; every other one of them is a 404.
 pub(super) const PATHS: [&str; 5] = ["/version", "/proxies", "/proxies/{*rest}", "/populate", "/reset"];
@@ -38,7 +47,30 @@ pub(super) async fn answer(State((desk, guard)): State<(Desk, Guard)>, request: 
     let agent = head.headers.get(header::USER_AGENT);
     let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let answer = desk.toxiproxy.answer(&head.method, head.uri.path(), agent, &body);
-    response(answer.await)
+    let reply = answer.await;
+    if head.method != Method::GET {
+        // A worker that is stuck holds nobody up for long.
+        let _ = time::timeout(FOLLOWED_WITHIN, followed(&desk)).await;
+    }
+    response(reply)
+}
+
+/// Waits until traffic goes by what was changed: a client that has its answer counts on it.
+async fn followed(desk: &Desk) {
+    let generation = desk.control.snapshot().generation;
+    while !desk.metrics.is_followed(generation) {
+        time::sleep(LOOK).await;
+    }
+}
+
+/// Shows Toxiproxy's numbers in its format, to any method.
+pub(super) async fn metrics(State((desk, guard)): State<(Desk, Guard)>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    if let Err(refusal) = guard.caller(&head, Role::Observer) {
+        return refusal.into_response();
+    }
+    let text = toxiproxy::metrics(&desk.control.snapshot());
+    ([(header::CONTENT_TYPE, toxiproxy::METRICS_MEDIA)], text).into_response()
 }
 
 fn response(reply: Reply) -> Response {

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use super::InPlace;
 use crate::{
     config::Document,
     drill::{Autopilot, Mode, profile::Profile},
@@ -31,6 +32,8 @@ pub struct Plan {
     pub reports: PathBuf,
     /// Whether programs read what is written to standard output.
     pub json: bool,
+    /// How it takes Toxiproxy's place, if it does.
+    pub toxiproxy: Option<InPlace>,
 }
 
 /// A document and where it came from.

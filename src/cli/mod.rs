@@ -32,6 +32,7 @@ mod schema;
 mod status;
 mod table;
 mod terminal;
+mod toxiproxy;
 mod trouble;
 
 /// A load-balancing reverse proxy that re-enacts documented incidents, so that teams can rehearse their recovery
@@ -81,6 +82,7 @@ enum Command {
     Config(config::Command),
     Report(report::Args),
     Compare(compare::Args),
+    Toxiproxy(toxiproxy::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     /// Reads a command line. What belongs to `run` is said either without a command or after `run`.
     fn read(line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let line = toxiproxy::adapted(line.into_iter().map(Into::into).collect());
         let mut grammar = Self::command();
         let matches = grammar.try_get_matches_from_mut(line)?;
         if let Some(command) = matches.subcommand_name() {
@@ -144,6 +147,7 @@ impl Command {
             Self::Config(command) => wait_for(command.perform(terminal)),
             Self::Report(args) => args.perform(terminal),
             Self::Compare(args) => args.perform(terminal),
+            Self::Toxiproxy(args) => args.perform(terminal),
             Self::Schema(args) => args.perform(),
             Self::Completions(args) => args.perform(terminal),
             Self::Man(args) => args.perform(terminal),

@@ -203,6 +203,7 @@ impl Args {
             state: process.state,
             reports: drill.report_dir,
             json: terminal.json,
+            toxiproxy: None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! When a flow is cut: what `refuse`, `reset`, `close`, `truncate` and `limit_data` have in common.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
@@ -7,6 +9,16 @@ use super::{
     line::{Cut, Line, Piece, Shape},
 };
 use crate::units::{ByteSize, Span};
+
+/// From when a time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Since {
+    /// From when bytes could begin to flow, or from when the fault came.
+    Start,
+    /// From data, or the end, in the direction that is looked at.
+    Data,
+}
 
 /// How and when a connection ends.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +63,46 @@ impl Moment {
             left: self.after_bytes.map(|bytes| bytes.0),
             at: after.map(|after| now + after.0),
         }))
+    }
+}
+
+/// Takes the first piece and all that follows, and cuts a while after the first.
+#[derive(Debug)]
+pub(super) struct Trap {
+    cut: Cut,
+    after: Span,
+    at: Option<Instant>,
+}
+
+impl Trap {
+    /// Cuts so long after the first piece has come.
+    pub(super) const fn new(cut: Cut, after: Span) -> Self {
+        Self { cut, after, at: None }
+    }
+}
+
+impl Shape for Trap {
+    fn shape(&mut self, at: Instant, _: Piece, line: &mut Line) {
+        let due = *self.at.get_or_insert(at + self.after.0);
+        if due <= at {
+            line.pass(at, Piece::Cut(self.cut));
+        }
+    }
+
+    fn alarm(&self) -> Option<Instant> {
+        self.at
+    }
+
+    fn ring(&mut self, at: Instant, line: &mut Line) {
+        self.at = None;
+        line.pass(at, Piece::Cut(self.cut));
+    }
+
+    fn release(&mut self, line: &mut Line) {
+        // What was taken is lost, and nobody could make sense of the rest.
+        if self.at.is_some() {
+            line.hold(Piece::Cut(Cut::Close));
+        }
     }
 }
 
@@ -138,6 +190,32 @@ mod tests {
         check("close", Cut::Close);
         check("{refuse: {standing: reset}}", Cut::Reset);
         check("{refuse: {standing: close}}", Cut::Close);
+    }
+
+    #[test]
+    fn a_reset_since_data_waits_for_some_and_takes_it() {
+        let now = Instant::now();
+        let check = |kind: &str, first: Piece, at: u64| {
+            let (_, mut chain) = chain(&[kind], now);
+            assert_eq!(chain.next_wakeup(), None);
+            let mut out = push(&mut chain, now + ms(100), first);
+            out.extend(drain(&mut chain, now).into_iter().map(|(due, piece)| {
+                assert_eq!(due, ms(at));
+                piece
+            }));
+            assert_eq!(out, [Piece::Cut(Cut::Reset)], "{kind}");
+        };
+        check("{reset: {since: data}}", text("abc"), 100);
+        check("{reset: {after: 2s, since: data}}", text("abc"), 2100);
+        check("{reset: {after: 2s, since: data}}", Piece::End, 2100);
+        let (faults, mut chain) = chain(&["{reset: {after: 2s, since: data}}"], now);
+        push(&mut chain, now, text("abc"));
+        faults[0].lift();
+        assert_eq!(
+            crate::faults::trial::lift(&mut chain, now),
+            [Piece::Cut(Cut::Close)],
+            "what was taken is lost"
+        );
     }
 
     #[test]

@@ -164,12 +164,20 @@ fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
             false,
         ),
         8 => (Do::LimitData(LimitData { bytes, flow }), true, false),
-        9 => (Do::Timeout(Timeout { after: time, flow }), true, false),
+        9 => (
+            Do::Timeout(Timeout {
+                after: time,
+                flow,
+                ..Timeout::default()
+            }),
+            true,
+            false,
+        ),
         10 => (
             Do::Reset(Reset {
                 after_bytes: Some(bytes),
-                after: None,
                 flow,
+                ..Reset::default()
             }),
             true,
             false,

@@ -74,6 +74,7 @@ pub use self::{
     commands::{Deadlocks, MissedMigration, ReadOnly, SlowQueries},
     corrupt::Corrupt,
     crash_loop::CrashLoop,
+    cutting::Since,
     database_error::{ByHand, DatabaseError, catalogue_of},
     doc::{Doc, Hook},
     drive::{Driven, drive_chain},

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
+    cutting::Since,
     doc::{Doc, Hook},
     entry::is_default,
     hook::{Acts, Ask, Flow},
@@ -12,32 +13,58 @@ use super::{
 };
 use crate::units::Span;
 
-/// Lets no data pass, and closes the connection after a time without data. What was lost stays lost: once lifted, flows that
+/// Lets no data pass, and closes the connection after a time. What was lost stays lost: once lifted, flows that
 /// lost bytes are closed, for nobody could make sense of the rest.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeout {
-    /// After how long without data the connection closes. Default: 0s, not before the fault is lifted.
+    /// After how long the connection closes. Default: 0s, not before the fault is lifted.
     #[serde(default, skip_serializing_if = "is_default")]
     pub after: Span,
+    /// From when `after` counts: the last `data`, or the `start`, whatever comes. Default: `data`.
+    #[serde(default = "at_data", skip_serializing_if = "is_at_data")]
+    pub since: Since,
     /// The direction. Default: `reply`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub flow: Flow,
 }
 
+const fn at_data() -> Since {
+    Since::Data
+}
+
+fn is_at_data(since: &Since) -> bool {
+    *since == Since::Data
+}
+
+impl Default for Timeout {
+    fn default() -> Self {
+        Self {
+            after: Span::ZERO,
+            since: Since::Data,
+            flow: Flow::default(),
+        }
+    }
+}
+
 /// The page of `timeout`.
 pub(super) const DOC: Doc = Doc {
     kind: "timeout",
-    does: "Lets no data pass and closes the connection after a time without any; what came is lost",
+    does: "Lets no data pass and closes the connection after a time; what came is lost",
     acts_at: &[Hook::Flow],
     settings: &[
+        ("after", "after how long it closes (0s: when the fault is lifted)"),
         (
-            "after",
-            "after how long without data it closes (0s: when the fault is lifted)",
+            "since",
+            "from when `after` counts: the last data, or the start (data)",
         ),
         ("flow", "the direction: request or reply (reply)"),
     ],
-    examples: &[r#"{do: {timeout: {after: 5s}}}"#, r#"{do: timeout}"#],
+    examples: &[
+        r#"{do: {timeout: {after: 5s}}}"#,
+        r#"{do: {timeout: {after: 5s, since: start}}}"#,
+        r#"{do: timeout}"#,
+    ],
 };
 
 impl Acts for Timeout {
@@ -48,6 +75,7 @@ impl Acts for Timeout {
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
         let hole = || Hole {
             after: self.after,
+            since: self.since,
             closes: self.closes_at(ask.now),
             lost: false,
         };
@@ -64,6 +92,7 @@ impl Timeout {
 #[derive(Debug)]
 struct Hole {
     after: Span,
+    since: Since,
     closes: Option<Instant>,
     lost: bool,
 }
@@ -74,7 +103,9 @@ impl Shape for Hole {
             return line.pass(at, Piece::Cut(Cut::Close));
         }
         self.lost = true;
-        self.closes = self.closes.map(|_| at + self.after.0);
+        if self.since == Since::Data {
+            self.closes = self.closes.map(|_| at + self.after.0);
+        }
     }
 
     fn alarm(&self) -> Option<Instant> {
@@ -107,6 +138,14 @@ mod tests {
         assert_eq!(push(&mut chain, now + ms(300), text("a")), []);
         assert_eq!(push(&mut chain, now + ms(600), text("b")), []);
         assert_eq!(drain(&mut chain, now), [(ms(1100), CLOSED)]);
+    }
+
+    #[test]
+    fn since_the_start_data_puts_nothing_off() {
+        let now = Instant::now();
+        let (_, mut chain) = chain(&["{timeout: {after: 500ms, since: start}}"], now);
+        assert_eq!(push(&mut chain, now + ms(300), text("a")), []);
+        assert_eq!(drain(&mut chain, now), [(ms(500), CLOSED)]);
     }
 
     #[test]

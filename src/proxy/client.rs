@@ -11,7 +11,10 @@ use std::{
 use http::HeaderValue;
 use tokio::{sync::Notify, time::Instant};
 
-use super::worker::{View, Worker};
+use super::{
+    meter::Meter,
+    worker::{View, Worker},
+};
 use crate::{
     faults::{Cut, Fault, Plan},
     net::{Handle, TlsFacts},
@@ -44,6 +47,7 @@ pub struct Client {
     pub h1: Rc<http1::Handle>,
     /// The connection as HTTP/2 sees it.
     pub h2: Http2,
+    meter: OnceCell<Meter>,
     socket: Handle,
     local: Option<SocketAddr>,
     /// The truth as this connection sees it, and its listener in it.
@@ -106,6 +110,7 @@ impl Client {
             tls: stream.tls().cloned(),
             h1: Rc::new(http1::Handle::new()),
             h2: Http2::default(),
+            meter: OnceCell::new(),
             socket: stream.handle(),
             local: stream.local(),
             seen: RefCell::new((view.clone(), listener.clone())),
@@ -183,6 +188,14 @@ impl Client {
     /// Says what the connection speaks.
     pub fn speaks(&self, kind: Kind) {
         self.kind.set(kind);
+    }
+
+    /// What counts its bytes while it stands; from the first call on they are counted.
+    pub fn meter(&self) -> &Meter {
+        self.meter.get_or_init(|| {
+            let listener = self.seen.borrow().1.lanes.clone();
+            Meter::new(self.worker.index, listener, self.socket.clone())
+        })
     }
 
     /// Ends the connection in the way a fault wants it.
@@ -263,6 +276,9 @@ impl Client {
 
     /// Looks whether the connection stands still beyond its listener's limits.
     pub fn look(&self, now: Instant) {
+        if let Some(meter) = self.meter.get() {
+            meter.count();
+        }
         let limits = self.seen.borrow().1.settings.timeouts;
         let mut look = self.look.get();
         let (state, limit) = match self.kind.get() {

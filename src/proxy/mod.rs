@@ -24,6 +24,7 @@ pub mod hop;
 pub mod http;
 pub mod idle;
 pub mod listener;
+pub mod meter;
 pub mod once;
 pub mod outcome;
 pub mod prober;

@@ -28,6 +28,7 @@ const ATTEMPTS: usize = 3;
 /// Serves one connection of a TCP listener.
 pub async fn serve(client: Rc<Client>, stream: Stream) {
     let worker = client.worker.clone();
+    client.meter();
     let (view, listener) = client.seen();
     let number = worker.number();
     let begun = Instant::now();
@@ -96,9 +97,7 @@ impl Record {
     pub fn write(&self, client: &Client, view: &View, listener: &Listener, route: &Route, begun: Instant) {
         let worker = &client.worker;
         let (received, sent) = client.bytes();
-        let lane = listener.lanes.lane(worker.index);
-        lane.received.add(received);
-        lane.sent.add(sent);
+        client.meter().count();
         let touched = || self.plans.iter().flat_map(Plan::touched);
         let origin = if touched().next().is_some() {
             Origin::Injected
@@ -174,7 +173,9 @@ async fn join(
         candidates,
         plans,
     );
-    let lane = target.backend_lanes[backend].lane(client.worker.index);
+    let lanes = &target.backend_lanes[backend];
+    client.meter().joins(lanes.clone(), upstream.handle());
+    let lane = lanes.lane(client.worker.index);
     lane.connections.came.inc();
     let parted = joint.run(stream, upstream, target.settings.idle_timeout()).await;
     lane.connections.went.inc();

@@ -96,6 +96,10 @@ pub struct BackendLane {
     attempts: [Counter; Attempt::ALL.len()],
     /// Connections to it.
     pub connections: Level,
+    /// Bytes received from it on connections that only pass bytes.
+    pub received: Counter,
+    /// Bytes sent to it on connections that only pass bytes.
+    pub sent: Counter,
 }
 
 impl BackendLane {
@@ -215,8 +219,13 @@ impl Metrics {
 
     /// Whether every worker goes by this snapshot, or a later one, and no exchange is held: what traffic itself says.
     pub fn has_settled(&self, generation: u64) -> bool {
+        self.held.now() == 0 && self.is_followed(generation)
+    }
+
+    /// Whether every worker goes by this snapshot, or a later one.
+    pub fn is_followed(&self, generation: u64) -> bool {
         let follows = |worker: &AtomicU64| worker.load(Relaxed) >= generation;
-        self.held.now() == 0 && self.followed.iter().all(follows)
+        self.followed.iter().all(follows)
     }
 
     /// How many workers have a lane.

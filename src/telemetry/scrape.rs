@@ -191,7 +191,11 @@ impl Page<'_> {
             "Connections to a backend open now",
             all,
             |l| &l.connections,
-        )
+        )?;
+        let help = "Bytes received from a backend on TCP connections";
+        self.counters("backend_received_bytes", help, all, |lane| lane.received.get())?;
+        let help = "Bytes sent to a backend on TCP connections";
+        self.counters("backend_sent_bytes", help, all, |lane| lane.sent.get())
     }
 
     fn gauges(&mut self, gauges: &[Gauge]) -> fmt::Result {

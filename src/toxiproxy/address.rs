@@ -14,8 +14,11 @@ struct Parts<'a> {
     port: u16,
 }
 
-/// Finds the address that is meant. The words of an error are those of Go, without what it was for.
-pub(super) async fn find(written: &str) -> Result<SocketAddr, String> {
+/// Finds the address that is meant.
+///
+/// # Errors
+/// What is wrong, in the words of Go, without what it was for.
+pub async fn find(written: &str) -> Result<SocketAddr, String> {
     let Parts { host, port } = part(written)?;
     if host.is_empty() || host == "0.0.0.0" || host == "::" {
         return Ok(everywhere(port));

@@ -5,7 +5,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,7 @@ pub struct Toxiproxy {
     control: Arc<Control>,
     registry: Mutex<Registry>,
     turn: tokio::sync::Mutex<()>,
+    metrics: AtomicBool,
 }
 
 impl Toxiproxy {
@@ -42,7 +46,18 @@ impl Toxiproxy {
             control,
             registry: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            metrics: AtomicBool::new(false),
         }
+    }
+
+    /// Lets `/metrics` show Toxiproxy's numbers; call it before the API is served.
+    pub fn show_metrics(&self) {
+        self.metrics.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `/metrics` shows Toxiproxy's numbers.
+    pub fn shows_metrics(&self) -> bool {
+        self.metrics.load(Ordering::Relaxed)
     }
 
     /// Answers a request. `agent` is what the client calls itself.
@@ -249,7 +264,11 @@ impl Toxiproxy {
         match (enabled, proxy.up.is_some()) {
             (false, true) => self.stop(next, name).await?,
             (true, true) if !changes => {}
-            (true, true) => self.start(next, name).await?,
+            (true, true) => {
+                // The sockets stay; connections that came before the change end.
+                next.rebegin(name)?;
+                self.publish_toxics(next)?;
+            }
             (true, false) => {
                 // The new address stays, whether or not it can be listened on.
                 self.publish_toxics(next.clone())?;

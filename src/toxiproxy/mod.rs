@@ -10,6 +10,7 @@
 mod address;
 mod api;
 mod fields;
+mod metrics;
 mod populate;
 mod populating;
 mod registry;
@@ -17,4 +18,10 @@ mod reply;
 mod route;
 mod toxic;
 
-pub use self::{api::Toxiproxy, reply::Reply, route::owns};
+pub use self::{
+    address::find as find_address,
+    api::Toxiproxy,
+    metrics::{MEDIA as METRICS_MEDIA, metrics},
+    reply::{Reply, VERSION},
+    route::owns,
+};

@@ -90,6 +90,14 @@ impl Registry {
         Ok(())
     }
 
+    /// The same where it listens already.
+    pub(super) fn rebegin(&mut self, name: &str) -> Result<(), Refusal> {
+        match self.get(name)?.up {
+            Some(up) => self.begin(name, up.bind),
+            None => Ok(()),
+        }
+    }
+
     /// Whether there may be so many toxics more.
     pub(super) fn has_room_for(&self, more: usize) -> Result<(), Refusal> {
         let toxics: usize = self.proxies.values().map(|proxy| proxy.toxics.len()).sum();

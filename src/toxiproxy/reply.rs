@@ -19,7 +19,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The version that is answered for: the Ruby client reads from it which methods there are.
-const VERSION: &str = "2.12.0";
+pub const VERSION: &str = "2.12.0";
 
 impl Reply {
     const fn empty(status: u16) -> Self {

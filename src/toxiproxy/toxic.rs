@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::{fields::Fields, reply::Refusal};
 use crate::{
     faults::{
-        Do, Entry, Flow, Latency, LimitData, Lose, Reset, Slice, SlowClose, Stall, Throttle, Timeout, Where,
+        Do, Entry, Flow, Latency, LimitData, Lose, Reset, Since, Slice, SlowClose, Stall, Throttle, Timeout,
+        Where,
     },
     units::{ByteRate, ByteSize, Probability, Span},
 };
@@ -240,11 +241,14 @@ impl Toxic {
             }),
             ("timeout", [timeout]) => Do::Timeout(Timeout {
                 after: timeout.millis(),
+                // As documented. Toxiproxy itself begins anew with all that comes.
+                since: Since::Start,
                 flow,
             }),
             ("reset_peer", [timeout]) => Do::Reset(Reset {
                 after: Some(timeout.millis()),
                 after_bytes: None,
+                since: Since::Data,
                 flow,
             }),
             ("slicer", [size, vary, delay]) => Do::Slice(Slice {

@@ -127,6 +127,22 @@ impl Proxy {
             .await
     }
 
+    /// Starts one in the place of `toxiproxy-server`, with these flags, and waits until it listens.
+    pub async fn in_place(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Command::new(BINARY)
+            .args(["toxiproxy", "-port=0"])
+            .args(flags)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self::of(child, folder).await
+    }
+
     async fn of(mut child: Child, folder: tempfile::TempDir) -> Self {
         let lines = gather(child.stderr.take().unwrap());
         let access = gather(child.stdout.take().unwrap());

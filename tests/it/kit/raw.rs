@@ -73,6 +73,11 @@ impl Raw {
         self.stream.shutdown().await.unwrap();
     }
 
+    /// Ends the sending side, whether or not the connection still stands.
+    pub async fn try_finish(&mut self) -> std::io::Result<()> {
+        self.stream.shutdown().await
+    }
+
     /// Takes what comes up to and including a mark.
     pub async fn until(&mut self, mark: &str) -> String {
         let listen = async {

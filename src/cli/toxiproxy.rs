@@ -1,0 +1,213 @@
+//! `chaosproxy toxiproxy`: takes the place of `toxiproxy-server`, with its flags and its variable.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
+
+use super::{Exit, Outcome, Terminal, Trouble};
+use crate::{
+    app::{self, InPlace, Plan},
+    telemetry::{log, screen::Screen},
+};
+
+/// Serve Toxiproxy's API in the place of toxiproxy-server
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  chaosproxy toxiproxy
+  chaosproxy toxiproxy --host 0.0.0.0 --config toxiproxy.json
+
+Flags may have one dash, as in -host=0.0.0.0. LOG_LEVEL sets the level of the log. Everything else
+of chaosproxy is there too: ask it with `chaosproxy status`.")]
+pub(super) struct Args {
+    /// Where the API listens
+    #[arg(long, value_name = "HOST", default_value = "localhost")]
+    host: String,
+    /// On which port
+    #[arg(long, value_name = "PORT", default_value = "8474")]
+    port: String,
+    /// Proxies to begin with, with their toxics: a JSON file, as `/populate` takes it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The seed of all dice, to repeat a run; by default a new one
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<i64>,
+    /// Let /metrics show Toxiproxy's counters of bytes
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    proxy_metrics: bool,
+    /// The same: there is no Go runtime to show
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    runtime_metrics: bool,
+    /// Show which version of Toxiproxy is answered for
+    #[arg(long)]
+    version: bool,
+}
+
+/// The command's name.
+const NAME: &str = "toxiproxy";
+
+/// What Toxiproxy's programs are called: started under such a name, this one is that command.
+const NAMES: [&str; 2] = ["toxiproxy", "toxiproxy-server"];
+
+/// Toxiproxy's variable for the level of its log.
+const LOG_LEVEL: &str = "LOG_LEVEL";
+
+/// Gives a command line for Toxiproxy the form that every other one has: the command, and flags with two dashes.
+pub(super) fn adapted(line: Vec<OsString>) -> Vec<OsString> {
+    let mut line = line;
+    let called = line.first().and_then(|name| Path::new(name).file_name());
+    if called.is_some_and(|called| NAMES.iter().any(|name| called == OsStr::new(name))) {
+        line.insert(1, NAME.into());
+    }
+    if line.get(1).is_none_or(|command| command != NAME) {
+        return line;
+    }
+    let two_dashes = |word: OsString| match word.to_str() {
+        Some(text) if is_flag_of_one_dash(text) => format!("-{text}").into(),
+        _ => word,
+    };
+    line.into_iter().map(two_dashes).collect()
+}
+
+fn is_flag_of_one_dash(word: &str) -> bool {
+    let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
+    letters.next().is_some_and(|c| c.is_ascii_alphabetic()) && letters.next().is_some()
+}
+
+impl Args {
+    pub(super) fn perform(self, terminal: Terminal) -> Outcome {
+        if self.version {
+            let version = crate::toxiproxy::VERSION;
+            Terminal::print(&format!("toxiproxy-server version {version}"))?;
+            return Ok(Exit::Ok);
+        }
+        let screen = Screen::stderr();
+        let written = std::env::var(LOG_LEVEL).ok();
+        let level = level(written.as_deref())?;
+        log::set_up(log::Format::Json, level, &screen)
+            .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy toxiproxy --help`"))?;
+        Ok(app::run(self.plan(terminal), screen).map(Exit::of)?)
+    }
+
+    fn plan(self, terminal: Terminal) -> Plan {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host,
+        };
+        let place = InPlace {
+            listen: format!("{host}:{}", self.port),
+            config: self.config,
+            metrics: self.proxy_metrics || self.runtime_metrics,
+        };
+        // A seed is a number by which a run is repeated; one below 0 is one as well.
+        let seed = self.seed.map(i64::cast_unsigned);
+        Plan {
+            seed,
+            ..Plan::in_place(place, terminal.json)
+        }
+    }
+}
+
+/// Our word for one of Toxiproxy's levels.
+fn level(written: Option<&str>) -> Result<&str, Trouble> {
+    match written {
+        None | Some("") => Ok(log::DEFAULT_LEVEL),
+        Some("panic" | "fatal" | "error") => Ok("error"),
+        Some(known @ ("warn" | "info" | "debug" | "trace")) => Ok(known),
+        Some(other) => Err(Trouble::usage(
+            format!("{LOG_LEVEL}={other} is no level"),
+            "use one of panic, fatal, error, warn, info, debug, trace",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(line: &[&str]) -> Args {
+        let cli = Cli::read(line.iter().map(OsString::from)).unwrap();
+        match cli.command {
+            Some(Command::Toxiproxy(args)) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_flags_of_toxiproxy_server_are_understood() {
+        let check = |line: &[&str]| {
+            let plan = args(line).plan(Terminal { json: false });
+            let place = plan.toxiproxy.unwrap();
+            assert_eq!(place.listen, "0.0.0.0:9000", "{line:?}");
+            assert_eq!(place.config.as_deref(), Some(Path::new("t.json")), "{line:?}");
+            assert!(place.metrics && plan.seed == Some(7), "{line:?}");
+        };
+        check(&[
+            "chaosproxy",
+            "toxiproxy",
+            "--host",
+            "0.0.0.0",
+            "--port",
+            "9000",
+            "--config",
+            "t.json",
+            "--seed",
+            "7",
+            "--proxy-metrics",
+        ]);
+        check(&[
+            "/usr/bin/chaosproxy",
+            "toxiproxy",
+            "-host=0.0.0.0",
+            "-port=9000",
+            "-config=t.json",
+            "-seed=7",
+            "-runtime-metrics=true",
+        ]);
+        check(&[
+            "/toxiproxy-server",
+            "-host",
+            "0.0.0.0",
+            "-port",
+            "9000",
+            "-config",
+            "t.json",
+            "-seed",
+            "7",
+            "-proxy-metrics",
+            "-runtime-metrics",
+        ]);
+    }
+
+    #[test]
+    fn without_flags_it_is_where_toxiproxy_is() {
+        let place = args(&["toxiproxy"])
+            .plan(Terminal { json: false })
+            .toxiproxy
+            .unwrap();
+        assert_eq!(
+            (&*place.listen, place.config, place.metrics),
+            ("localhost:8474", None, false)
+        );
+        let v6 = args(&["toxiproxy", "-host", "::1"]).plan(Terminal { json: false });
+        assert_eq!(v6.toxiproxy.unwrap().listen, "[::1]:8474");
+    }
+
+    #[test]
+    fn other_commands_keep_their_flags_as_they_are() {
+        let line: Vec<OsString> = ["chaosproxy", "status", "-host"]
+            .iter()
+            .map(OsString::from)
+            .collect();
+        assert_eq!(adapted(line.clone()), line);
+    }
+
+    #[test]
+    fn levels_are_those_of_toxiproxy() {
+        assert_eq!(level(None).ok(), Some("info"));
+        assert_eq!(level(Some("fatal")).ok(), Some("error"));
+        assert!(level(Some("loud")).is_err());
+    }
+}

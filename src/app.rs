@@ -25,10 +25,7 @@ use std::{
 use tokio::{net::TcpListener, runtime, sync};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    in_place::InPlace,
-    plan::{Incident, Plan, Written},
-};
+pub use self::plan::{InPlace, Incident, Plan, Written};
 use self::{signals::Order, vital::Vital, workers::Workers};
 use crate::{
     admin::{self, Desk, Feed, Guard, Stage},
@@ -247,12 +244,7 @@ impl App {
         Ok((app, admin))
     }
 
-    async fn serve_admin(
-        &mut self,
-        (listener, guard): (TcpListener, Guard),
-        stage: Stage,
-        plan: &Plan,
-    ) {
+    async fn serve_admin(&mut self, (listener, guard): (TcpListener, Guard), stage: Stage, plan: &Plan) {
         let (control, metrics) = (self.control.clone(), self.metrics.clone());
         let desk = Desk::new(control, metrics, stage, plan.reports.clone(), self.end.clone());
         if let Some(place) = &plan.toxiproxy {

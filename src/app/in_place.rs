@@ -2,24 +2,13 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use super::{Plan, Written};
+use super::{InPlace, Plan, Written};
 use crate::{
     admin::Guard,
     config::{Document, Drain},
     toxiproxy::{Toxiproxy, find_address},
     units::Span,
 };
-
-/// How the proxy takes Toxiproxy's place.
-#[derive(Clone, Debug)]
-pub struct InPlace {
-    /// Where the API listens: host and port.
-    pub listen: String,
-    /// The file of proxies to begin with.
-    pub config: Option<PathBuf>,
-    /// Whether `/metrics` shows Toxiproxy's numbers.
-    pub metrics: bool,
-}
 
 /// What is shown where somebody asks for the document.
 const DOCUMENT: &str = "# chaosproxy toxiproxy: there is no document; see GET /proxies\n";

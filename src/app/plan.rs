@@ -6,7 +6,6 @@ use std::{
     path::PathBuf,
 };
 
-use super::InPlace;
 use crate::{
     config::Document,
     drill::{Autopilot, Mode, profile::Profile},
@@ -67,4 +66,15 @@ pub struct Incident {
     pub exit: bool,
     /// Where the verdict is also written as JUnit XML.
     pub junit: Option<PathBuf>,
+}
+
+/// How the proxy takes Toxiproxy's place.
+#[derive(Clone, Debug)]
+pub struct InPlace {
+    /// Where the API listens: host and port.
+    pub listen: String,
+    /// The file of proxies to begin with.
+    pub config: Option<PathBuf>,
+    /// Whether `/metrics` shows Toxiproxy's numbers.
+    pub metrics: bool,
 }

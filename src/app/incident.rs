@@ -12,7 +12,7 @@ use anstyle::Style;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::{oneshot, watch};
 
-use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
+use super::{App, Incident, Order, Plan, StartError, bindings, signals::Orders, world};
 use crate::{
     admin::{self, Feed, JOURNAL},
     config::{self, Protocol},
@@ -134,7 +134,7 @@ fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError
         seed,
         max_wall: incident.max_wall,
     };
-    let bindings = world::bindings(&app.control.document());
+    let bindings = bindings::bindings(&app.control.document());
     let script = Script::new(incident.profile, &bindings, settings);
     let flown = script.and_then(|script| match &incident.autopilot {
         Some(autopilot) => script.flown_by(autopilot),

@@ -1,6 +1,7 @@
 //! The world that a drill runs in: its faults are a lease of `control`, what it sees are traffic's own counters.
 
 mod deeds;
+mod sights;
 
 use std::{
     collections::BTreeMap,
@@ -10,23 +11,21 @@ use std::{
 
 use tokio::{sync::broadcast, time::Instant};
 
-use self::deeds::{Deeds, Roles};
+use self::{
+    deeds::{Deeds, Roles},
+    sights::Seen,
+};
 use crate::{
-    config::Document,
-    control::{Control, LeaseId, Owner},
+    control::{Author, Control, LeaseId, Owner},
     demo::Monitor,
     drill::{
-        Binding, Bindings, Named, Refusal, Steer, World,
+        Named, Refusal, Steer, World,
         facts::{Counts, Observed, Server, Stand, Traffic},
         profile::{ALL, Profile, Sight},
     },
     route::{Match, pattern::Pattern},
     snapshot::{Steering, Target},
-    telemetry::{
-        METHODS, MethodLane, Metrics, Sharded,
-        events::{Event, Record},
-        method_place,
-    },
+    telemetry::{METHODS, MethodLane, Metrics, Sharded, events::Record, method_place},
     upstream::{Backend, Condition},
 };
 
@@ -57,40 +56,14 @@ struct State {
     excused: BTreeMap<String, Instant>,
     /// Touches of faults that are gone: totals only grow.
     hits: BTreeMap<String, u64>,
+    /// Whether a broken document was put live that nobody has put right yet.
+    broken: bool,
+    /// What stands in the way of that.
+    obstruction: Option<String>,
 }
 
-/// What people did since the last look.
-#[derive(Default)]
-struct Seen {
-    sights: Vec<Sight>,
-    /// Backends that came back.
-    restarted: Vec<String>,
-}
-
-/// What the document binds each role to, as a profile wants to know it.
-pub(super) fn bindings(document: &Document) -> Bindings {
-    let size = |cluster: &str| {
-        document
-            .clusters
-            .get(cluster)
-            .map_or(0, |cluster| cluster.backends.len())
-    };
-    let bind = |(role, bound): (&str, &crate::route::OneOrMany<crate::config::Target>)| {
-        let names: Vec<String> = bound.iter().map(ToString::to_string).collect();
-        let backends = bound
-            .iter()
-            .map(|t| if t.backend.is_some() { 1 } else { size(&t.cluster) })
-            .max();
-        (
-            role.to_owned(),
-            Binding {
-                target: names.join(", "),
-                backends: backends.unwrap_or(0),
-            },
-        )
-    };
-    document.roles.iter().map(bind).collect()
-}
+/// Who the history says rolled back in a replay.
+const ORIGINAL: &str = "the original team";
 
 impl Proxy {
     /// The proxy, for one drill of a profile.
@@ -134,6 +107,8 @@ impl Proxy {
                 failing: BTreeMap::new(),
                 excused: BTreeMap::new(),
                 hits: BTreeMap::new(),
+                broken: false,
+                obstruction: None,
             }),
         }
     }
@@ -212,63 +187,6 @@ impl Proxy {
         })
     }
 
-    /// What people did to the balancer since the last look.
-    fn sights(&self, state: &mut State) -> Seen {
-        let mut seen = Seen::default();
-        loop {
-            match state.events.try_recv() {
-                Ok(record) => self.see(&record.event, state, &mut seen),
-                // What was missed would only have been seen earlier; what stands is looked at all the same.
-                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
-                Err(_) => return seen,
-            }
-        }
-    }
-
-    fn see(&self, event: &Event, state: &mut State, Seen { sights, restarted }: &mut Seen) {
-        match event {
-            Event::BalancerChanged {
-                cluster,
-                backend: Some(backend),
-                ..
-            } => {
-                let snapshot = self.control.snapshot();
-                let drained = snapshot.cluster(cluster).is_some_and(|target| {
-                    target
-                        .cluster
-                        .backends()
-                        .iter()
-                        .any(|b| b.name() == backend && b.is_drained())
-                });
-                if drained {
-                    sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Drained));
-                }
-            }
-            Event::HealthChanged {
-                cluster,
-                backend,
-                healthy,
-                ..
-            } => {
-                let place = format!("{cluster}/{backend}");
-                if *healthy {
-                    if state.failing.remove(&place).is_some() {
-                        sights.extend(self.roles_of(cluster, backend).cloned().map(Sight::Restarted));
-                        restarted.push(place);
-                    }
-                } else if state
-                    .excused
-                    .get(&place)
-                    .is_none_or(|until| *until < Instant::now())
-                {
-                    // One that a fault made ill gets well without anybody's doing.
-                    *state.failing.entry(place).or_default() += 1;
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Checks in a row that failed: at least as many as it takes to call a backend unhealthy. One that a fault stands
     /// before is ill because it was meant to be, and does not count; nor does one that has not yet had the time to show
     /// that it is well again.
@@ -343,7 +261,38 @@ impl World for Proxy {
         }
         self.control
             .replace(id, faults.to_vec())
-            .map_err(|error| Refusal(error.to_string()))
+            .map_err(|error| Refusal(error.to_string()))?;
+        let mut state = self.state();
+        state.broken = self.control.is_broken();
+        // What a fault does to a backend may show before the next look.
+        self.failing(&mut state.excused);
+        Ok(())
+    }
+
+    fn obstruct(&self, words: Option<&str>) -> Result<(), Refusal> {
+        let words = words.map(str::to_owned);
+        let mut state = self.state();
+        state.obstruction.clone_from(&words);
+        match state.lease {
+            Some((id, _)) => self
+                .control
+                .obstruct(id, words)
+                .map_err(|error| Refusal(error.to_string())),
+            None => Err(Refusal("the lease is gone".into())),
+        }
+    }
+
+    fn roll_back(&self) -> Result<(), Refusal> {
+        // What people have put right already is not rolled back further.
+        if !self.control.is_broken() {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.state().broken, false);
+        let rolled_back = self.control.rollback(None, Author::new(ORIGINAL, "rollback"));
+        rolled_back.map(|_| ()).map_err(|error| {
+            self.state().broken = before;
+            Refusal(error.to_string())
+        })
     }
 
     fn renew(&self) -> bool {
@@ -359,7 +308,11 @@ impl World for Proxy {
             state.begun && !stands
         };
         let mut state = self.state();
-        let Seen { sights, restarted } = self.sights(&mut state);
+        let Seen {
+            sights,
+            rebuffs,
+            restarted,
+        } = self.sights(&mut state);
         for status in &faults {
             let known = state.hits.entry(status.fault.name().to_owned()).or_default();
             *known = (*known).max(status.fault.hits());
@@ -368,12 +321,17 @@ impl World for Proxy {
             .classes
             .iter()
             .map(|(class, places)| (class.clone(), self.counts(places)));
+        let statuses = self.metrics.refusals.totals().into_iter();
         Observed {
             traffic: Traffic(traffic.collect()),
             monitors: count(&self.metrics.monitors),
             hits: state.hits.clone(),
             sights,
+            rebuffs,
             restarted,
+            statuses: statuses
+                .map(|(status, count)| (status.to_string(), count))
+                .collect(),
             failing: self.failing(&mut state.excused),
             backends: self.backends(),
             admitted: self.admitted(),

@@ -255,6 +255,9 @@ pub struct Sample {
     pub monitors: Counts,
     /// How many exchanges each fault touched.
     pub hits: BTreeMap<String, u64>,
+    /// How many requests were answered with each status of 400 or above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<String, u64>,
     /// How each backend stood, by `cluster/backend`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub backends: BTreeMap<String, Server>,
@@ -324,5 +327,22 @@ impl Event {
             | Self::Hinted(_)
             | Self::Noted(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_survives_being_written_and_read() {
+        let sample = Sample {
+            hits: [("db-cut".to_owned(), 7)].into(),
+            statuses: [("404".to_owned(), 3), ("500".to_owned(), 9)].into(),
+            ..Sample::default()
+        };
+        let event = Event::Sampled(sample);
+        let written = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&written).unwrap(), event);
     }
 }

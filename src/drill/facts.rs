@@ -201,6 +201,10 @@ pub struct Observed {
     pub sights: Vec<Sight>,
     /// Backends that were seen to go away and come back since the last look, as `cluster/backend`.
     pub restarted: Vec<String>,
+    /// What people were refused by the words that a drill put in their way.
+    pub rebuffs: Vec<Sight>,
+    /// How many requests were answered with each status of 400 or above.
+    pub statuses: BTreeMap<String, u64>,
     /// How each backend stands, by `cluster/backend`.
     pub backends: BTreeMap<String, Server>,
     /// The share that people admit, of the clusters where it is not all.

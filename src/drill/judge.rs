@@ -2,12 +2,13 @@
 
 use super::{
     event::{Ended, Ending},
-    facts::Counts,
+    facts::share,
     ledger::Ledger,
     measure::{settled, whole},
     profile::{Check, Of, Target},
     verdict::{CheckKind, CheckResult, Checked, Judgement, Unit, Verdict},
 };
+use crate::units::Probability;
 
 /// A share of fewer requests than this is an accident, not a measurement.
 const FEWEST: u64 = 10;
@@ -91,7 +92,7 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
         wanted,
         measured,
         unit: match check.that {
-            Target::Ok { .. } => Unit::Share,
+            Target::Ok { .. } | Target::Status { .. } => Unit::Share,
             Target::Hits(_) => Unit::Exchanges,
         },
         requests,
@@ -104,17 +105,26 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
 fn measure(ledger: &Ledger, check: &Check) -> (Option<f64>, u64, Option<bool>) {
     match &check.that {
         Target::Ok { class, min, max, of } => {
-            let counts = settled(ledger, &check.phase).map(|traffic| traffic.of(class.as_deref()));
-            let counts: Counts = counts.unwrap_or_default();
+            let counts = settled(ledger, &check.phase)
+                .unwrap_or_default()
+                .traffic
+                .of(class.as_deref());
             let (requests, share) = match of {
                 Of::All => (counts.requests(), counts.ok_share()),
                 Of::Admitted => (counts.admitted(), counts.admitted_ok_share()),
             };
             let share = share.filter(|_| requests >= FEWEST);
-            let within = |share: f64| {
-                min.is_none_or(|min| share >= min.get()) && max.is_none_or(|max| share <= max.get())
-            };
-            (share, requests, share.map(within))
+            (share, requests, share.map(|share| within(share, *min, *max)))
+        }
+        Target::Status { of, min, max } => {
+            let seen = settled(ledger, &check.phase).unwrap_or_default();
+            let requests = seen.traffic.of(None).requests();
+            let these = of
+                .iter()
+                .filter_map(|status| seen.statuses.get(&status.to_string()))
+                .sum();
+            let share = share(these, requests).filter(|_| requests >= FEWEST);
+            (share, requests, share.map(|share| within(share, *min, *max)))
         }
         Target::Hits(fault) => {
             let phase = whole(ledger, &check.phase);
@@ -140,8 +150,18 @@ fn measure(ledger: &Ledger, check: &Check) -> (Option<f64>, u64, Option<bool>) {
     }
 }
 
+fn within(share: f64, min: Option<Probability>, max: Option<Probability>) -> bool {
+    min.is_none_or(|min| share >= min.get()) && max.is_none_or(|max| share <= max.get())
+}
+
 /// What a check measures and what it wants.
 fn words(check: &Check) -> (String, String) {
+    let bounds = |min: &Option<Probability>, max: &Option<Probability>| match (min, max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!("at least {min}"),
+        (None, Some(max)) => format!("at most {max}"),
+        (None, None) => "any share".into(),
+    };
     match &check.that {
         Target::Ok { class, min, max, of } => {
             let what = match (class, of) {
@@ -150,13 +170,11 @@ fn words(check: &Check) -> (String, String) {
                 (None, Of::All) => "requests succeed".into(),
                 (None, Of::Admitted) => "admitted requests succeed".into(),
             };
-            let wanted = match (min, max) {
-                (Some(min), Some(max)) => format!("{min} to {max}"),
-                (Some(min), None) => format!("at least {min}"),
-                (None, Some(max)) => format!("at most {max}"),
-                (None, None) => "any share".into(),
-            };
-            (what, wanted)
+            (what, bounds(min, max))
+        }
+        Target::Status { of, min, max } => {
+            let these: Vec<_> = of.iter().map(ToString::to_string).collect();
+            (format!("requests get {}", these.join(" or ")), bounds(min, max))
         }
         Target::Hits(fault) => (format!("`{fault}` touches exchanges"), "at least 1".into()),
     }

@@ -17,6 +17,10 @@ pub struct Shipped {
 /// Every shipped profile; a test compares this table with the folder.
 pub const SHIPPED: &[Shipped] = &[
     Shipped {
+        name: "bad-reload",
+        text: include_str!("../../profiles/bad-reload.yaml"),
+    },
+    Shipped {
         name: "hung-auth",
         text: include_str!("../../profiles/hung-auth.yaml"),
     },

@@ -174,6 +174,17 @@ impl<W: World + ?Sized> Shell<'_, W> {
             match action {
                 Action::Record(stamped) => self.unwritten.push(stamped),
                 Action::Hold(faults) => trouble = trouble.or(self.hold(&faults).await),
+                Action::Obstruct(words) => {
+                    let refusal = self.world.obstruct(words.as_deref()).err();
+                    let why = |refusal| format!("the rollback could not be gated: {refusal}");
+                    trouble = trouble.or(refusal.map(why));
+                }
+                Action::RollBack { refused } => {
+                    // One that is meant to be refused is tried all the same, and leaves its trace where people look.
+                    let refusal = self.world.roll_back().err().filter(|_| !refused);
+                    let why = |refusal| format!("the configuration could not be rolled back: {refusal}");
+                    trouble = trouble.or(refusal.map(why));
+                }
                 Action::Answer(ticket, answer) => {
                     let asker = self.answers.remove(&ticket);
                     self.decided.extend(asker.map(|asker| (asker, answer)));
@@ -217,7 +228,11 @@ impl<W: World + ?Sized> Shell<'_, W> {
             match action {
                 Action::Hold(faults) => _ = self.hold(&faults).await,
                 Action::Record(stamped) => self.unwritten.push(stamped),
-                Action::Answer(..) | Action::Perform(_) | Action::Finish(_) => {}
+                Action::Answer(..)
+                | Action::Perform(_)
+                | Action::Finish(_)
+                | Action::Obstruct(_)
+                | Action::RollBack { .. } => {}
             }
         }
         // A journal that cannot be written is already known; the ledger keeps what it would have said.

@@ -160,6 +160,7 @@ pub(super) struct Act {
     pub(super) name: String,
     pub(super) declare: bool,
     pub(super) seen_by: Vec<Sight>,
+    pub(super) rolls_back: bool,
     pub(super) takes: Duration,
     /// How many people must declare it.
     pub(super) people: usize,
@@ -386,6 +387,7 @@ fn act(profile: &Profile, name: &str, act: &profile::Act) -> Act {
         name: name.to_owned(),
         declare: act.declare,
         seen_by: act.seen_by.clone(),
+        rolls_back: act.seen_by.contains(&Sight::RolledBack),
         takes: act.takes.unwrap_or_default().0,
         people: usize::from(act.people.get()),
         gates: act.gates.iter().map(gate).collect(),

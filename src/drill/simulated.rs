@@ -213,6 +213,14 @@ impl World for Simulated {
         }
     }
 
+    fn obstruct(&self, _: Option<&str>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn roll_back(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn renew(&self) -> bool {
         !self.state().lease_lost
     }

@@ -18,6 +18,12 @@ pub trait World: Send + Sync {
     /// Makes these all the faults of the lease, in this order; none of the ones before stays.
     fn hold(&self, faults: &[Named]) -> Result<(), Refusal>;
 
+    /// Lets nobody put a broken document right while these words stand; none lets them again.
+    fn obstruct(&self, words: Option<&str>) -> Result<(), Refusal>;
+
+    /// Rolls the configuration back, as the original team did. Nothing where no broken document is live.
+    fn roll_back(&self) -> Result<(), Refusal>;
+
     /// Renews the lease; `false` when it is gone.
     fn renew(&self) -> bool;
 

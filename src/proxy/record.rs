@@ -312,6 +312,9 @@ impl Record {
         let failed = self.cut || has_failed(self.status, self.origin, self.reason);
         let failed = failed.then_some(self.origin);
         let metrics = &self.client.worker.shared.metrics;
+        if !self.cut {
+            metrics.refusals.lane(worker).answered(self.status.as_u16());
+        }
         let method = match self.is_monitoring {
             true => metrics.monitors.lane(worker),
             false => metrics.methods[self.method].lane(worker),

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub methods: [Sharded<MethodLane>; METHODS.len()],
     /// What monitoring saw, while a drill counts it apart from users.
     pub monitors: Sharded<MethodLane>,
+    /// Answers of 400 or above, by their status.
+    pub refusals: Sharded<RefusalLane>,
     /// Exchanges that a fault holds now.
     pub held: Sharded<Level>,
     /// Reloads that went live.
@@ -155,6 +157,40 @@ impl MethodLane {
     }
 }
 
+/// What a worker counts for each status of 400 or above. A drill tells by it whether users saw what they saw in the incident.
+#[derive(Debug)]
+pub struct RefusalLane([Counter; REFUSALS.end - REFUSALS.start]);
+
+/// The statuses that are counted apart.
+const REFUSALS: std::ops::Range<usize> = 400..600;
+
+impl Default for RefusalLane {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl RefusalLane {
+    /// Counts an answer, if its status is one of those.
+    pub fn answered(&self, status: u16) {
+        if let Some(counter) = usize::from(status)
+            .checked_sub(REFUSALS.start)
+            .and_then(|place| self.0.get(place))
+        {
+            counter.inc();
+        }
+    }
+}
+
+impl Sharded<RefusalLane> {
+    /// The statuses that were given at all, each with how often.
+    pub fn totals(&self) -> BTreeMap<u16, u64> {
+        let statuses = (400_u16..).zip(0..REFUSALS.len());
+        let totals = statuses.map(|(status, place)| (status, self.sum(|lane| lane.0[place].get())));
+        totals.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
 /// The place of a method in [`METHODS`].
 pub fn method_place(method: &str) -> usize {
     METHODS
@@ -202,6 +238,7 @@ impl Metrics {
             faults: Family::new(["fault"]),
             methods: std::array::from_fn(|_| Sharded::new(workers)),
             monitors: Sharded::new(workers),
+            refusals: Sharded::new(workers),
             held: Sharded::new(workers),
             reloads_applied: Counter::default(),
             reloads_refused: Counter::default(),

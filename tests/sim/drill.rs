@@ -122,7 +122,11 @@ impl Drill {
                     self.ledger.note(&stamped);
                     self.text += &self.chain.seal(Timestamp::UNIX_EPOCH, &stamped).unwrap();
                 }
-                Action::Answer(..) | Action::Perform(_) | Action::Finish(_) => {}
+                Action::Answer(..)
+                | Action::Perform(_)
+                | Action::Finish(_)
+                | Action::Obstruct(_)
+                | Action::RollBack { .. } => {}
             }
         }
     }

@@ -15,6 +15,7 @@ mod incident;
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
 mod page;
+mod replay;
 mod safety;
 mod scenario;
 mod standing;

@@ -23,6 +23,14 @@ impl World for Still {
         Ok(())
     }
 
+    fn obstruct(&self, _: Option<&str>) -> Result<(), crate::drill::Refusal> {
+        Ok(())
+    }
+
+    fn roll_back(&self) -> Result<(), crate::drill::Refusal> {
+        Ok(())
+    }
+
     fn renew(&self) -> bool {
         true
     }

@@ -54,7 +54,11 @@ impl Deeds {
                     monitor.switch_off();
                 }
             }
-            Sight::Restarted(_) | Sight::RestartedAtOnce(_) | Sight::RestartedInTurn(_) => {}
+            // A rollback has a way of its own.
+            Sight::Restarted(_)
+            | Sight::RestartedAtOnce(_)
+            | Sight::RestartedInTurn(_)
+            | Sight::RolledBack => {}
         }
     }
 

@@ -22,19 +22,52 @@ use super::{
 pub const SETTLE: Duration = Duration::from_secs(2);
 
 /// What users saw in all stays in a phase, once each had settled. Nothing when none lasted that long.
-pub fn settled(ledger: &Ledger, phase: &str) -> Option<Traffic> {
+pub fn settled(ledger: &Ledger, phase: &str) -> Option<Settled> {
     let stays = ledger.visits.iter().filter(|visit| visit.phase == phase);
     let windows = stays.filter_map(|visit| {
         let settled = |(at, _): &&(Stamp, Sample)| at.wall >= visit.from.wall + SETTLE;
         let samples = ledger.samples_of(visit);
         let (first, from) = samples.iter().find(settled)?;
         let (last, to) = samples.last()?;
-        (first < last).then(|| to.traffic.since(&from.traffic))
+        (first < last).then(|| Settled {
+            traffic: to.traffic.since(&from.traffic),
+            statuses: since(&to.statuses, &from.statuses),
+        })
     });
-    windows.reduce(|sum, window| sum.plus(&window))
+    windows.reduce(|sum, window| Settled {
+        traffic: sum.traffic.plus(&window.traffic),
+        statuses: plus(sum.statuses, &window.statuses),
+    })
 }
 
-/// What users saw in all stays in a phase, from border to border, and how many exchanges each fault touched.
+/// What users saw of a phase once it had settled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settled {
+    /// By class.
+    pub traffic: Traffic,
+    /// How many requests were answered with each status of 400 or above.
+    pub statuses: BTreeMap<String, u64>,
+}
+
+/// What was added to counts since an earlier moment.
+fn since(later: &BTreeMap<String, u64>, earlier: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let before = |key: &String| earlier.get(key).copied().unwrap_or_default();
+    let added = later
+        .iter()
+        .map(|(key, count)| (key.clone(), count.saturating_sub(before(key))));
+    added.collect()
+}
+
+/// Both together.
+fn plus(mut sum: BTreeMap<String, u64>, more: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    for (key, count) in more {
+        *sum.entry(key.clone()).or_default() += count;
+    }
+    sum
+}
+
+/// What users saw in all stays in a phase, from border to border, with how many exchanges each fault touched, and how
+/// many were answered with each status.
 pub fn whole(ledger: &Ledger, phase: &str) -> Sample {
     let mut sum = Sample::default();
     for visit in ledger.visits.iter().filter(|visit| visit.phase == phase) {
@@ -43,10 +76,8 @@ pub fn whole(ledger: &Ledger, phase: &str) -> Sample {
             continue;
         };
         sum.traffic = sum.traffic.plus(&last.traffic.since(&first.traffic));
-        for (fault, hits) in &last.hits {
-            let before = first.hits.get(fault).copied().unwrap_or_default();
-            *sum.hits.entry(fault.clone()).or_default() += hits.saturating_sub(before);
-        }
+        sum.hits = plus(sum.hits, &since(&last.hits, &first.hits));
+        sum.statuses = plus(sum.statuses, &since(&last.statuses, &first.statuses));
     }
     sum
 }

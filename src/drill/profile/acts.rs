@@ -80,6 +80,9 @@ pub struct Gate {
 pub struct Attempt {
     /// When it was begun.
     pub at: Offset,
+    /// How long it was under way, where that was not what the act takes otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Span>,
     /// What came of it.
     #[serde(default)]
     pub result: Outcome,
@@ -104,6 +107,9 @@ pub enum Sight {
     Drained(String),
     /// The backend of this role went away and came back.
     Restarted(String),
+    /// A sound document took the place of the broken one that a `bad_reload` had put live: `config rollback`, or a reload. The
+    /// gates of the act stand before the real rollback too, and a replay really performs it.
+    RolledBack,
     /// At least half of the servers of this role, and more than one, came back within a minute.
     RestartedAtOnce(String),
     /// Every server of this role came back, and no two within a minute.

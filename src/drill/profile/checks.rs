@@ -51,6 +51,17 @@ pub enum Target {
         #[serde(default, skip_serializing_if = "Of::is_all")]
         of: Of,
     },
+    /// The share of requests that were answered with one of these statuses.
+    Status {
+        /// The statuses, 400 or above.
+        of: Vec<u16>,
+        /// The least share.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<Probability>,
+        /// The greatest share.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<Probability>,
+    },
     /// This fault touched at least one exchange.
     Hits(String),
 }

@@ -247,7 +247,7 @@ fn beside(ledger: &Ledger, profile: &Profile, phase: &str) -> BTreeMap<String, B
     let pair = |class: &&str| {
         let run = run
             .as_ref()
-            .and_then(|traffic| traffic.of(Some(class)).ok_share());
+            .and_then(|run| run.traffic.of(Some(class)).ok_share());
         let original = original(class);
         ((*class).to_owned(), Beside { run, original })
     };

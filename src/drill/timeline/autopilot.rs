@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{Action, Timeline};
 use crate::drill::{
-    event::{Event, Known, Mark},
+    event::{Event, Mark},
     facts::Observed,
     script::{Pilot, Script},
 };
@@ -30,7 +30,8 @@ pub(super) struct Autopilot {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Planned {
     Mark(String),
-    Act(usize),
+    /// An act, and how long it was under way where that was not as usual.
+    Act(usize, Option<Duration>),
 }
 
 impl Autopilot {
@@ -47,7 +48,10 @@ impl Autopilot {
             Pilot::Nobody => {}
             Pilot::Original => {
                 for (i, (_, act)) in script.profile.acts.iter().enumerate() {
-                    plan.extend(act.original.iter().map(|tried| (tried.at.0, Planned::Act(i))));
+                    let tried = act.original.iter();
+                    plan.extend(
+                        tried.map(|tried| (tried.at.0, Planned::Act(i, tried.takes.map(|takes| takes.0)))),
+                    );
                 }
             }
             Pilot::Runbook { name, steps: written } => {
@@ -85,7 +89,7 @@ impl Autopilot {
     /// The next act, and when.
     pub(super) fn next_act(&self) -> Option<(Duration, usize)> {
         let planned = self.plan.iter().find_map(|(moment, planned)| match planned {
-            Planned::Act(act) => Some((*moment, *act)),
+            Planned::Act(act, _) => Some((*moment, *act)),
             Planned::Mark(_) => None,
         });
         planned.into_iter().chain(self.step()).min()
@@ -99,7 +103,7 @@ impl Autopilot {
         let (due, act) = self.step().filter(|(due, _)| *due <= story)?;
         let (.., takes) = self.steps.pop_front()?;
         self.since = Some(due + takes);
-        Some(Planned::Act(act))
+        Some(Planned::Act(act, None))
     }
 }
 
@@ -108,9 +112,9 @@ impl Timeline {
     pub(super) fn fly(&mut self, story: Duration, seen: &Observed, out: &mut Vec<Action>) {
         match self.autopilot.pop(story) {
             Some(Planned::Mark(name)) => self.record(story, Event::MarkPassed(Mark { name }), out),
-            Some(Planned::Act(act)) => {
+            Some(Planned::Act(act, takes)) => {
                 let by = self.autopilot.by.clone();
-                self.attempt(act, &by, Known::Replayed, story, seen, out);
+                self.replay(act, &by, takes, story, seen, out);
             }
             None => {}
         }

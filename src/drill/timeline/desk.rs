@@ -11,8 +11,8 @@ use crate::drill::{
     event::{ActEnded, ActStarted, Event, Known},
     facts::{Asked, Observed},
     offset::Offset,
-    profile::Outcome,
-    script::When,
+    profile::{Outcome, Sight},
+    script::{Act, When},
 };
 
 /// What the person who declares an act is told.
@@ -44,6 +44,8 @@ pub(super) struct Desk {
     proposed: BTreeMap<usize, BTreeSet<String>>,
     /// What the facilitator refuses, and with which words.
     vetoes: BTreeMap<usize, String>,
+    /// What was last said to stand in the way of the real rollback.
+    obstruction: Option<String>,
 }
 
 /// An act that somebody has begun.
@@ -54,6 +56,25 @@ pub(super) struct Attempt {
     pub(super) known: Known,
     pub(super) text: Option<String>,
     pub(super) lands: Duration,
+    /// How long it is under way; none: as long as the act takes.
+    pub(super) takes: Option<Duration>,
+    /// Whether what stands in its way has refused it already.
+    pub(super) refused: bool,
+}
+
+impl Attempt {
+    /// An attempt that begins at this moment of the story.
+    pub(super) fn new(act: usize, by: &str, known: Known, begins: Duration) -> Self {
+        Self {
+            act,
+            by: by.to_owned(),
+            known,
+            text: None,
+            lands: begins,
+            takes: None,
+            refused: false,
+        }
+    }
 }
 
 impl Desk {
@@ -83,6 +104,12 @@ impl Desk {
         self.vetoes.insert(act, why);
     }
 
+    /// What the first gate of an act that is still closed says.
+    fn closed<'a>(&self, act: &'a Act) -> Option<&'a str> {
+        let closed = |(until, _): &&(Vec<usize>, String)| !until.iter().all(|act| self.done.contains(act));
+        act.gates.iter().find(closed).map(|(_, words)| &**words)
+    }
+
     fn has_begun(&self, act: usize) -> bool {
         self.under_way.iter().any(|attempt| attempt.act == act)
     }
@@ -100,11 +127,8 @@ impl Timeline {
             )),
             Ok(act) => self.begin_act(
                 Attempt {
-                    act,
-                    by: asked.by,
-                    known: Known::Declared,
                     text: asked.text,
-                    lands: story,
+                    ..Attempt::new(act, &asked.by, Known::Declared, story)
                 },
                 seen,
                 out,
@@ -113,24 +137,55 @@ impl Timeline {
         out.push(Action::Answer(ticket, answer));
     }
 
-    /// An act that is not declared: the proxy saw it, or the autopilot does it.
-    pub(super) fn attempt(
+    /// An act that the proxy saw people do, or be refused.
+    pub(super) fn observe(
         &mut self,
         act: usize,
-        by: &str,
-        known: Known,
+        refused: bool,
         story: Duration,
         seen: &Observed,
         out: &mut Vec<Action>,
     ) {
         let attempt = Attempt {
-            act,
-            by: by.to_owned(),
-            known,
-            text: None,
-            lands: story,
+            refused,
+            ..Attempt::new(act, "the proxy", Known::Observed, story)
+        };
+        match self.script.acts[act].rolls_back {
+            // What is in force is done; nothing of it is under way any more.
+            true => _ = self.decide(attempt, seen, out),
+            false => _ = self.begin_act(attempt, seen, out),
+        }
+    }
+
+    /// An act that the original team did, and how long it took them where that was not as usual.
+    pub(super) fn replay(
+        &mut self,
+        act: usize,
+        by: &str,
+        takes: Option<Duration>,
+        story: Duration,
+        seen: &Observed,
+        out: &mut Vec<Action>,
+    ) {
+        let attempt = Attempt {
+            takes,
+            ..Attempt::new(act, by, Known::Replayed, story)
         };
         self.begin_act(attempt, seen, out);
+    }
+
+    /// Says what stands in the way of the real rollback now, where that has changed.
+    pub(super) fn obstruct(&mut self, out: &mut Vec<Action>) {
+        // What the facilitator has let through is done, whatever its gates say.
+        let acts = self.script.acts.iter().enumerate();
+        let mut rollbacks = acts.filter(|(place, act)| act.rolls_back && !self.desk.is_done(*place));
+        let words = rollbacks
+            .find_map(|(_, act)| self.desk.closed(act))
+            .map(str::to_owned);
+        if self.desk.obstruction != words {
+            self.desk.obstruction.clone_from(&words);
+            out.push(Action::Obstruct(words));
+        }
     }
 
     /// Decides the act that is due.
@@ -155,7 +210,8 @@ impl Timeline {
             return waits;
         }
         let act = &self.script.acts[attempt.act];
-        if act.takes.is_zero() {
+        let takes = attempt.takes.unwrap_or(act.takes);
+        if takes.is_zero() {
             return self.decide(attempt, seen, out);
         }
         let started = ActStarted {
@@ -164,7 +220,7 @@ impl Timeline {
             known: attempt.known,
         };
         let begun = attempt.lands;
-        attempt.lands += act.takes;
+        attempt.lands += takes;
         let answer = Answer::UnderWay(Offset(attempt.lands));
         self.record(begun, Event::ActStarted(started), out);
         self.desk.under_way.push(attempt);
@@ -202,14 +258,19 @@ impl Timeline {
 
     pub(super) fn decide(&mut self, attempt: Attempt, seen: &Observed, out: &mut Vec<Action>) -> Answer {
         let act = &self.script.acts[attempt.act];
-        let closed =
-            |(until, _): &&(Vec<usize>, String)| !until.iter().all(|act| self.desk.done.contains(act));
-        let gate = || act.gates.iter().find(closed).map(|(_, message)| message.clone());
+        let first_gate = act.gates.first().filter(|_| attempt.refused);
+        let veto = self.desk.vetoes.get(&attempt.act).map(String::as_str);
         let message = match attempt.known {
             Known::Ruled => None,
-            _ => self.desk.vetoes.get(&attempt.act).cloned().or_else(gate),
+            _ => veto
+                .or(self.desk.closed(act))
+                .or(first_gate.map(|(_, words)| &**words)),
         };
-        let name = act.name.clone();
+        let message = message.map(str::to_owned);
+        let (name, rolls_back) = (
+            act.name.clone(),
+            act.rolls_back && attempt.known != Known::Observed,
+        );
         let ended = ActEnded {
             act: name.clone(),
             by: attempt.by,
@@ -220,13 +281,25 @@ impl Timeline {
         };
         self.record(attempt.lands, Event::ActEnded(ended), out);
         if let Some(message) = message {
+            if rolls_back {
+                out.push(Action::RollBack { refused: true });
+            }
             return Answer::Refused(message);
         }
         self.desk.done.insert(attempt.act);
-        let deeds = act.seen_by.clone();
+        let deeds: Vec<_> = act
+            .seen_by
+            .iter()
+            .filter(|deed| **deed != Sight::RolledBack)
+            .cloned()
+            .collect();
         if attempt.known != Known::Observed && !deeds.is_empty() {
             self.desk.expected.insert(attempt.act);
             out.push(Action::Perform(deeds));
+        }
+        self.obstruct(out);
+        if rolls_back {
+            out.push(Action::RollBack { refused: false });
         }
         let opens = |when: &When| matches!(when, When::Done(act) if *act == attempt.act);
         let way = self.station().ways.iter().position(|way| opens(&way.when));

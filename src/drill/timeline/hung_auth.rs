@@ -5,6 +5,7 @@ use tokio::time::advance;
 use super::*;
 use crate::drill::{
     Mode,
+    event::Known,
     facts::{Asked, Counts, Server, Traffic},
     profile::Outcome,
     simulated::hung_auth,
@@ -47,7 +48,7 @@ impl House {
                 Action::Hold(faults) => self.held = faults.into_iter().map(|(name, _)| name).collect(),
                 Action::Record(stamped) => self.told.push(stamped),
                 Action::Perform(deeds) => deeds.iter().for_each(|deed| self.perform(deed)),
-                Action::Answer(..) | Action::Finish(_) => {}
+                Action::Answer(..) | Action::Finish(_) | Action::Obstruct(_) | Action::RollBack { .. } => {}
             }
         }
     }

@@ -177,13 +177,7 @@ impl Timeline {
         };
         self.record(story, Event::Overruled(overruled), out);
         self.desk.forget(act);
-        let attempt = Attempt {
-            act,
-            by,
-            known: Known::Ruled,
-            text: None,
-            lands: story,
-        };
+        let attempt = Attempt::new(act, &by, Known::Ruled, story);
         self.decide(attempt, seen, out);
         Ok(())
     }

@@ -48,6 +48,12 @@ impl Lookout {
         lookout
     }
 
+    /// The acts that people were seen to try since the last look, and were refused.
+    pub(super) fn rebuffed(&self, script: &Script, seen: &Observed) -> Vec<usize> {
+        let refused = sights(script).filter(|(_, _, sight)| seen.rebuffs.contains(sight));
+        refused.map(|(act, ..)| act).collect()
+    }
+
     /// The acts that are seen to be done since the last look.
     pub(super) fn look(
         &mut self,
@@ -62,7 +68,7 @@ impl Lookout {
         let mut acts = Vec::new();
         for (act, place, sight) in sights(script) {
             let holds = match sight {
-                Sight::Drained(_) | Sight::Restarted(_) => {
+                Sight::Drained(_) | Sight::Restarted(_) | Sight::RolledBack => {
                     // Told by the proxy itself, each time.
                     if seen.sights.contains(sight) {
                         acts.push(act);

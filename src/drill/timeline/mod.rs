@@ -24,7 +24,7 @@ pub use self::{
 };
 use super::{
     clock::StoryClock,
-    event::{Ended, Ending, Event, Known, PhaseStarted, Said, Sample, Stamp, Stamped},
+    event::{Ended, Ending, Event, PhaseStarted, Said, Sample, Stamp, Stamped},
     facts::{Observed, Order, Traffic},
     offset::Offset,
     profile::Sight,
@@ -43,6 +43,13 @@ pub enum Action {
     Record(Stamped),
     /// Do what these sights would show, where that can be done from here.
     Perform(Vec<Sight>),
+    /// Let nobody put a broken document right while these words stand; none lets them again.
+    Obstruct(Option<String>),
+    /// Roll the configuration back, as the original team tries at this moment.
+    RollBack {
+        /// Whether what stands in the way is to refuse it, as it did then.
+        refused: bool,
+    },
     /// Tell the person who declared an act what came of it.
     Answer(u64, Answer),
     /// The drill is over.
@@ -109,6 +116,7 @@ impl Timeline {
         let mut out = Vec::new();
         let started = Event::DrillStarted(Box::new(timeline.script.started()));
         timeline.record(Duration::ZERO, started, &mut out);
+        timeline.obstruct(&mut out);
         timeline.enter(0, Duration::ZERO, "the drill began", seen, &mut out);
         (timeline, out)
     }
@@ -240,10 +248,16 @@ impl Timeline {
     /// Hears what the proxy saw people do, and what they ask.
     fn listen(&mut self, now: Instant, seen: &Observed, orders: Vec<Order>, out: &mut Vec<Action>) {
         let story = self.clock.story(now);
-        for act in self.lookout.look(&self.script, now, story, seen) {
+        let rebuffed = self.lookout.rebuffed(&self.script, seen);
+        let done = self.lookout.look(&self.script, now, story, seen);
+        let seen_acts = rebuffed
+            .into_iter()
+            .map(|act| (act, true))
+            .chain(done.into_iter().map(|act| (act, false)));
+        for (act, refused) in seen_acts {
             // What was done from here is no news.
-            if self.ended.is_none() && !self.desk.expected(act) {
-                self.attempt(act, "the proxy", Known::Observed, story, seen, out);
+            if self.ended.is_none() && (refused || !self.desk.expected(act)) {
+                self.observe(act, refused, story, seen, out);
             }
         }
         for order in orders {
@@ -343,6 +357,7 @@ impl Timeline {
             traffic: seen.traffic.clone(),
             monitors: seen.monitors,
             hits: seen.hits.clone(),
+            statuses: seen.statuses.clone(),
             backends: seen.backends.clone(),
             admitted: seen.admitted.clone(),
         };

@@ -4,7 +4,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::drill::{
-    Mode,
+    Binding, Mode, Settings,
     facts::Asked,
     lead::{Lead, Verb},
     profile::Outcome,
@@ -21,11 +21,28 @@ struct Drill {
     world: Simulated,
     told: Vec<Stamped>,
     answers: Vec<Answer>,
+    /// What was done to the configuration, and what was put in the way of that.
+    pushed: Vec<String>,
 }
 
 impl Drill {
     fn begin(mode: Mode, nature: Nature) -> Self {
         Self::of(orm_break(mode, true), nature)
+    }
+
+    /// The incident in which a rollback is refused.
+    fn bad_reload(mode: Mode) -> Self {
+        let profile = crate::drill::profiles::load("bad-reload").unwrap();
+        let target = "app".to_owned();
+        let bindings = [("http.primary".to_owned(), Binding { target, backends: 2 })];
+        let settings = Settings {
+            mode,
+            compression: None,
+            seed: 7,
+            max_wall: None,
+        };
+        let script = Script::new(profile, &bindings.into(), settings).unwrap();
+        Self::of(script, Nature::Honest)
     }
 
     fn of(script: Script, nature: Nature) -> Self {
@@ -36,6 +53,7 @@ impl Drill {
             world,
             told: Vec::new(),
             answers: Vec::new(),
+            pushed: Vec::new(),
         };
         drill.carry_out(first);
         drill
@@ -48,9 +66,27 @@ impl Drill {
                 Action::Record(stamped) => self.told.push(stamped),
                 Action::Answer(_, answer) => self.answers.push(answer),
                 Action::Perform(deeds) => deeds.iter().for_each(|deed| self.world.perform(deed)),
+                Action::Obstruct(words) => {
+                    let words = words.as_deref().unwrap_or("nothing");
+                    self.pushed.push(format!("in the way: {words}"));
+                }
+                Action::RollBack { refused } => self.pushed.push(format!("rollback, refused: {refused}")),
                 Action::Finish(_) => {}
             }
         }
+    }
+
+    /// The proxy sees people roll back, or be refused.
+    fn see_rollback(&mut self, refused: bool) {
+        let mut seen = self.world.observe();
+        let sights = if refused {
+            &mut seen.rebuffs
+        } else {
+            &mut seen.sights
+        };
+        sights.push(Sight::RolledBack);
+        let actions = self.timeline.advance(Instant::now(), &seen, Vec::new());
+        self.carry_out(actions);
     }
 
     fn ask(&mut self, orders: Vec<Order>) {
@@ -277,4 +313,67 @@ async fn without_the_database_the_proxy_answers_for_the_application() {
     let outage = &script.stations[1];
     let names: Vec<_> = outage.faults.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["app-500", "health-lies"]);
+}
+
+const REFUSAL: &str = "in the way: the security checks refuse this change";
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_rolls_back_for_real_and_is_refused_for_real() {
+    let mut drill = Drill::bad_reload(Mode::Replay);
+    assert_eq!(drill.pushed, [REFUSAL]);
+    drill.pass(40).await;
+    assert_eq!(
+        drill.acts(),
+        [
+            "+16m rollback refused",
+            "+27m clear-checks ok",
+            "+28m rollback ok"
+        ]
+    );
+    assert_eq!(
+        drill.pushed,
+        [
+            REFUSAL,
+            "rollback, refused: true",
+            "in the way: nothing",
+            "rollback, refused: false"
+        ]
+    );
+    assert_eq!(drill.phases()[2], ("+28m".to_owned(), "clear".to_owned()));
+    assert_eq!(drill.timeline.ended(), Some(&Ending::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_teams_rollback_counts_when_the_proxy_sees_it() {
+    let mut drill = Drill::bad_reload(Mode::Rehearse);
+    drill.pass(30).await;
+    assert_eq!(drill.timeline.phase(), "outage");
+    let unseen = drill.act("rollback");
+    assert!(matches!(unseen, Answer::Refused(words) if words.contains("when the proxy sees it")));
+    drill.see_rollback(true);
+    assert_eq!(drill.act("clear-checks"), Answer::Done);
+    // What was refused a moment ago is not done because its gate has opened since.
+    drill.see_rollback(true);
+    assert_eq!(drill.timeline.phase(), "outage");
+    drill.see_rollback(false);
+    assert_eq!(drill.timeline.phase(), "clear");
+    let results: Vec<_> = drill
+        .acts()
+        .iter()
+        .map(|act| act.split_once(' ').unwrap().1.to_owned())
+        .collect();
+    assert_eq!(
+        results,
+        [
+            "rollback refused",
+            "clear-checks ok",
+            "rollback refused",
+            "rollback ok"
+        ]
+    );
+    assert_eq!(
+        drill.pushed,
+        [REFUSAL, "in the way: nothing"],
+        "people did it, not the drill"
+    );
 }

@@ -67,9 +67,8 @@ struct Tried<'a> {
 fn original(profile: &Profile, found: &mut Findings) {
     let mut tried: Vec<Tried<'_>> = Vec::new();
     for (name, act) in profile.acts.iter() {
-        let takes = act.takes.unwrap_or_default().0;
         tried.extend(act.original.iter().enumerate().map(|(number, attempt)| Tried {
-            lands: attempt.at.0 + takes,
+            lands: attempt.at.0 + attempt.takes.or(act.takes).unwrap_or_default().0,
             act: name,
             number,
             result: attempt.result,

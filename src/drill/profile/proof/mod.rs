@@ -144,19 +144,30 @@ fn checks(profile: &Profile, found: &mut Findings) {
 }
 
 fn bounds(check: &Check, path: &Path, found: &mut Findings) {
-    let Target::Ok { min, max, .. } = &check.that else {
-        return;
+    let (key, min, max) = match &check.that {
+        Target::Ok { min, max, .. } => ("ok", min, max),
+        Target::Status { of, min, max } => {
+            if of.is_empty() || of.iter().any(|status| !(400..600).contains(status)) {
+                found.add(
+                    path.key("status").key("of"),
+                    "only answers from 400 to 599 are counted by their status",
+                    "write them as in `of: [404, 500]`",
+                );
+            }
+            ("status", min, max)
+        }
+        Target::Hits(_) => return,
     };
     let apart = |(min, max): (&Probability, &Probability)| min.get() > max.get();
     if min.is_none() && max.is_none() {
         found.add(
-            path.key("ok"),
+            path.key(key),
             "without a bound this holds whatever happens",
             "add `min` or `max`",
         );
     } else if min.as_ref().zip(max.as_ref()).is_some_and(apart) {
         found.add(
-            path.key("ok").key("min"),
+            path.key(key).key("min"),
             "`min` is greater than `max`: this never holds",
             "exchange them",
         );

@@ -146,7 +146,7 @@ fn in_acts<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
                 Sight::RestartedAtOnce(role) => (path.key("restarted_at_once"), role),
                 Sight::RestartedInTurn(role) => (path.key("restarted_in_turn"), role),
                 Sight::Admitted(admission) => (path.key("admitted").key("role"), &admission.role),
-                Sight::MonitorsFell => continue,
+                Sight::MonitorsFell | Sight::RolledBack => continue,
             };
             uses.push((path, Sort::Role, role));
         }
@@ -170,6 +170,7 @@ fn in_checks<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
             let that = path.key("that");
             match &check.that {
                 Target::Ok { class, .. } => uses.extend(class_of(&that.key("ok"), class.as_deref())),
+                Target::Status { .. } => {}
                 Target::Hits(fault) => uses.push((that.key("hits"), Sort::Fault, fault)),
             }
         }

@@ -132,7 +132,7 @@ async fn an_act_for_two_counts_once_two_people_have_declared_it() {
 async fn step_by_step_any_phase_can_be_named() {
     let mut drill = Drill::begin(Mode::Step, Nature::Honest);
     assert_eq!(drill.lead(Verb::Next(Some("tail".into()))), Answer::Done);
-    assert_eq!(drill.world.held(), ["cold-start"]);
+    assert_eq!(drill.world.held(), ["cold-start", "health-lies"]);
     let unknown = drill.lead(Verb::Next(Some("nowhere".into())));
     assert!(matches!(unknown, Answer::Refused(why) if why.contains("latent, outage")));
     assert_eq!(drill.lead(Verb::Next(Some("end".into()))), Answer::Done);

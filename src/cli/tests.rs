@@ -105,6 +105,7 @@ fn help_fits_on_a_screen() {
       config       See, change and roll back the document in force
       report       Make a drill's report again, from its journal; also after a crash
       compare      Put two runs side by side, from their journals or their reports as JSON
+      toxiproxy    Serve Toxiproxy's API in the place of toxiproxy-server
       schema       Write the JSON Schema of documents, or of profiles, for editors
       completions  Write the completion script for a shell
       man          Write the manual page

@@ -126,6 +126,7 @@ impl Checker {
             let result = tokio::time::timeout(limit, check)
                 .await
                 .unwrap_or(Err(Trouble::Timeout(limit)));
+            let result = self.as_told_now(result, number);
             let now = Instant::now();
             if let Some(change) = health.learn(now, result, &mut stream) {
                 target.cluster.backends()[index].set_condition(now, change.to);
@@ -140,6 +141,21 @@ impl Checker {
                 });
             }
         }
+    }
+
+    /// A fault that came while the check ran hides what it found, as it does from the next check on.
+    fn as_told_now(&self, result: Result<(), Trouble>, number: u64) -> Result<(), Trouble> {
+        let dice = self.truth.borrow().dice;
+        let hides = |(target, index): (Arc<Target>, usize)| {
+            matches!(
+                faults::told(&target.faults[index], dice, number),
+                Some((Told::Pass, _))
+            )
+        };
+        if result.is_err() && self.find().is_some_and(hides) {
+            return Ok(());
+        }
+        result
     }
 
     fn find(&self) -> Option<(Arc<Target>, usize)> {

@@ -10,6 +10,7 @@ mod in_place;
 mod incident;
 mod plan;
 mod signals;
+mod steady;
 mod vital;
 mod watch;
 mod workers;

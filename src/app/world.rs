@@ -15,6 +15,7 @@ use self::{
     deeds::{Deeds, Roles},
     sights::Seen,
 };
+use super::steady::{Asked, Steady};
 use crate::{
     control::{Author, Control, LeaseId, Owner},
     demo::Monitor,
@@ -56,6 +57,8 @@ struct State {
     excused: BTreeMap<String, Instant>,
     /// Touches of faults that are gone: totals only grow.
     hits: BTreeMap<String, u64>,
+    /// What standbys would carry.
+    steady: Option<Steady>,
     /// Whether a broken document was put live that nobody has put right yet.
     broken: bool,
     /// What stands in the way of that.
@@ -107,6 +110,7 @@ impl Proxy {
                 failing: BTreeMap::new(),
                 excused: BTreeMap::new(),
                 hits: BTreeMap::new(),
+                steady: None,
                 broken: false,
                 obstruction: None,
             }),
@@ -166,6 +170,33 @@ impl Proxy {
             servers.collect::<Vec<_>>()
         };
         snapshot.clusters.iter().flat_map(of).collect()
+    }
+
+    /// What every backend was asked so far.
+    fn asked(&self) -> Vec<Asked> {
+        let snapshot = self.control.snapshot();
+        let of = |target: &Arc<Target>| {
+            let lanes = target.settings.backends.iter().zip(&target.backend_lanes);
+            let asked = lanes.map(|(backend, lanes)| Asked {
+                cluster: target.name.to_string(),
+                place: format!("{}/{}", target.name, backend.name()),
+                standby: backend.tier.is_some_and(|tier| tier > 0),
+                attempts: lanes.sum(|lane| lane.attempts().0),
+            });
+            asked.collect::<Vec<_>>()
+        };
+        snapshot.clusters.iter().flat_map(of).collect()
+    }
+
+    /// Tells faults that stand before a standby what it would carry when all is well.
+    fn teach(&self, state: &mut State) {
+        let Some(steady) = &mut state.steady else { return };
+        let rates = steady.end(Instant::now(), &self.asked());
+        for status in self.control.faults() {
+            for (place, per_second) in rates {
+                status.fault.learn_baseline(place, *per_second);
+            }
+        }
     }
 
     /// The clusters that do not admit everything, with the share that they do.
@@ -247,6 +278,7 @@ impl World for Proxy {
         let mut state = self.state();
         state.lease = Some((id, lease));
         state.begun = true;
+        state.steady = Some(Steady::begin(Instant::now(), &self.asked()));
         drop(state);
         self.control.steer(id, self.steering(steering)?).map_err(refuse)
     }
@@ -264,6 +296,9 @@ impl World for Proxy {
             .map_err(|error| Refusal(error.to_string()))?;
         let mut state = self.state();
         state.broken = self.control.is_broken();
+        if !faults.is_empty() {
+            self.teach(&mut state);
+        }
         // What a fault does to a backend may show before the next look.
         self.failing(&mut state.excused);
         Ok(())

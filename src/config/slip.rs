@@ -9,8 +9,11 @@ use super::{
 };
 use crate::faults::Misspell;
 
-/// An address at which nobody listens: port 1 of this machine.
-const NOBODY: &str = "127.0.0.1:1";
+/// An address at which nobody listens: one of the first ports of this machine. Each backend of a cluster gets one of its own, since
+/// a cluster in which two share one is no cluster.
+fn nobody(place: usize) -> String {
+    format!("127.0.0.1:{}", place + 1)
+}
 
 /// The text of a sound document with a slip of the pen: every route to the clusters of a role leads to one that there is
 /// not, or every backend of the role stands where nobody listens. Without a role, that goes for all of them.
@@ -67,7 +70,7 @@ fn addresses(document: &Document, bound: Option<&[&Target]>) -> Vec<(Path, Strin
         let backends = Path::of(["clusters", name, "backends"]);
         for (i, backend) in cluster.backends.iter().enumerate() {
             if meant(name, &backend.name()) {
-                words.push((backends.item(i).key("address"), NOBODY.to_owned()));
+                words.push((backends.item(i).key("address"), nobody(i)));
             }
         }
     }
@@ -154,7 +157,7 @@ roles: {http.primary: [app, writes/a], none: other}
             changed(Some("http.primary"), Misspell::Address),
             [
                 "- {name: a, address: \"127.0.0.1:1\"}",
-                "address: 127.0.0.1:1 # the second",
+                "address: 127.0.0.1:2 # the second",
                 "writes: {backends: [{name: a, address: 127.0.0.1:1}, {address: 127.0.0.1:83}]}"
             ]
         );

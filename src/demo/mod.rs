@@ -13,6 +13,8 @@
 //!                             └────┴──► auth
 //! ```
 //!
+//! A standby works on the source database as well, and gets traffic only while the servers before it are down.
+//!
 //! The auth service and the monitoring play where an incident has a part for them ([`Cast`]).
 
 use std::{
@@ -76,6 +78,8 @@ pub struct Addresses {
     pub app_source: SocketAddr,
     /// The application server that only reads.
     pub app_replica: SocketAddr,
+    /// The application server that stands by.
+    pub standby: SocketAddr,
     /// The source database.
     pub database: SocketAddr,
     /// The replica database.
@@ -119,6 +123,7 @@ impl Demo {
         let auth_service = listen(|listener| auth::serve(listener, &tasks)).await?;
         let asks = cast.auth.then_some(Library(auth));
         let app_source = listen(|it| App::source(orders_db, asks, &tasks).serve(it, &tasks)).await?;
+        let standby = listen(|it| App::standby(orders_db, asks, &tasks).serve(it, &tasks)).await?;
         let app_replica = listen(|it| App::replica(replica, asks, &tasks).serve(it, &tasks)).await?;
 
         Ok(Self {
@@ -128,6 +133,7 @@ impl Demo {
                 auth,
                 app_source,
                 app_replica,
+                standby,
                 database,
                 replica,
                 auth_service,
@@ -146,6 +152,7 @@ impl Demo {
             ("ORDERS_DB", at.orders_db),
             ("APP_SOURCE", at.app_source),
             ("APP_REPLICA", at.app_replica),
+            ("STANDBY", at.standby),
             ("DATABASE", at.database),
             ("AUTH_SERVICE", at.auth_service),
             ("AUTH", at.auth),

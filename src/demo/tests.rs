@@ -364,6 +364,7 @@ async fn the_document_names_every_address_that_the_proxy_needs() {
         at.auth,
         at.app_source,
         at.app_replica,
+        at.standby,
         at.database,
         at.auth_service,
     ] {
@@ -375,6 +376,7 @@ async fn the_document_names_every_address_that_the_proxy_needs() {
         "AUTH",
         "APP_SOURCE",
         "APP_REPLICA",
+        "STANDBY",
         "DATABASE",
     ]
     .into_iter()

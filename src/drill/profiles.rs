@@ -32,6 +32,10 @@ pub const SHIPPED: &[Shipped] = &[
         name: "orm-break",
         text: include_str!("../../profiles/orm-break.yaml"),
     },
+    Shipped {
+        name: "standby-overload",
+        text: include_str!("../../profiles/standby-overload.yaml"),
+    },
 ];
 
 /// The shipped profile of this name.

@@ -306,7 +306,10 @@ pub(super) fn hung_auth(name: &str, mode: super::Mode, with_auth: bool) -> Scrip
         target: target.into(),
         backends,
     };
-    let mut bindings = Bindings::from([("http.primary".to_owned(), bind("app", 2))]);
+    let mut bindings = Bindings::from([
+        ("http.primary".to_owned(), bind("app", 2)),
+        ("http.standby".to_owned(), bind("standby", 1)),
+    ]);
     if with_auth {
         bindings.insert("auth.service".into(), bind("auth", 1));
     }

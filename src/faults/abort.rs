@@ -47,6 +47,10 @@ pub struct Abort {
     /// Asks the backend all the same and throws its answer away: **what the request does is done**. Default: false.
     #[serde(default, skip_serializing_if = "is_default")]
     pub after: bool,
+    /// Answers only where no backend has: none was to be had, or it refused, broke off or took too long. It then stands in the
+    /// place of the proxy's own answer, as a balancer's page for errors does. Only on the client's leg. Default: false.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unanswered: bool,
 }
 
 /// The page of `abort`.
@@ -71,12 +75,17 @@ pub(super) const DOC: Doc = Doc {
             "after",
             "asks the backend all the same: a write then has happened (false)",
         ),
+        (
+            "unanswered",
+            "answers only where no backend has, in place of the proxy's own answer; on the client's leg (false)",
+        ),
     ],
     examples: &[
         r#"{odds: 5%, do: {abort: {status: 500, body: "Fatal error: failed opening required file"}}}"#,
         r#"{do: {abort: {status: 429, headers: {retry-after: "30"}}}}"#,
         r#"{do: {abort: {grpc_status: 14, grpc_message: "no healthy backend"}}}"#,
         r#"{do: {abort: {status: 500, after: true}}}"#,
+        r#"{where: {cluster: app, leg: client}, odds: 30%, do: {abort: {status: 404, unanswered: true}}}"#,
         r#"{where: {match: {sql: write}}, odds: 5%, do: {abort: {error: deadlock}}}"#,
         r#"{do: {abort: {error: {code: "42704", message: "type \"mood\" does not exist"}}}}"#,
     ],
@@ -95,13 +104,19 @@ impl Abort {
             after: self.after,
             ..Answer::new(self.status.map_or(StatusCode::SERVICE_UNAVAILABLE, Status::code))
         };
-        Compiled(Arc::new(answer.with_headers(&self.headers)))
+        Compiled {
+            answer: Arc::new(answer.with_headers(&self.headers)),
+            unanswered: self.unanswered,
+        }
     }
 }
 
 /// An abort with its answer made once.
 #[derive(Debug)]
-pub(super) struct Compiled(Arc<Answer>);
+pub(super) struct Compiled {
+    answer: Arc<Answer>,
+    unanswered: bool,
+}
 
 impl Acts for Compiled {
     fn doc(&self) -> &'static Doc {
@@ -109,7 +124,7 @@ impl Acts for Compiled {
     }
 
     fn unit(&self, dialect: Dialect) -> Unit {
-        let known = self.0.error.as_ref().and_then(|error| error.known(dialect));
+        let known = self.answer.error.as_ref().and_then(|error| error.known(dialect));
         match known {
             Some(error) if error.moment.is_opening() => Unit::Session,
             _ => Unit::Command,
@@ -118,8 +133,8 @@ impl Acts for Compiled {
 
     /// What a server may say unasked, it says to the sessions that stand.
     fn farewell(&self, _: Duration, dialect: Dialect) -> Option<Arc<Answer>> {
-        let known = self.0.error.as_ref()?.known(dialect)?;
-        (known.moment == Moment::Any).then(|| self.0.clone())
+        let known = self.answer.error.as_ref()?.known(dialect)?;
+        (known.moment == Moment::Any).then(|| Arc::clone(&self.answer))
     }
 
     fn ends(&self) -> bool {
@@ -127,7 +142,14 @@ impl Acts for Compiled {
     }
 
     fn open(&self, _: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
-        Verdict::Answer(Arc::clone(&self.0))
+        if self.unanswered {
+            return Verdict::Pass;
+        }
+        Verdict::Answer(Arc::clone(&self.answer))
+    }
+
+    fn unanswered(&self) -> Option<Arc<Answer>> {
+        self.unanswered.then(|| Arc::clone(&self.answer))
     }
 }
 
@@ -162,6 +184,21 @@ mod tests {
     fn the_backend_is_asked_only_if_that_is_written() {
         assert!(answer("{abort: {after: true}}").after);
         assert_eq!(answer("abort").status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn where_a_backend_has_answered_it_may_have_nothing_to_say() {
+        let now = Instant::now();
+        let page = fault("{abort: {status: 404, unanswered: true}}", now);
+        assert!(matches!(open(&page, 1, now), Verdict::Pass));
+        assert_eq!(page.hits(), 0);
+        let mut plan = crate::faults::trial::plan(std::slice::from_ref(&page), 1);
+        assert_eq!(plan.unanswered().unwrap().status, StatusCode::NOT_FOUND);
+        assert_eq!(page.hits(), 1);
+        page.lift();
+        assert!(plan.unanswered().is_none());
+        let always = fault("{abort: {status: 404}}", now);
+        assert!(crate::faults::trial::plan(&[always], 1).unanswered().is_none());
     }
 
     #[test]

@@ -247,13 +247,12 @@ impl Fault {
         places.values().for_each(|there| there.acts.restart(now));
     }
 
-    /// Tells it what the backend carries when all is well, in exchanges per second; `capacity` as a share needs it.
-    pub fn learn_baseline(&self, per_second: f64) {
-        self.acts.learn_baseline(per_second);
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places
-            .values()
-            .for_each(|there| there.acts.learn_baseline(per_second));
+    /// Tells it what the backend at one place carries when all is well, in exchanges per second; `capacity` as a share needs
+    /// it.
+    pub fn learn_baseline(self: &Arc<Self>, place: &str, per_second: f64) {
+        if self.acts.is_per_backend() {
+            self.at(place).acts.learn_baseline(per_second);
+        }
     }
 
     /// Whether it keeps from the balancer that all is not well.

@@ -196,6 +196,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         Verdict::Pass
     }
 
+    /// What to answer where no backend has.
+    fn unanswered(&self) -> Option<Arc<Answer>> {
+        None
+    }
+
     /// What shapes the bytes in one direction, if this kind does.
     fn flow(&self, _ask: &mut Ask, _direction: Flow) -> Option<Box<dyn Shape>> {
         None

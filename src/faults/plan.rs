@@ -193,6 +193,16 @@ impl Plan {
         .unwrap_or(Verdict::Pass)
     }
 
+    /// What to answer where no backend has, in place of the proxy's own answer.
+    pub fn unanswered(&mut self) -> Option<Arc<Answer>> {
+        let mut hits = self.hits.iter_mut().filter(|hit| !hit.fault.is_lifted());
+        hits.find_map(|hit| {
+            let answer = hit.fault.acts().unanswered()?;
+            hit.touch();
+            Some(answer)
+        })
+    }
+
     /// What shapes the bytes in one direction; `None` when nothing does.
     pub fn flow(&mut self, direction: Flow, now: Instant) -> Option<Chain> {
         let shaped = (0..self.hits.len()).filter_map(|i| self.flow_of(i, direction, now));

@@ -63,6 +63,21 @@ impl Reason {
         }
     }
 
+    /// Whether no backend has answered, though one should have.
+    pub const fn is_unanswered(self) -> bool {
+        matches!(
+            self,
+            Self::NoBackend
+                | Self::Resolve
+                | Self::ConnectRefused
+                | Self::ConnectTimeout
+                | Self::Unreachable
+                | Self::TlsHandshake
+                | Self::UpstreamReset
+                | Self::AnswerTimeout
+        )
+    }
+
     /// The word in headers, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

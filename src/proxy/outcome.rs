@@ -115,7 +115,15 @@ impl Asked<'_> {
             Ending::Failed(failure) => {
                 self.log(&failure);
                 self.record.failed(&failure);
-                (own_answer(failure.reason, self.to_grpc), failure.reason)
+                match self.instead(failure.reason) {
+                    // It remains a failure, whatever the status says.
+                    Some(answer) => {
+                        let response = answer.response(self.to_grpc);
+                        self.record.answered(response.status(), Origin::Injected);
+                        (response, Reason::Injected)
+                    }
+                    None => (own_answer(failure.reason, self.to_grpc), failure.reason),
+                }
             }
         };
         let (mut head, body) = response.into_parts();
@@ -131,6 +139,12 @@ impl Asked<'_> {
             whole: None,
         }
         .outcome(self)
+    }
+
+    /// What a fault answers where no backend has.
+    fn instead(&mut self, reason: Reason) -> Option<std::sync::Arc<faults::Answer>> {
+        let plan = self.record.kept.client.as_mut()?;
+        reason.is_unanswered().then(|| plan.unanswered()).flatten()
     }
 
     fn say(&self, headers: &mut HeaderMap, reason: Reason) {

@@ -60,3 +60,30 @@ async fn bad_reload_comes_out_as_it_was() {
     let bad = report["figures"]["bad_minutes"].as_f64().unwrap();
     assert!((25.0..27.0).contains(&bad), "26 bad minutes, not {bad}");
 }
+
+#[tokio::test]
+async fn standby_overload_comes_out_as_it_was() {
+    let report = replay("standby-overload").await;
+    assert_eq!(
+        phases(&report),
+        [
+            "+0m latent",
+            "+11m failover",
+            "+21m outage",
+            "+66m restart",
+            "+70m ramp",
+            "+88m clear"
+        ]
+    );
+    assert_eq!(
+        acts(&report),
+        [
+            "+46m rollback refused",
+            "+56m find-cause ok",
+            "+66m rollback ok",
+            "+70m restart ok"
+        ]
+    );
+    let bad = report["figures"]["bad_minutes"].as_f64().unwrap();
+    assert!((53.0..60.0).contains(&bad), "58 bad minutes, not {bad}");
+}

@@ -1,7 +1,7 @@
 //! The demo's application servers: a shop's orders over HTTP, kept in a database.
 //!
-//! There are two, as in the incident. `app-source` reads from and writes to the source database; `app-replica` reads from
-//! a replica and refuses writes. Their health check answers without asking the database: while that is out of
+//! `app-source` reads from and writes to the source database, and so does `standby` when it is needed; `app-replica` reads
+//! from a replica and refuses writes. Their health check answers without asking the database: while that is out of
 //! reach they look healthy and fail, which is the grey failure that the incident is about.
 
 use std::{
@@ -96,6 +96,11 @@ impl App {
     /// The server of the source database, which takes all writes.
     pub(super) fn source(database: SocketAddr, auth: Option<Library>, tasks: &Tasks) -> Self {
         Self::new("app-source", true, database, auth, tasks)
+    }
+
+    /// A second server of the source database, which stands by.
+    pub(super) fn standby(database: SocketAddr, auth: Option<Library>, tasks: &Tasks) -> Self {
+        Self::new("standby", true, database, auth, tasks)
     }
 
     /// The server of a replica, which only reads.

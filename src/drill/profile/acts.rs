@@ -45,9 +45,11 @@ pub struct Act {
 impl Act {
     /// When the original team began it, and when that was decided.
     pub fn originals(&self) -> impl Iterator<Item = (Offset, Offset, Outcome)> {
-        let takes = self.takes.map_or(Duration::ZERO, |takes| takes.0);
         let tried = self.original.iter();
-        tried.map(move |tried| (tried.at, Offset(tried.at.0 + takes), tried.result))
+        tried.map(|tried| {
+            let takes = tried.takes.or(self.takes).map_or(Duration::ZERO, Duration::from);
+            (tried.at, Offset(tried.at.0 + takes), tried.result)
+        })
     }
 }
 

@@ -41,6 +41,8 @@ fn step() -> impl Strategy<Value = Step> {
         "drain-source",
         "quiet-monitors",
         "clear-checks",
+        "find-cause",
+        "shed",
         "find-collision",
         "rollback",
         "rollback",
@@ -204,7 +206,7 @@ proptest! {
 
     #[test]
     fn whatever_happens_a_run_ends_clean_and_its_journal_tells_it(
-        name in prop::sample::select(vec!["orm-break", "hung-auth", "hung-auth-quiet"]),
+        name in prop::sample::select(vec!["orm-break", "hung-auth", "hung-auth-quiet", "bad-reload", "standby-overload"]),
         mode in mode(),
         nature in nature(),
         is_causal in any::<bool>(),

@@ -12,6 +12,7 @@ pub(super) fn cast(plan: &Plan) -> Cast {
     let needs = |role| incident.is_some_and(|incident| incident.profile.needs.contains_key(role));
     Cast {
         auth: needs("auth.service"),
+        standby: needs("http.standby"),
     }
 }
 

@@ -13,7 +13,8 @@
 //!                             └────┴──► auth
 //! ```
 //!
-//! A standby works on the source database as well, and gets traffic only while the servers before it are down.
+//! Where an incident has a part for it, a standby works on the source database as well, and gets traffic only while the servers before
+//! it are down.
 //!
 //! The auth service and the monitoring play where an incident has a part for them ([`Cast`]).
 
@@ -53,6 +54,8 @@ const FIRST_ORDERS: usize = 100;
 pub struct Cast {
     /// The auth service, which the application servers then ask for each request.
     pub auth: bool,
+    /// The standby, which the proxy then turns to while the application servers are down.
+    pub standby: bool,
 }
 
 /// The running demo.
@@ -147,6 +150,8 @@ impl Demo {
     /// The document that puts the proxy in front of the demo.
     pub fn document(&self) -> String {
         let at = &self.addresses;
+        let lines = include_str!("document.yaml").split_inclusive('\n');
+        let plays = |line: &&str| self.cast.standby || !line.contains("standby");
         [
             ("SHOP", at.shop),
             ("ORDERS_DB", at.orders_db),
@@ -159,7 +164,7 @@ impl Demo {
         ]
         .into_iter()
         .fold(
-            include_str!("document.yaml").to_owned(),
+            lines.filter(plays).collect::<String>(),
             |document, (name, address)| document.replace(name, &address.to_string()),
         )
     }

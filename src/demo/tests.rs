@@ -266,7 +266,11 @@ async fn visitors_come_at_their_rate_and_feel_a_cut() {
 
 #[tokio::test]
 async fn a_way_to_the_auth_service_that_hangs_takes_every_thread_and_gives_them_back_when_it_is_mended() {
-    let house = House::of(Cast { auth: true }).await;
+    let house = House::of(Cast {
+        auth: true,
+        ..Cast::default()
+    })
+    .await;
     let (app_source, app_replica) = house.apps();
     assert_eq!(get(app_replica, "/orders").await.status(), 200);
 
@@ -292,7 +296,11 @@ async fn a_way_to_the_auth_service_that_hangs_takes_every_thread_and_gives_them_
 
 #[tokio::test]
 async fn an_auth_service_that_cannot_be_reached_is_told() {
-    let house = House::of(Cast { auth: true }).await;
+    let house = House::of(Cast {
+        auth: true,
+        ..Cast::default()
+    })
+    .await;
     house.auth.cut();
     let (app_source, _) = house.apps();
     let answer = get(app_source, "/orders").await;
@@ -302,7 +310,11 @@ async fn an_auth_service_that_cannot_be_reached_is_told() {
 
 #[tokio::test]
 async fn monitoring_raises_an_alert_waits_for_ever_and_can_be_switched_off() {
-    let house = House::of(Cast { auth: true }).await;
+    let house = House::of(Cast {
+        auth: true,
+        ..Cast::default()
+    })
+    .await;
     let monitor = house.demo.monitor().unwrap();
     house.orders_db.cut();
     assert!(monitor.alert().await);
@@ -353,9 +365,11 @@ fn a_port_that_is_taken_is_passed_over() {
 
 #[tokio::test]
 async fn the_document_names_every_address_that_the_proxy_needs() {
-    let demo = Demo::start(7, Cast::default(), CancellationToken::new())
-        .await
-        .unwrap();
+    let cast = Cast {
+        standby: true,
+        ..Cast::default()
+    };
+    let demo = Demo::start(7, cast, CancellationToken::new()).await.unwrap();
     let document = demo.document();
     let at = &demo.addresses;
     for address in [

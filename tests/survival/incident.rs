@@ -55,12 +55,20 @@ fn journal(stage: &Stage) -> String {
     std::fs::read_to_string(folder.join("journal.jsonl")).unwrap()
 }
 
+/// How fast the story goes: a phase is reached within ten seconds, and lasts for half a second at least where it can, so that
+/// whoever looks now and then sees it.
+fn pace(at: Option<Duration>, next: Option<Duration>) -> u64 {
+    let begins = at.unwrap_or_default().as_secs();
+    let lasts = next.map_or(u64::MAX, |next| next.as_secs().saturating_sub(begins));
+    (lasts.saturating_mul(2)).min(1200).max(begins / 10).max(1)
+}
+
 /// Kills a proxy in a phase of a shipped profile, and starts it again as a supervisor would.
-async fn killed_in(profile: &Profile, phase: &str) {
+async fn killed_in(profile: &Profile, phase: &str, pace: u64) {
     let stage = Stage::of(profile).await;
     let visitors = stage.visit();
     let admin = free();
-    let drill = ["--profile", &profile.name, "--wait", "1200"];
+    let drill = ["--profile", &profile.name, "--wait", &pace.to_string()];
     let mut proxy = Process(stage.command(admin, &drill).spawn().unwrap());
     enters(admin, phase).await;
     proxy.signal(Signal::KILL);
@@ -97,8 +105,10 @@ async fn a_proxy_killed_in_any_phase_of_any_incident_comes_back_clean() {
         let profile = profiles::load(shipped.name).unwrap();
         tokio::spawn(async move {
             // The phases of the original, each in a process of its own.
-            for phase in profile.phases.iter().filter(|phase| phase.at.is_some()) {
-                killed_in(&profile, &phase.name).await;
+            let phases: Vec<_> = profile.phases.iter().filter(|phase| phase.at.is_some()).collect();
+            for (i, phase) in phases.iter().enumerate() {
+                let at = |i: usize| phases.get(i).and_then(|phase| phase.at).map(|at| at.0);
+                killed_in(&profile, &phase.name, pace(at(i), at(i + 1))).await;
             }
         })
     };

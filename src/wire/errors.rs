@@ -120,6 +120,28 @@ pub struct Said {
 }
 
 impl KnownError {
+    /// A line of a table; state, detail and hint are added where the error has them.
+    pub(super) const fn new(
+        name: &'static str,
+        code: &'static str,
+        weight: Weight,
+        moment: Moment,
+        text: &'static str,
+        rehearses: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            code,
+            state: "",
+            weight,
+            text,
+            detail: "",
+            hint: "",
+            moment,
+            rehearses,
+        }
+    }
+
     /// The error with its braces filled.
     pub fn said(&self, words: &Words<'_>) -> Said {
         Said {

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::opened::{self, Opened};
+use super::opened;
 use crate::{
     config::Encryption,
     net::Stream,
     proxy::{client::Client, tcp},
-    route::{Dialect, Session},
+    route::Dialect,
     wire::mysql,
 };
 
@@ -19,17 +19,6 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
         return tcp::serve(client, stream).await;
     }
     drop(listener);
-    let session = Session {
-        dialect: Dialect::Mysql,
-        user: String::new(),
-        database: String::new(),
-    };
-    client.starts(session.clone());
-    let opened = Opened {
-        session,
-        stream,
-        first: bytes::Bytes::new(),
-        dialogue: Box::new(mysql::Session::new()),
-    };
-    opened::serve(client, opened).await;
+    let dialogue = Box::new(mysql::Session::new());
+    opened::from_the_first_byte(client, stream, Dialect::Mysql, dialogue).await;
 }

@@ -15,7 +15,7 @@ use crate::{
         relay::{self, Joint},
         tcp::{self, Dialled, Record, Undialled},
     },
-    route::Session,
+    route::{Dialect, Session},
     snapshot::Route,
     wire::{dialogue::Dialogue, errors::Refusal},
 };
@@ -33,6 +33,28 @@ pub(super) struct Opened {
     pub(super) first: bytes::Bytes,
     /// Follows it.
     pub(super) dialogue: Box<dyn Dialogue>,
+}
+
+/// Serves a session in which the client has said nothing of itself yet.
+pub(super) async fn from_the_first_byte(
+    client: Rc<Client>,
+    stream: Stream,
+    dialect: Dialect,
+    dialogue: Box<dyn Dialogue>,
+) {
+    let session = Session {
+        dialect,
+        user: String::new(),
+        database: String::new(),
+    };
+    client.starts(session.clone());
+    let opened = Opened {
+        session,
+        stream,
+        first: bytes::Bytes::new(),
+        dialogue,
+    };
+    serve(client, opened).await;
 }
 
 /// Asks the faults of the opening, dials, and passes the session on to its end.

@@ -13,6 +13,9 @@ use crate::wire::{
 /// So much of a command is looked at; of a longer one the front tells what it is.
 const LOOK: usize = 16 << 10;
 
+/// So much of one is looked at while no fault is in scope: what it does to the connection stands in its first words.
+const GLANCE: usize = 64;
+
 /// So many answers may be under way in the server's place at a time.
 const MOST_REFUSALS: usize = 1024;
 
@@ -198,7 +201,7 @@ fn of_the_connection(text: &str) -> bool {
 }
 
 /// The words of the command at the front, as far as they are looked at; `None` until they are there.
-fn words(rest: &[u8]) -> Result<Option<Words>, Lost> {
+fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
     if rest.first() != Some(&b'*') {
         return Ok(text_line(rest)?.map(|line| {
             let text = String::from_utf8_lossy(&rest[..line]);
@@ -222,27 +225,27 @@ fn words(rest: &[u8]) -> Result<Option<Words>, Lost> {
         let string = match bulk(rest)? {
             Some(string) if rest.len() >= string.whole => string,
             // Enough to look at, or as much as will ever be looked at.
-            Some(string) if at + string.whole > LOOK => {
+            Some(string) if at + string.whole > look => {
                 let there = &rest[string.line..rest.len().min(string.line + string.text)];
-                push(&mut text, n, there);
+                push(&mut text, n, there, look);
                 break;
             }
             _ => return Ok(None),
         };
-        push(&mut text, n, &rest[string.line..string.line + string.text]);
+        push(&mut text, n, &rest[string.line..string.line + string.text], look);
         at += string.whole;
-        if at > LOOK {
+        if at > look {
             break;
         }
     }
     Ok(Some(Words { text, line, strings }))
 }
 
-fn push(text: &mut String, n: u64, word: &[u8]) {
+fn push(text: &mut String, n: u64, word: &[u8], look: usize) {
     if n > 0 {
         text.push(' ');
     }
-    text.push_str(&String::from_utf8_lossy(&word[..word.len().min(LOOK)]));
+    text.push_str(&String::from_utf8_lossy(&word[..word.len().min(look)]));
 }
 
 impl Dialogue for Session {
@@ -263,7 +266,8 @@ impl Dialogue for Session {
                 }
             }
             let rest = &input[at..];
-            let Some(words) = (if rest.is_empty() { None } else { words(rest)? }) else {
+            let look = if stops { LOOK } else { GLANCE };
+            let Some(words) = (if rest.is_empty() { None } else { words(rest, look)? }) else {
                 return heard(at, 0, Next::More);
             };
             self.asked = Asked {

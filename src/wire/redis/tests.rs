@@ -188,6 +188,14 @@ fn a_long_command_is_known_by_its_front_and_dropped_to_its_end() {
 }
 
 #[test]
+fn with_no_fault_in_scope_a_long_command_is_not_waited_for() {
+    let long = command(&["SET", "key", &"v".repeat(10_000)]);
+    let front = &long.as_bytes()[..500];
+    let pass = |stops| Session::new().hear(front, stops).unwrap().pass;
+    assert_eq!((pass(false), pass(true)), (500, 0));
+}
+
+#[test]
 fn a_watched_unit_is_stopped_before() {
     let mut session = Session::new();
     session.hear(b"PING\r\nPING\r\n", false).unwrap();

@@ -13,7 +13,9 @@ use tokio_postgres::{
 };
 
 use crate::kit::{
-    Doc, Proxy, eventually,
+    Doc, Proxy,
+    certificates::Authority,
+    eventually,
     postgres::{Postgres, complained, connect, psql, said},
     within,
 };
@@ -429,4 +431,59 @@ async fn a_pool_has_so_many_places() {
     })
     .await;
     drop(second);
+}
+
+/// What psql comes to with a connection string of its own.
+async fn with_url(proxy: &Proxy, more: &str) -> std::process::Output {
+    let url = format!(
+        "{more} host=shop.test hostaddr=127.0.0.1 port={} user=admin dbname=shop",
+        proxy.address().port()
+    );
+    let mut command = Command::new("psql");
+    command.args(["-X", "-A", "-t", &url, "-c", "select 'hello'"]);
+    within("psql", command.output()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_insists_on_tls_gets_it_here_and_its_commands_meet_faults() {
+    let server = Postgres::start().await;
+    let authority = Authority::new();
+    let certificate = authority.issue("shop.test");
+    let doc = Doc::postgres(&[server.address]).listener("tls: {certificate: one.pem, key: one.key}");
+    let proxy = Proxy::setup()
+        .file("one.pem", certificate.pem.clone())
+        .file("one.key", certificate.key.clone())
+        .start(doc.text())
+        .await;
+    let roots = proxy.folder().join("ca.pem");
+    std::fs::write(&roots, authority.pem()).unwrap();
+    let secured = format!("sslmode=verify-full sslrootcert={}", roots.display());
+    let through = with_url(&proxy, &secured).await;
+    assert_eq!(said(&through), "hello", "{}", complained(&through));
+    proxy
+        .inject(
+            "locked",
+            "where: {match: {sql: read}}, do: {abort: {error: lock_timeout}}",
+        )
+        .await;
+    let met = complained(&with_url(&proxy, &secured).await);
+    assert!(met.contains("canceling statement due to lock timeout"), "{met}");
+}
+
+#[tokio::test]
+async fn what_passes_unread_meets_faults_of_bytes_only() {
+    let server = Postgres::start().await;
+    let doc = Doc::postgres(&[server.address]).listener("encryption: pass");
+    let proxy = Proxy::start(&doc).await;
+    proxy
+        .inject(
+            "locked",
+            "where: {match: {sql: read}}, do: {abort: {error: lock_timeout}}",
+        )
+        .await;
+    // The server itself says that it has no TLS.
+    let through = with_url(&proxy, "sslmode=prefer").await;
+    assert_eq!(said(&through), "hello", "{}", complained(&through));
+    proxy.inject("cut", "do: reset").await;
+    assert!(!with_url(&proxy, "sslmode=prefer").await.status.success());
 }

@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
-    time::Duration,
 };
 
 use chaosproxy::drill::profiles;
@@ -11,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::kit::{
-    drill::{Process, enters},
+    drill::{Process, enters, view},
     eventually, free, http,
     proxy::BINARY,
 };
@@ -118,8 +117,13 @@ impl Room {
 
     async fn visits(&self, phase: &str) {
         enters(self.admin, phase).await;
-        // What is measured of a phase begins two seconds after it.
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        // What is measured of a phase begins two seconds after it, by the drill's own clock.
+        let wall = async || view(self.admin).await?["wallms"].as_u64();
+        let entered = wall().await.unwrap();
+        eventually(&format!("the drill has looked at `{phase}`"), || async {
+            (wall().await? >= entered + 4000).then_some(())
+        })
+        .await;
     }
 }
 

@@ -6,3 +6,5 @@ pub mod http1;
 pub mod mysql;
 pub mod postgres;
 pub mod redis;
+#[cfg(test)]
+mod testing;

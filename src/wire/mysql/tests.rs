@@ -8,8 +8,9 @@ use super::{
     refusal,
 };
 use crate::wire::{
-    dialogue::{After, Dialogue as _, Next, Watch},
+    dialogue::{Dialogue as _, Watch},
     errors::{Refusal, Words},
+    testing::pieces,
 };
 
 fn known(name: &str) -> Refusal {
@@ -23,69 +24,14 @@ fn known(name: &str) -> Refusal {
     refusal(&error.said(&words))
 }
 
-/// A client, the session and a server, with all the bytes that each of them got.
-#[derive(Default)]
-struct Line {
-    session: Session,
-    asked: Vec<u8>,
-    said: Vec<u8>,
-    server: Vec<u8>,
-    client: Vec<u8>,
-    commands: Vec<String>,
-    closed: bool,
-}
+type Line = crate::wire::testing::Line<Session>;
 
-impl Line {
-    fn asks(&mut self, bytes: &[u8]) {
-        self.asked.extend_from_slice(bytes);
-        loop {
-            let heard = self.session.hear(&self.asked, true).unwrap();
-            self.server.extend(self.asked.drain(..heard.pass));
-            self.asked.drain(..heard.drop);
-            match heard.then {
-                Next::More => return,
-                Next::Again => {}
-                Next::Command(command) => {
-                    let refused = ["insert", "update"]
-                        .iter()
-                        .any(|verb| command.text.starts_with(verb));
-                    if refused {
-                        let refusal = known(if command.text.starts_with("update") {
-                            "deadlock"
-                        } else {
-                            "read_only"
-                        });
-                        self.server.extend(self.session.refuse(refusal));
-                    } else {
-                        self.session.accept();
-                    }
-                    self.commands.push(command.text.to_string());
-                }
-            }
-        }
-    }
-
-    fn says(&mut self, bytes: &[u8]) {
-        self.said.extend_from_slice(bytes);
-        loop {
-            let told = self.session.tell(&self.said, Watch::default()).unwrap();
-            self.client.extend(self.said.drain(..told.pass));
-            self.said.drain(..told.drop);
-            self.client.extend(told.say);
-            match told.then {
-                After::More => return,
-                After::Close => {
-                    self.closed = true;
-                    return;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// What went on since this was asked last: to the server, and to the client.
-    fn took(&mut self) -> (Vec<u8>, Vec<u8>) {
-        (std::mem::take(&mut self.server), std::mem::take(&mut self.client))
+/// Inserts meet a replica, updates a deadlock.
+fn no_change(text: &str) -> Option<Refusal> {
+    match text.split(' ').next() {
+        Some("insert") => Some(known("read_only")),
+        Some("update") => Some(known("deadlock")),
+        _ => None,
     }
 }
 
@@ -123,7 +69,7 @@ fn logged_in(can: u32) -> Line {
     let mut line = Line::default();
     line.says(&greeting(can | can::SSL | can::COMPRESS | can::ZSTD));
     assert_eq!(line.took().1, greeting(can), "TLS and compression are taken out");
-    line.asks(&login(can));
+    line.asks(&login(can), &no_change);
     assert_eq!(line.session.login(), Some(("web", "shop")));
     line.says(&packet(2, OK));
     assert_eq!(line.took(), (login(can).to_vec(), packet(2, OK).to_vec()));
@@ -155,16 +101,16 @@ fn result(modern: bool, status: u16) -> Vec<u8> {
 fn an_error_takes_the_place_of_its_statement_which_is_never_run() {
     for modern in [false, true] {
         let mut line = logged_in(if modern { BASE | can::DEPRECATE_EOF } else { BASE });
-        line.asks(&query("select 1"));
+        line.asks(&query("select 1"), &no_change);
         line.says(&result(modern, 2));
         assert_eq!(line.took(), (query("select 1").to_vec(), result(modern, 2)));
-        line.asks(&query("insert into orders values (1)"));
+        line.asks(&query("insert into orders values (1)"), &no_change);
         line.says(&packet(1, OK));
         assert_eq!(
             line.took(),
             (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
         );
-        line.asks(&query("select 2"));
+        line.asks(&query("select 2"), &no_change);
         line.says(&result(modern, 2));
         assert_eq!(line.took().1, result(modern, 2));
         assert_eq!((line.session.begun(), line.session.answered()), (3, 3));
@@ -175,7 +121,7 @@ fn an_error_takes_the_place_of_its_statement_which_is_never_run() {
 #[test]
 fn a_deadlock_ends_the_transaction_at_the_server_too() {
     let mut line = logged_in(BASE);
-    line.asks(&query("update orders set n = 1"));
+    line.asks(&query("update orders set n = 1"), &no_change);
     line.says(&packet(1, OK));
     assert_eq!(
         line.took(),
@@ -187,7 +133,7 @@ fn a_deadlock_ends_the_transaction_at_the_server_too() {
 fn a_statement_is_known_by_its_number() {
     for modern in [false, true] {
         let mut line = logged_in(if modern { BASE | can::DEPRECATE_EOF } else { BASE });
-        line.asks(&packet(0, b"\x16insert into orders values (?)"));
+        line.asks(&packet(0, b"\x16insert into orders values (?)"), &no_change);
         // Its number is 9; it has one parameter and no column.
         let mut prepared = packet(1, &[0, 9, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]).to_vec();
         prepared.extend(packet(2, b"\x03defparameter"));
@@ -196,7 +142,7 @@ fn a_statement_is_known_by_its_number() {
         }
         line.says(&prepared);
         assert_eq!(line.took().1, prepared);
-        line.asks(&packet(0, &[0x17, 9, 0, 0, 0, 0, 1, 0, 0, 0]));
+        line.asks(&packet(0, &[0x17, 9, 0, 0, 0, 0, 1, 0, 0, 0]), &no_change);
         assert_eq!(line.commands, ["insert into orders values (?)"]);
         line.says(&packet(1, OK));
         assert_eq!(
@@ -210,17 +156,17 @@ fn a_statement_is_known_by_its_number() {
 #[test]
 fn several_results_files_and_columns_are_followed() {
     let mut line = logged_in(BASE);
-    line.asks(&query("call twice()"));
+    line.asks(&query("call twice()"), &no_change);
     let both = [result(false, 2 | 8), result(false, 2)].concat();
     line.says(&both);
     assert_eq!((line.took().1, line.session.answered()), (both, 1));
-    line.asks(&query("load data local infile 'x' into table t"));
+    line.asks(&query("load data local infile 'x' into table t"), &no_change);
     line.says(&packet(1, b"\xfbx"));
-    line.asks(&packet(2, b"insert into t, says the file"));
-    line.asks(&packet(3, b""));
+    line.asks(&packet(2, b"insert into t, says the file"), &no_change);
+    line.asks(&packet(3, b""), &no_change);
     line.says(&packet(4, OK));
     assert_eq!((line.commands.len(), line.session.answered()), (2, 2));
-    line.asks(&packet(0, b"\x04orders\0"));
+    line.asks(&packet(0, b"\x04orders\0"), &no_change);
     line.says(
         &[
             packet(1, b"\x03defa"),
@@ -246,10 +192,10 @@ fn the_opening_is_refused_in_place_of_the_welcome() {
     };
     line.session.refuse_opening(refusal(&error.said(&unknown)));
     line.says(&greeting(BASE));
-    line.asks(&login(BASE));
+    line.asks(&login(BASE), &no_change);
     // The server wants another proof first.
     line.says(&packet(2, b"\xfemysql_native_password\0saltsaltsaltsaltsalt\0"));
-    line.asks(&packet(3, b"proof"));
+    line.asks(&packet(3, b"proof"), &no_change);
     line.took();
     line.says(&packet(4, OK));
     let said = line.took().1;
@@ -280,9 +226,9 @@ fn a_statement_over_several_packets_is_dropped_to_its_end() {
     let mut line = logged_in(BASE);
     let mut long = b"\x03insert into orders values ('".to_vec();
     long.resize(FULL, b'x');
-    line.asks(&packet(0, &long));
-    line.asks(&packet(1, b"the rest')"));
-    line.asks(&query("select 1"));
+    line.asks(&packet(0, &long), &no_change);
+    line.asks(&packet(1, b"the rest')"), &no_change);
+    line.asks(&query("select 1"), &no_change);
     assert_eq!(line.took().0, [query("DO 0"), query("select 1")].concat());
     assert!(line.commands[0].len() < 32 << 10);
 }
@@ -329,19 +275,15 @@ proptest! {
         .concat();
         let said = [result(false, 2), packet(1, OK).to_vec(), packet(1, OK).to_vec(), packet(1, OK).to_vec()].concat();
         let mut whole = logged_in(BASE);
-        whole.asks(&asked);
+        whole.asks(&asked, &no_change);
         whole.says(&said);
         let mut split = logged_in(BASE);
-        let mut sizes = sizes.iter().cycle();
-        let mut cut = |mut bytes: &[u8], to: &mut dyn FnMut(&[u8])| {
-            while !bytes.is_empty() {
-                let (piece, rest) = bytes.split_at((*sizes.next().unwrap()).min(bytes.len()));
-                to(piece);
-                bytes = rest;
-            }
-        };
-        cut(&asked, &mut |piece| split.asks(piece));
-        cut(&said, &mut |piece| split.says(piece));
+        for piece in pieces(&asked, &sizes) {
+            split.asks(piece, &no_change);
+        }
+        for piece in pieces(&said, &sizes) {
+            split.says(piece);
+        }
         prop_assert_eq!(&split.commands, &whole.commands);
         prop_assert_eq!(&split.server, &whole.server);
         prop_assert_eq!(&split.client, &whole.client);

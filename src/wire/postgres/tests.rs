@@ -10,23 +10,8 @@ use super::{
 use crate::wire::{
     dialogue::{After, Dialogue, Next, Watch},
     errors::{Moment, Refusal, Weight},
+    testing::pieces,
 };
-
-/// Cuts bytes into pieces of these lengths, over and over.
-fn pieces<'a>(bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
-    let mut rest = bytes;
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let length = lengths[at % lengths.len()].min(rest.len());
-        at += 1;
-        let (piece, left) = rest.split_at(length);
-        rest = left;
-        Some(piece)
-    })
-}
 
 /// What the server gets of what the client says, where some commands are answered in its place.
 fn heard(

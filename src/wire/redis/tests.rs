@@ -1,10 +1,10 @@
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{ERRORS, Session, refusal};
 use crate::wire::{
-    dialogue::{After, Dialogue as _, Next, Watch},
+    dialogue::{After, Dialogue as _, Watch},
     errors::{Moment, Refusal, Said, Weight, Words},
+    testing::pieces,
 };
 
 fn known(name: &str) -> Refusal {
@@ -16,60 +16,7 @@ fn known(name: &str) -> Refusal {
     refusal(&error.said(&words))
 }
 
-/// A client, the session and a server, with all the bytes that each of them got.
-#[derive(Default)]
-struct Line {
-    session: Session,
-    asked: Vec<u8>,
-    said: Vec<u8>,
-    /// What reached the server, and what reached the client.
-    server: Vec<u8>,
-    client: Vec<u8>,
-    /// The commands that were decided upon.
-    commands: Vec<String>,
-    closed: bool,
-}
-
-impl Line {
-    /// The client sends this; each command for which there is an answer in `refuse` is refused with it.
-    fn asks(&mut self, bytes: &[u8], refuse: &dyn Fn(&str) -> Option<Refusal>) {
-        self.asked.extend_from_slice(bytes);
-        loop {
-            let heard = self.session.hear(&self.asked, true).unwrap();
-            self.server.extend(self.asked.drain(..heard.pass));
-            self.asked.drain(..heard.drop);
-            match heard.then {
-                Next::More => return,
-                Next::Again => {}
-                Next::Command(command) => {
-                    match refuse(&command.text) {
-                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
-                        None => self.session.accept(),
-                    }
-                    self.commands.push(command.text.to_string());
-                }
-            }
-        }
-    }
-
-    fn says(&mut self, bytes: &[u8]) {
-        self.said.extend_from_slice(bytes);
-        loop {
-            let told = self.session.tell(&self.said, Watch::default()).unwrap();
-            self.client.extend(self.said.drain(..told.pass));
-            self.said.drain(..told.drop);
-            self.client.extend(told.say);
-            match told.then {
-                After::More => return,
-                After::Close => {
-                    self.closed = true;
-                    return;
-                }
-                _ => {}
-            }
-        }
-    }
-}
+type Line = crate::wire::testing::Line<Session>;
 
 fn command(words: &[&str]) -> String {
     let strings = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
@@ -238,11 +185,11 @@ proptest! {
         whole.asks(asked.as_bytes(), &no_set);
         whole.says(said.as_bytes());
         let mut split = Line::default();
-        for piece in cut(asked.as_bytes(), &sizes) {
-            split.asks(&piece, &no_set);
+        for piece in pieces(asked.as_bytes(), &sizes) {
+            split.asks(piece, &no_set);
         }
-        for piece in cut(said.as_bytes(), &sizes) {
-            split.says(&piece);
+        for piece in pieces(said.as_bytes(), &sizes) {
+            split.says(piece);
         }
         prop_assert_eq!(&split.commands, &whole.commands);
         prop_assert_eq!(&split.server, &whole.server);
@@ -261,16 +208,4 @@ proptest! {
             prop_assert!(told.pass <= noise.len() && told.drop == 0);
         }
     }
-}
-
-fn cut(bytes: &[u8], sizes: &[usize]) -> Vec<Bytes> {
-    let mut pieces = Vec::new();
-    let mut rest = Bytes::copy_from_slice(bytes);
-    for size in sizes.iter().cycle() {
-        if rest.is_empty() {
-            return pieces;
-        }
-        pieces.push(rest.split_to((*size).min(rest.len())));
-    }
-    pieces
 }

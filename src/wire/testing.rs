@@ -1,0 +1,82 @@
+//! A client, a session and a server, for tests of the protocols.
+
+use super::{
+    dialogue::{After, Dialogue, Next, Watch},
+    errors::Refusal,
+};
+
+/// A session between two ends, with all the bytes that each of them got.
+#[derive(Default)]
+pub(super) struct Line<S> {
+    /// What follows the session.
+    pub(super) session: S,
+    asked: Vec<u8>,
+    said: Vec<u8>,
+    /// What reached the server.
+    pub(super) server: Vec<u8>,
+    /// What reached the client.
+    pub(super) client: Vec<u8>,
+    /// The commands that were decided upon.
+    pub(super) commands: Vec<String>,
+    /// Whether the session has ended.
+    pub(super) closed: bool,
+}
+
+impl<S: Dialogue> Line<S> {
+    /// The client sends this; each command for which there is an answer in `refuse` is refused with it.
+    pub(super) fn asks(&mut self, bytes: &[u8], refuse: &dyn Fn(&str) -> Option<Refusal>) {
+        self.asked.extend_from_slice(bytes);
+        loop {
+            let heard = self.session.hear(&self.asked, true).unwrap();
+            self.server.extend(self.asked.drain(..heard.pass));
+            self.asked.drain(..heard.drop);
+            match heard.then {
+                Next::More => return,
+                Next::Again => {}
+                Next::Command(command) => {
+                    match refuse(&command.text) {
+                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
+                        None => self.session.accept(),
+                    }
+                    self.commands.push(command.text.to_string());
+                }
+            }
+        }
+    }
+
+    /// The server sends this.
+    pub(super) fn says(&mut self, bytes: &[u8]) {
+        self.said.extend_from_slice(bytes);
+        loop {
+            let told = self.session.tell(&self.said, Watch::default()).unwrap();
+            self.client.extend(self.said.drain(..told.pass));
+            self.said.drain(..told.drop);
+            self.client.extend(told.say);
+            match told.then {
+                After::More => return,
+                After::Close => {
+                    self.closed = true;
+                    return;
+                }
+                After::Again | After::Answer | After::Border => {}
+            }
+        }
+    }
+
+    /// What went on since this was asked last: to the server, and to the client.
+    pub(super) fn took(&mut self) -> (Vec<u8>, Vec<u8>) {
+        (std::mem::take(&mut self.server), std::mem::take(&mut self.client))
+    }
+}
+
+/// Cuts bytes into pieces of these lengths, over and over.
+pub(super) fn pieces<'a>(bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = bytes;
+    let mut lengths = lengths.iter().cycle();
+    std::iter::from_fn(move || {
+        let length = *lengths.next()?;
+        let (piece, left) = rest.split_at(length.min(rest.len()));
+        rest = left;
+        (!piece.is_empty()).then_some(piece)
+    })
+}

@@ -10,17 +10,20 @@ mod steering;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::Method;
+use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use self::steering::Steered;
-pub use self::{compiler::Compiler, steering::Steering};
+pub use self::{
+    compiler::Compiler,
+    steering::{Steering, Watched},
+};
 use crate::{
     config::{self, Document, Path},
     faults::{Entry, Fault, Lineup},
     net::{Addresses, ClientTls, Directory, Permits, ServerTls, Sockets, pool},
     route::{Facts, Matcher, RouteSettings, Table},
-    telemetry::{BackendLane, ClusterLane, FaultLane, ListenerLane, RouteMetrics, Sharded},
+    telemetry::{BackendLane, ClusterLane, FaultLane, LastValue, ListenerLane, RouteMetrics, Sharded},
     units::Dice,
     upstream::{Active, Cluster, ClusterSettings, Outcome, outlier::Verdict, retry::Retry},
     wire::http1,
@@ -113,6 +116,8 @@ pub struct Target {
     pub lanes: Arc<Sharded<ClusterLane>>,
     /// What is counted for its backends.
     pub backend_lanes: Vec<Arc<Sharded<BackendLane>>>,
+    /// Headers of its backends' answers that a lease wants to know, each with the backend's place.
+    pub watched: Vec<(usize, Arc<LastValue>)>,
 }
 
 impl Target {
@@ -129,6 +134,15 @@ impl Target {
     /// The place of the backend with this number.
     pub fn place_of(&self, id: u64) -> Option<usize> {
         self.ids.iter().position(|known| *known == id)
+    }
+
+    /// Looks at the head of what a backend answered; where nobody wants to know a header of it, there is nothing to do.
+    pub fn heard(&self, index: usize, headers: &HeaderMap) {
+        for (place, value) in &self.watched {
+            if *place == index {
+                value.note(headers);
+            }
+        }
     }
 
     /// Tells how an attempt ended. Where a fault keeps trouble from the balancer, it is counted and nothing follows from it.

@@ -2,6 +2,7 @@
 
 mod deeds;
 mod sights;
+mod traffic;
 
 use std::{
     collections::BTreeMap,
@@ -22,9 +23,8 @@ use crate::{
     drill::{
         Named, Refusal, Steer, World,
         facts::{Counts, Observed, Server, Stand, Traffic},
-        profile::{ALL, Profile, Sight},
+        profile::{ALL, Header, Profile, Sight},
     },
-    route::{Match, pattern::Pattern},
     snapshot::{Steering, Target},
     telemetry::{METHODS, MethodLane, Metrics, Sharded, events::Record, method_place},
     upstream::{Backend, Condition},
@@ -57,6 +57,8 @@ struct State {
     excused: BTreeMap<String, Instant>,
     /// Touches of faults that are gone: totals only grow.
     hits: BTreeMap<String, u64>,
+    /// What the lease says of traffic.
+    steering: Vec<Steering>,
     /// What standbys would carry.
     steady: Option<Steady>,
     /// Whether a broken document was put live that nobody has put right yet.
@@ -110,6 +112,7 @@ impl Proxy {
                 failing: BTreeMap::new(),
                 excused: BTreeMap::new(),
                 hits: BTreeMap::new(),
+                steering: Vec::new(),
                 steady: None,
                 broken: false,
                 obstruction: None,
@@ -124,34 +127,6 @@ impl Proxy {
     fn counts(&self, places: &[usize]) -> Counts {
         let lanes = places.iter().filter_map(|place| self.metrics.methods.get(*place));
         lanes.fold(Counts::default(), |sum, lanes| sum.plus(&count(lanes)))
-    }
-
-    /// What the lease says of traffic: where each class goes, and who is no user.
-    fn steering(&self, steer: &[Steer]) -> Result<Vec<Steering>, Refusal> {
-        let steered = steer.iter().map(|steer| {
-            let place = |(role, share): &(String, crate::units::Probability)| {
-                let places = self.roles.get(role).into_iter().flatten();
-                let of = |(cluster, backend): &(String, Option<String>)| {
-                    backend.clone().map(|backend| (cluster.clone(), backend, *share))
-                };
-                places.filter_map(of).collect::<Vec<_>>()
-            };
-            Steering {
-                methods: steer.methods.clone(),
-                to: steer.to.iter().flat_map(place).collect(),
-                ..Steering::default()
-            }
-        });
-        let patterns = self.monitors.iter().map(|pattern| pattern.parse::<Pattern>());
-        let patterns = patterns.collect::<Result<Vec<_>, _>>();
-        let monitors = Steering {
-            monitors: Match {
-                user_agent: patterns.map_err(|error| Refusal(error.to_string()))?.into(),
-                ..Match::default()
-            },
-            ..Steering::default()
-        };
-        Ok(steered.chain([monitors]).collect())
     }
 
     /// How every backend stands, and what it was asked.
@@ -279,8 +254,8 @@ impl World for Proxy {
         state.lease = Some((id, lease));
         state.begun = true;
         state.steady = Some(Steady::begin(Instant::now(), &self.asked()));
-        drop(state);
-        self.control.steer(id, self.steering(steering)?).map_err(refuse)
+        state.steering = self.steering(steering)?;
+        self.control.steer(id, state.steering.clone()).map_err(refuse)
     }
 
     fn hold(&self, faults: &[Named]) -> Result<(), Refusal> {
@@ -315,6 +290,10 @@ impl World for Proxy {
                 .map_err(|error| Refusal(error.to_string())),
             None => Err(Refusal("the lease is gone".into())),
         }
+    }
+
+    fn watch(&self, headers: &[Header]) -> Result<(), Refusal> {
+        self.watch_for(headers)
     }
 
     fn roll_back(&self) -> Result<(), Refusal> {
@@ -370,6 +349,7 @@ impl World for Proxy {
             failing: self.failing(&mut state.excused),
             backends: self.backends(),
             admitted: self.admitted(),
+            headers: self.headers(),
             held: self.metrics.held.now(),
             lease_lost,
         }

@@ -205,3 +205,46 @@ async fn a_drill_refuses_the_way_back_while_its_lease_lives() {
     control.panic(&author());
     assert!(!control.is_broken() && control.obstruct(lease, None).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_header_last_said_is_kept_only_while_a_lease_wants_to_know() {
+    let control = start(&document("127.0.0.1:0", "127.0.0.1:0"));
+    let heard = |value: &str| {
+        let snapshot = control.snapshot();
+        let app = snapshot.cluster("app").unwrap();
+        let headers = http::HeaderMap::from_iter([(name(), value.parse().unwrap())]);
+        app.heard(0, &headers);
+    };
+    let known = || -> Vec<Option<String>> {
+        let snapshot = control.snapshot();
+        let watched = &snapshot.cluster("app").unwrap().watched;
+        watched.iter().map(|(_, value)| value.value()).collect()
+    };
+    heard("40");
+    assert!(known().is_empty(), "nobody asks");
+    let id = take(
+        &control,
+        "slow",
+        "{where: {cluster: app}, do: {latency: {add: 1ms}}}",
+    );
+    let watched = crate::snapshot::Watched {
+        cluster: "app".into(),
+        backend: None,
+        name: name(),
+    };
+    let steering = Steering {
+        watched: vec![watched],
+        ..Steering::default()
+    };
+    control.steer(id, vec![steering]).unwrap();
+    assert_eq!(known(), [None]);
+    heard("41");
+    control.replace(id, Vec::new()).unwrap();
+    assert_eq!(known(), [Some("41".to_owned())], "it outlives a change");
+    control.release(id);
+    assert!(known().is_empty(), "it goes with its lease");
+}
+
+fn name() -> http::HeaderName {
+    http::HeaderName::from_static("x-config-version")
+}

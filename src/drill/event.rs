@@ -216,6 +216,9 @@ pub struct ActEnded {
     pub by: String,
     /// How it is known.
     pub known: Known,
+    /// By what the proxy saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
     /// What came of it.
     pub result: Outcome,
     /// What the gate said when it refused.

@@ -201,6 +201,8 @@ pub struct Observed {
     pub sights: Vec<Sight>,
     /// Backends that were seen to go away and come back since the last look, as `cluster/backend`.
     pub restarted: Vec<String>,
+    /// What backends last said in headers that the drill watches, by `cluster/backend` and header.
+    pub headers: BTreeMap<(String, String), String>,
     /// What people were refused by the words that a drill put in their way.
     pub rebuffs: Vec<Sight>,
     /// How many requests were answered with each status of 400 or above.

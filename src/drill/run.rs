@@ -179,6 +179,11 @@ impl<W: World + ?Sized> Shell<'_, W> {
                     let why = |refusal| format!("the rollback could not be gated: {refusal}");
                     trouble = trouble.or(refusal.map(why));
                 }
+                Action::Watch(headers) => {
+                    let refusal = self.world.watch(&headers).err();
+                    let why = |refusal| format!("headers could not be watched: {refusal}");
+                    trouble = trouble.or(refusal.map(why));
+                }
                 Action::RollBack { refused } => {
                     // One that is meant to be refused is tried all the same, and leaves its trace where people look.
                     let refusal = self.world.roll_back().err().filter(|_| !refused);
@@ -232,6 +237,7 @@ impl<W: World + ?Sized> Shell<'_, W> {
                 | Action::Perform(_)
                 | Action::Finish(_)
                 | Action::Obstruct(_)
+                | Action::Watch(_)
                 | Action::RollBack { .. } => {}
             }
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     facts::{Counts, Observed, Server, Stand, Traffic},
-    profile::Sight,
+    profile::{Header, Sight},
     script::{Binding, Bindings, Named, Script, Settings, Steer},
     world::{Refusal, World},
 };
@@ -214,6 +214,10 @@ impl World for Simulated {
     }
 
     fn obstruct(&self, _: Option<&str>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn watch(&self, _: &[Header]) -> Result<(), Refusal> {
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     facts::Observed,
-    profile::Sight,
+    profile::{Header, Sight},
     script::{Named, Steer},
 };
 
@@ -23,6 +23,10 @@ pub trait World: Send + Sync {
 
     /// Rolls the configuration back, as the original team did. Nothing where no broken document is live.
     fn roll_back(&self) -> Result<(), Refusal>;
+
+    /// Keeps what the servers of these roles say in these headers, from here on and as long as the lease lives; in place of
+    /// what was watched before.
+    fn watch(&self, headers: &[Header]) -> Result<(), Refusal>;
 
     /// Renews the lease; `false` when it is gone.
     fn renew(&self) -> bool;

@@ -79,6 +79,14 @@ pub enum Answered {
 }
 
 impl Answered {
+    /// The headers of its head.
+    pub fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Response(response, _) => response.headers(),
+            Self::Tunnel(response, ..) => response.headers(),
+        }
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         match self {

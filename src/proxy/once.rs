@@ -199,7 +199,10 @@ impl Sending<'_, '_> {
                 within(&mut self.asked.record, head, limit, sending).await
             };
             let refused = match sent {
-                Some(Ok(answered)) => return self.judge(answered),
+                Some(Ok(answered)) => {
+                    self.target.heard(index, answered.headers());
+                    return self.judge(answered);
+                }
                 Some(Err(refused)) => refused,
                 None => {
                     let failure =

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, future::pending, sync::Arc};
 
+use http::HeaderMap;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -195,7 +196,10 @@ impl Checker {
         suffer(&mut plan).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
         match &settings.probe {
-            Probe::Http(probe) => ask_http(probe, stream, &addresses.to_string()).await,
+            Probe::Http(probe) => {
+                let heard = |headers: &HeaderMap| target.heard(index, headers);
+                ask_http(probe, stream, &addresses.to_string(), heard).await
+            }
             Probe::Tcp(probe) => ask_tcp(probe, stream).await,
             Probe::Grpc(probe) => ask_grpc(probe, stream, &addresses.to_string()).await,
         }
@@ -267,11 +271,17 @@ fn broken(error: impl std::fmt::Display) -> Trouble {
     Trouble::Broken(error.to_string())
 }
 
-async fn ask_http(probe: &HttpProbe, stream: Stream, address: &str) -> Result<(), Trouble> {
+async fn ask_http(
+    probe: &HttpProbe,
+    stream: Stream,
+    address: &str,
+    heard: impl Fn(&HeaderMap),
+) -> Result<(), Trouble> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let asking = async {
         let request = probe.request(address).map(|()| Full::<bytes::Bytes>::default());
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+        heard(&head.headers);
         let body = if probe.wants_body() {
             let part = Limited::new(body, HttpProbe::MOST_BODY).collect().await;
             part.map_err(broken)?.to_bytes()

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     Listener, Obstacle, Route, Snapshot, Source, Target,
     standing::{compile_faults, standing},
-    steering::{monitors, steered},
+    steering::{monitors, steered, watched},
 };
 use crate::{
     config::{self, Path},
@@ -165,6 +165,12 @@ impl Compiler {
         });
         Ok(Target {
             name: name.into(),
+            watched: watched(
+                source.steering,
+                name,
+                cluster.backends(),
+                before.map(|target| &**target),
+            ),
             faults: faults.collect(),
             addresses,
             ids,

@@ -1,13 +1,16 @@
-//! Where leases send requests, whatever a cluster's policy would choose.
+//! What leases say of traffic besides their faults: where requests go, whatever a cluster's policy would choose, who is no
+//! user, and which headers of backends' answers somebody wants to know.
 
 use std::sync::Arc;
 
-use http::Method;
+use http::{HeaderName, Method};
 
 use super::Target;
 use crate::{
     route::{Match, Matcher},
+    telemetry::LastValue,
     units::{Dice, Probability},
+    upstream::Backend,
 };
 
 /// What a lease says of traffic besides its faults. Sends requests with some methods to some backends of a cluster, whatever its policy would choose: an incident's system
@@ -20,6 +23,19 @@ pub struct Steering {
     pub to: Vec<(String, String, Probability)>,
     /// Requests of monitoring, which are counted apart from users'; nobody's where nothing is asked.
     pub monitors: Match,
+    /// Headers of backends' answers whose last value is kept.
+    pub watched: Vec<Watched>,
+}
+
+/// A header of backends' answers whose last value is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The cluster.
+    pub cluster: String,
+    /// The backend; all of the cluster where none is named.
+    pub backend: Option<String>,
+    /// The header.
+    pub name: HeaderName,
 }
 
 /// Where a lease sends requests, compiled.
@@ -49,6 +65,43 @@ impl Steered {
 pub(super) fn monitors(steering: &[&Steering]) -> Vec<Matcher> {
     let asked = steering.iter().filter(|one| !one.monitors.is_empty());
     asked.map(|one| one.monitors.compile()).collect()
+}
+
+/// The headers that leases want to know of a cluster's backends. What is known of a backend is carried over.
+pub(super) fn watched(
+    steering: &[&Steering],
+    cluster: &str,
+    backends: &[Arc<Backend>],
+    before: Option<&Target>,
+) -> Vec<(usize, Arc<LastValue>)> {
+    let known = |backend: &str, name: &HeaderName| {
+        let before = before?;
+        let mut watched = before.watched.iter();
+        watched.find_map(|(place, value)| {
+            let is = before.cluster.backends()[*place].name() == backend && value.name() == name;
+            is.then(|| value.clone())
+        })
+    };
+    let mut found: Vec<(usize, Arc<LastValue>)> = Vec::new();
+    let asked = steering.iter().flat_map(|one| &one.watched);
+    for asked in asked.filter(|asked| asked.cluster == cluster) {
+        for (place, backend) in backends.iter().enumerate() {
+            let is_other = asked
+                .backend
+                .as_deref()
+                .is_some_and(|name| name != backend.name());
+            let is_found = found
+                .iter()
+                .any(|(at, value)| *at == place && *value.name() == asked.name);
+            if is_other || is_found {
+                continue;
+            }
+            let value = known(backend.name(), &asked.name);
+            let value = value.unwrap_or_else(|| Arc::new(LastValue::new(asked.name.clone())));
+            found.push((place, value));
+        }
+    }
+    found
 }
 
 /// The question that steering asks the dice, apart from those of faults.

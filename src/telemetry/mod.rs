@@ -7,6 +7,7 @@
 pub mod access;
 pub mod events;
 mod labels;
+mod last_value;
 pub mod log;
 mod metrics;
 mod scrape;
@@ -14,6 +15,7 @@ pub mod screen;
 mod shard;
 
 pub use labels::{Attempt, Class, Origin};
+pub use last_value::LastValue;
 pub use metrics::{
     BackendLane, ClusterLane, FaultLane, ListenerLane, METHODS, MethodLane, Metrics, RequestLane,
     RouteMetrics, method_place,

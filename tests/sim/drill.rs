@@ -126,6 +126,7 @@ impl Drill {
                 | Action::Perform(_)
                 | Action::Finish(_)
                 | Action::Obstruct(_)
+                | Action::Watch(_)
                 | Action::RollBack { .. } => {}
             }
         }

@@ -18,5 +18,6 @@ mod page;
 mod replay;
 mod safety;
 mod scenario;
+mod sights;
 mod standing;
 mod toolkit;

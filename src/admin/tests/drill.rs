@@ -6,8 +6,11 @@ use super::*;
 use crate::{
     admin::{Drill, JOURNAL},
     drill::{
-        Binding, Named, Remote, Script, Settings, Steer, World, facts::Observed, journal::Journal,
-        profile::Sight, profiles, remote, run,
+        Binding, Named, Remote, Script, Settings, Steer, World,
+        facts::Observed,
+        journal::Journal,
+        profile::{Header, Sight},
+        profiles, remote, run,
     },
 };
 
@@ -24,6 +27,10 @@ impl World for Still {
     }
 
     fn obstruct(&self, _: Option<&str>) -> Result<(), crate::drill::Refusal> {
+        Ok(())
+    }
+
+    fn watch(&self, _: &[Header]) -> Result<(), crate::drill::Refusal> {
         Ok(())
     }
 

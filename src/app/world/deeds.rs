@@ -58,6 +58,8 @@ impl Deeds {
             Sight::Restarted(_)
             | Sight::RestartedAtOnce(_)
             | Sight::RestartedInTurn(_)
+            | Sight::Header(_)
+            | Sight::Signal(_)
             | Sight::RolledBack => {}
         }
     }

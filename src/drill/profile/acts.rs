@@ -5,10 +5,8 @@ use std::{num::NonZeroU8, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    drill::offset::Offset,
-    units::{Probability, Span},
-};
+use super::Sight;
+use crate::{drill::offset::Offset, units::Span};
 
 /// Something the responders may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,37 +97,6 @@ pub enum Outcome {
     Ok,
     /// A gate refused it.
     Refused,
-}
-
-/// Something that the proxy sees by itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Sight {
-    /// The backend of this role was drained on this proxy.
-    Drained(String),
-    /// The backend of this role went away and came back.
-    Restarted(String),
-    /// A sound document took the place of the broken one that a `bad_reload` had put live: `config rollback`, or a reload. The
-    /// gates of the act stand before the real rollback too, and a replay really performs it.
-    RolledBack,
-    /// At least half of the servers of this role, and more than one, came back within a minute.
-    RestartedAtOnce(String),
-    /// Every server of this role came back, and no two within a minute.
-    RestartedInTurn(String),
-    /// People admit this share of the traffic of a role, or less than it; nothing counts as nothing, and all as all.
-    Admitted(Admission),
-    /// Monitoring (`monitors`) asks no more, or less than a tenth as often as it did.
-    MonitorsFell,
-}
-
-/// A share of the traffic to a role.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Admission {
-    /// The role.
-    pub role: String,
-    /// The share.
-    pub share: Probability,
 }
 
 /// News from outside.

@@ -7,6 +7,7 @@ mod checks;
 mod phases;
 pub mod proof;
 mod short;
+mod sight;
 mod yardstick;
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
@@ -15,9 +16,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    acts::{Act, Admission, Attempt, Audience, Gate, Hint, Inject, Outcome, Sight},
+    acts::{Act, Attempt, Audience, Gate, Hint, Inject, Outcome},
     checks::{Check, Checks, Interval, Limits, Moment, Objective, Of, Steady, StopRule, Target},
     phases::{Kind, Leave, Over, Phase, When},
+    sight::{Admission, Header, Sight},
     yardstick::{Curve, Yardstick},
 };
 use crate::{

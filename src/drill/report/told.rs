@@ -38,12 +38,16 @@ pub(super) fn told(event: &Event) -> Vec<Piece> {
         Event::ActEnded(act) => {
             let message = act.message.as_ref().map(|message| format!(": “{message}”"));
             let text = act.text.as_ref().map(|text| format!(", who adds: “{text}”"));
-            vec![
+            let mut pieces = vec![
                 Name(act.act.clone()),
                 Plain(format!(" by {}{}: ", act.by, text.unwrap_or_default())),
                 Strong(result(act.result).to_owned()),
                 Plain(message.unwrap_or_default()),
-            ]
+            ];
+            if let Some(seen) = &act.seen {
+                pieces.extend(ticked(&format!(" (seen by {seen})")));
+            }
+            pieces
         }
         Event::ActProposed(act) => vec![
             Name(act.act.clone()),

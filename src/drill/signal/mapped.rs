@@ -26,6 +26,12 @@ pub struct Mapping {
     pub from: Option<String>,
 }
 
+/// Whether a signal may be called so.
+pub fn is_name(signal: &str) -> bool {
+    let word_like = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (1..=64).contains(&signal.len()) && signal.chars().all(word_like)
+}
+
 /// Reads a body by a rule.
 pub fn mapped(mapping: &Mapping, text: &str) -> Result<Option<Signal>, Unreadable> {
     let Mapping {
@@ -47,8 +53,7 @@ pub fn mapped(mapping: &Mapping, text: &str) -> Result<Option<Signal>, Unreadabl
             "`is` says what must stand at a place, and `at` is missing".to_owned(),
         ));
     }
-    let word_like = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if signal.is_empty() || signal.len() > 64 || !signal.chars().all(word_like) {
+    if !is_name(signal) {
         return Err(Unreadable(format!(
             "`{signal}` is no name of a signal: use letters, digits, `-` and `_`"
         )));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alerts::alerts,
-    mapped::{Mapping, mapped},
+    mapped::{Mapping, is_name, mapped},
     pagerduty::pagerduty,
 };
 

@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Action, Timeline};
+use super::{Action, Timeline, lookout::Sighted};
 use crate::drill::{
     event::{ActEnded, ActStarted, Event, Known},
     facts::{Asked, Observed},
     offset::Offset,
-    profile::{Outcome, Sight},
+    profile::{Header, Outcome, Sight},
     script::{Act, When},
+    signal::Signal,
 };
 
 /// What the person who declares an act is told.
@@ -46,6 +47,8 @@ pub(super) struct Desk {
     vetoes: BTreeMap<usize, String>,
     /// What was last said to stand in the way of the real rollback.
     obstruction: Option<String>,
+    /// The headers that acts wait for.
+    watched: Vec<Header>,
 }
 
 /// An act that somebody has begun.
@@ -55,6 +58,8 @@ pub(super) struct Attempt {
     pub(super) by: String,
     pub(super) known: Known,
     pub(super) text: Option<String>,
+    /// By what it was seen.
+    pub(super) seen: Option<String>,
     pub(super) lands: Duration,
     /// How long it is under way; none: as long as the act takes.
     pub(super) takes: Option<Duration>,
@@ -70,6 +75,7 @@ impl Attempt {
             by: by.to_owned(),
             known,
             text: None,
+            seen: None,
             lands: begins,
             takes: None,
             refused: false,
@@ -140,15 +146,17 @@ impl Timeline {
     /// An act that the proxy saw people do, or be refused.
     pub(super) fn observe(
         &mut self,
-        act: usize,
+        sighted: Sighted,
         refused: bool,
         story: Duration,
         seen: &Observed,
         out: &mut Vec<Action>,
     ) {
+        let Sighted { act, by, how } = sighted;
         let attempt = Attempt {
             refused,
-            ..Attempt::new(act, "the proxy", Known::Observed, story)
+            seen: Some(how),
+            ..Attempt::new(act, &by, Known::Observed, story)
         };
         match self.script.acts[act].rolls_back {
             // What is in force is done; nothing of it is under way any more.
@@ -185,6 +193,53 @@ impl Timeline {
         if self.desk.obstruction != words {
             self.desk.obstruction.clone_from(&words);
             out.push(Action::Obstruct(words));
+        }
+    }
+
+    /// Says which headers acts that are not done wait for, where that has changed: nothing else is watched.
+    pub(super) fn watch(&mut self, out: &mut Vec<Action>) {
+        let acts = self.script.acts.iter().enumerate();
+        let open = acts.filter(|(place, _)| !self.desk.is_done(*place));
+        let mut watched: Vec<Header> = open
+            .flat_map(|(_, act)| &act.seen_by)
+            .filter_map(|sight| match sight {
+                Sight::Header(header) => Some(header.clone()),
+                _ => None,
+            })
+            .collect();
+        watched.sort();
+        watched.dedup();
+        if self.desk.watched != watched {
+            self.desk.watched.clone_from(&watched);
+            out.push(Action::Watch(watched));
+        }
+    }
+
+    /// A signal came in; acts that it tells of are seen by it.
+    pub(super) fn hear(&mut self, signal: Signal, story: Duration, seen: &Observed, out: &mut Vec<Action>) {
+        self.record(story, Event::Signalled(signal.clone()), out);
+        let told = |act: &Act| {
+            act.seen_by
+                .iter()
+                .any(|sight| matches!(sight, Sight::Signal(name) if *name == signal.name))
+        };
+        // Tools repeat themselves: what is done is no news.
+        let acts = self.script.acts.iter().enumerate();
+        let told: Vec<usize> = acts
+            .filter(|(place, act)| told(act) && !self.desk.is_done(*place))
+            .map(|(place, _)| place)
+            .collect();
+        for act in told {
+            if self.ended.is_some() {
+                return;
+            }
+            let about = signal.text.as_ref().map(|text| format!(": {text}"));
+            let sighted = Sighted {
+                act,
+                by: signal.from.clone().unwrap_or_else(|| "a webhook".into()),
+                how: format!("signal `{}`{}", signal.name, about.unwrap_or_default()),
+            };
+            self.observe(sighted, false, story, seen, out);
         }
     }
 
@@ -275,6 +330,7 @@ impl Timeline {
             act: name.clone(),
             by: attempt.by,
             known: attempt.known,
+            seen: attempt.seen,
             result: message.as_ref().map_or(Outcome::Ok, |_| Outcome::Refused),
             message: message.clone(),
             text: attempt.text,
@@ -298,6 +354,7 @@ impl Timeline {
             out.push(Action::Perform(deeds));
         }
         self.obstruct(out);
+        self.watch(out);
         if rolls_back {
             out.push(Action::RollBack { refused: false });
         }

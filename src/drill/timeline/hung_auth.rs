@@ -48,7 +48,11 @@ impl House {
                 Action::Hold(faults) => self.held = faults.into_iter().map(|(name, _)| name).collect(),
                 Action::Record(stamped) => self.told.push(stamped),
                 Action::Perform(deeds) => deeds.iter().for_each(|deed| self.perform(deed)),
-                Action::Answer(..) | Action::Finish(_) | Action::Obstruct(_) | Action::RollBack { .. } => {}
+                Action::Answer(..)
+                | Action::Finish(_)
+                | Action::Obstruct(_)
+                | Action::Watch(_)
+                | Action::RollBack { .. } => {}
             }
         }
     }

@@ -9,7 +9,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::restarts::{Manner, Restarts};
+use super::{
+    headers::{Headers, stands_for},
+    restarts::{Manner, Restarts},
+};
 use crate::drill::{
     facts::Observed,
     profile::{Admission, Sight},
@@ -22,12 +25,31 @@ const SILENT: u32 = 10;
 /// What is usual is known once so many requests have come.
 const KNOWN_AFTER: u64 = 5;
 
+/// An act that was seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sighted {
+    /// Which.
+    pub(super) act: usize,
+    /// Who saw it.
+    pub(super) by: String,
+    /// By what.
+    pub(super) how: String,
+}
+
+impl Sighted {
+    fn by_the_proxy(act: usize, how: String) -> Self {
+        let by = "the proxy".to_owned();
+        Self { act, by, how }
+    }
+}
+
 /// What was seen so far.
 #[derive(Debug)]
 pub(super) struct Lookout {
     /// Sights that hold, by act and place: each is told when it begins to.
     holds: BTreeSet<(usize, usize)>,
     monitors: Silence,
+    headers: Headers,
     restarts: BTreeMap<String, Restarts>,
     /// Since when too much is admitted, by way out of the station.
     over: BTreeMap<usize, Duration>,
@@ -40,6 +62,7 @@ impl Lookout {
         let mut lookout = Self {
             holds: BTreeSet::new(),
             monitors: Silence::new(now, seen.monitors.requests()),
+            headers: Headers::default(),
             restarts: BTreeMap::new(),
             over: BTreeMap::new(),
             station: 0,
@@ -49,9 +72,12 @@ impl Lookout {
     }
 
     /// The acts that people were seen to try since the last look, and were refused.
-    pub(super) fn rebuffed(&self, script: &Script, seen: &Observed) -> Vec<usize> {
+    pub(super) fn rebuffed(&self, script: &Script, seen: &Observed) -> Vec<Sighted> {
         let refused = sights(script).filter(|(_, _, sight)| seen.rebuffs.contains(sight));
-        refused.map(|(act, ..)| act).collect()
+        let tried = "tried on this proxy";
+        refused
+            .map(|(act, ..)| Sighted::by_the_proxy(act, tried.into()))
+            .collect()
     }
 
     /// The acts that are seen to be done since the last look.
@@ -61,19 +87,27 @@ impl Lookout {
         now: Instant,
         story: Duration,
         seen: &Observed,
-    ) -> Vec<usize> {
+    ) -> Vec<Sighted> {
         let silent = self.monitors.look(now, seen.monitors.requests());
         let manners = self.restarted(script, story, seen);
         let told = |role: &String, manner| manners.get(role) == Some(&manner);
-        let mut acts = Vec::new();
+        let mut acts: Vec<Sighted> = Vec::new();
         for (act, place, sight) in sights(script) {
+            let mut how = sight.words();
             let holds = match sight {
                 Sight::Drained(_) | Sight::Restarted(_) | Sight::RolledBack => {
                     // Told by the proxy itself, each time.
                     if seen.sights.contains(sight) {
-                        acts.push(act);
+                        acts.push(Sighted::by_the_proxy(act, how));
                     }
                     continue;
+                }
+                Sight::Signal(_) => continue,
+                Sight::Header(header) => {
+                    let said = self.headers.look(script, header, seen);
+                    let news = said.is_some();
+                    how = said.unwrap_or(how);
+                    news
                 }
                 Sight::RestartedAtOnce(role) => told(role, Manner::AtOnce),
                 Sight::RestartedInTurn(role) => told(role, Manner::InTurn),
@@ -88,10 +122,10 @@ impl Lookout {
                 }
             };
             if is_news {
-                acts.push(act);
+                acts.push(Sighted::by_the_proxy(act, how));
             }
         }
-        acts.dedup();
+        acts.dedup_by_key(|sighted| sighted.act);
         acts
     }
 
@@ -158,13 +192,10 @@ fn sights(script: &Script) -> impl Iterator<Item = (usize, usize, &Sight)> {
 
 /// The servers of a role, by name: one that stands in several clusters is still one.
 fn servers<'a>(script: &Script, role: &str, seen: &'a Observed) -> BTreeSet<&'a str> {
-    let bound = |place: &str| {
-        let cluster = place.split('/').next();
-        script
-            .places(role)
-            .any(|bound| bound == place || Some(bound) == cluster)
-    };
-    let backends = seen.backends.keys().filter(|place| bound(place));
+    let backends = seen
+        .backends
+        .keys()
+        .filter(|place| stands_for(script, role, place));
     backends
         .filter_map(|place| Some(place.split_once('/')?.1))
         .collect()

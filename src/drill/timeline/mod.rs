@@ -7,6 +7,7 @@
 mod autopilot;
 mod desk;
 mod guard;
+mod headers;
 mod history;
 mod lead;
 mod lookout;
@@ -27,7 +28,7 @@ use super::{
     event::{Ended, Ending, Event, PhaseStarted, Said, Sample, Stamp, Stamped},
     facts::{Observed, Order, Traffic},
     offset::Offset,
-    profile::Sight,
+    profile::{Header, Sight},
     script::{Named, Script, Station, Way, When},
 };
 
@@ -45,6 +46,8 @@ pub enum Action {
     Perform(Vec<Sight>),
     /// Let nobody put a broken document right while these words stand; none lets them again.
     Obstruct(Option<String>),
+    /// Keep what servers say in these headers, in place of those before.
+    Watch(Vec<Header>),
     /// Roll the configuration back, as the original team tries at this moment.
     RollBack {
         /// Whether what stands in the way is to refuse it, as it did then.
@@ -117,6 +120,7 @@ impl Timeline {
         let started = Event::DrillStarted(Box::new(timeline.script.started()));
         timeline.record(Duration::ZERO, started, &mut out);
         timeline.obstruct(&mut out);
+        timeline.watch(&mut out);
         timeline.enter(0, Duration::ZERO, "the drill began", seen, &mut out);
         (timeline, out)
     }
@@ -252,12 +256,12 @@ impl Timeline {
         let done = self.lookout.look(&self.script, now, story, seen);
         let seen_acts = rebuffed
             .into_iter()
-            .map(|act| (act, true))
-            .chain(done.into_iter().map(|act| (act, false)));
-        for (act, refused) in seen_acts {
+            .map(|sighted| (sighted, true))
+            .chain(done.into_iter().map(|sighted| (sighted, false)));
+        for (sighted, refused) in seen_acts {
             // What was done from here is no news.
-            if self.ended.is_none() && (refused || !self.desk.expected(act)) {
-                self.observe(act, refused, story, seen, out);
+            if self.ended.is_none() && (refused || !self.desk.expected(sighted.act)) {
+                self.observe(sighted, refused, story, seen, out);
             }
         }
         for order in orders {
@@ -266,7 +270,7 @@ impl Timeline {
             }
             match order {
                 Order::Act(asked) => self.declare(asked, story, seen, out),
-                Order::Signal(signal) => self.record(story, Event::Signalled(signal), out),
+                Order::Signal(signal) => self.hear(signal, story, seen, out),
                 Order::Lead(lead) => self.led(lead, now, seen, out),
                 Order::Interrupt(_) | Order::Panic(_) => {}
             }

@@ -123,6 +123,7 @@ impl Run {
                 | Action::Perform(_)
                 | Action::Finish(_)
                 | Action::Obstruct(_)
+                | Action::Watch(_)
                 | Action::RollBack { .. } => {}
             }
         }

@@ -14,6 +14,7 @@ use crate::drill::{
 
 mod flown;
 mod led;
+mod seen;
 
 /// A timeline in a simulated world, with everything that it said.
 struct Drill {
@@ -71,7 +72,7 @@ impl Drill {
                     self.pushed.push(format!("in the way: {words}"));
                 }
                 Action::RollBack { refused } => self.pushed.push(format!("rollback, refused: {refused}")),
-                Action::Finish(_) => {}
+                Action::Finish(_) | Action::Watch(_) => {}
             }
         }
     }

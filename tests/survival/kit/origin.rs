@@ -78,7 +78,7 @@ impl Drop for Origin {
 }
 
 /// Reads a request without a body; false at the end of the connection.
-async fn read_head(stream: &mut TcpStream) -> bool {
+pub async fn read_head(stream: &mut TcpStream) -> bool {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {

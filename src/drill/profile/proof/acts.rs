@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use http::HeaderName;
+
 use super::Findings;
 use crate::{
     config::Path,
     drill::{
         offset::Offset,
         profile::{Act, Outcome, Profile, Sight},
+        signal,
     },
 };
 
@@ -29,6 +32,7 @@ pub(super) fn prove(profile: &Profile, found: &mut Findings) {
         }
     }
     original(profile, found);
+    sights(profile, found);
     let watches = |act: &Act| act.seen_by.contains(&Sight::MonitorsFell);
     let watching = profile.acts.iter().find(|(_, act)| watches(act));
     if let (Some((name, _)), true) = (watching, profile.monitors.is_empty()) {
@@ -37,6 +41,29 @@ pub(super) fn prove(profile: &Profile, found: &mut Findings) {
             "nothing says who monitoring is",
             "add `monitors: [\"*monitor*\"]` to the profile",
         );
+    }
+}
+
+/// Names that nothing can have would never be seen.
+fn sights(profile: &Profile, found: &mut Findings) {
+    for (name, act) in profile.acts.iter() {
+        for (place, sight) in act.seen_by.iter().enumerate() {
+            let path = Path::of(["acts", name, "seen_by"]).item(place);
+            match sight {
+                Sight::Header(header) if HeaderName::from_bytes(header.name.as_bytes()).is_err() => found
+                    .add(
+                        path.key("header").key("name"),
+                        format!("`{}` is no name of a header", header.name),
+                        "write it as servers send it, such as `x-config-version`",
+                    ),
+                Sight::Signal(signal) if !signal::is_name(signal) => found.add(
+                    path.key("signal"),
+                    format!("`{signal}` is no name of a signal"),
+                    "use letters, digits, `-` and `_`",
+                ),
+                _ => {}
+            }
+        }
     }
 }
 

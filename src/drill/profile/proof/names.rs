@@ -146,7 +146,8 @@ fn in_acts<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
                 Sight::RestartedAtOnce(role) => (path.key("restarted_at_once"), role),
                 Sight::RestartedInTurn(role) => (path.key("restarted_in_turn"), role),
                 Sight::Admitted(admission) => (path.key("admitted").key("role"), &admission.role),
-                Sight::MonitorsFell | Sight::RolledBack => continue,
+                Sight::Header(header) => (path.key("header").key("role"), &header.role),
+                Sight::MonitorsFell | Sight::RolledBack | Sight::Signal(_) => continue,
             };
             uses.push((path, Sort::Role, role));
         }

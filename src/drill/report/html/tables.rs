@@ -184,7 +184,10 @@ fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
                 @if let Some(text) = &ended.text { br; "“" (text) "”" }
             }
             td class="tight" { (ended.by) }
-            td { (words::word(&ended.known)) }
+            td {
+                (words::word(&ended.known))
+                @if let Some(seen) = &ended.seen { ": " (ticked(seen)) }
+            }
             td {
                 span class=(class) { (words::result(ended.result)) }
                 @if let Some(message) = &ended.message { ": “" (message) "”" }

@@ -108,7 +108,8 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
             writeln!(out, "| `{name}` | {what} | – | | | not tried | {original} |")?;
         }
         for (at, ended) in tried {
-            let known = word(&ended.known);
+            let seen = ended.seen.as_ref().map(|seen| format!(": {seen}"));
+            let known = cell(&format!("{}{}", word(&ended.known), seen.unwrap_or_default()));
             let message = ended.message.as_ref().map(|message| format!(": “{message}”"));
             let result = cell(&format!(
                 "{}{}",

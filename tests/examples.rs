@@ -208,7 +208,15 @@ fn the_pipelines_run_commands_and_incidents_that_exist() {
 
 #[test]
 fn the_roles_of_the_incident_are_bound() {
-    let document = document("orm-break-own-services");
+    for story in ["orm-break-own-services", "orm-shop"] {
+        is_causal(story);
+    }
+}
+
+/// With the roles of a story's document the application really fails.
+#[track_caller]
+fn is_causal(story: &str) {
+    let document = document(story);
     let bind = |(role, bound): (&str, &chaosproxy::route::OneOrMany<config::Target>)| {
         let target = bound
             .iter()

@@ -14,6 +14,7 @@ mod hung_auth;
 mod incident;
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
+mod orm_shop;
 mod page;
 mod replay;
 mod safety;

@@ -36,16 +36,27 @@ pub(super) fn number(bytes: &[u8], most: i64) -> Result<Option<(i64, usize)>, Lo
     let Some(length) = line(bytes, MAX_NUMBER)? else {
         return Ok(None);
     };
-    let digits = bytes[1..length].trim_ascii_end();
-    let number = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok());
+    let number = whole_number(bytes[1..length].trim_ascii_end());
     match number {
         Some(n) if (-1..=most).contains(&n) => Ok(Some((n, length))),
         _ => Err(Lost(
             "no count or length of Redis's protocol is written like this",
         )),
     }
+}
+
+/// A number in decimal, with or without a sign.
+fn whole_number(digits: &[u8]) -> Option<i64> {
+    let (sign, digits) = match digits {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] | digits => (1, digits),
+    };
+    // More digits than this are over every limit, and might not fit.
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let add = |sum: i64, digit: &u8| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0'));
+    digits.iter().try_fold(0, add).map(|sum| sign * sum)
 }
 
 /// How many elements the aggregate at the front has, and how long its line is.

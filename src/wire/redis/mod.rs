@@ -7,6 +7,7 @@ mod frame;
 mod session;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use errors::{ERRORS, refusal};
 pub use session::Session;

@@ -4,17 +4,14 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::frame::{bulk, elements, part, text_line};
+use super::{
+    frame::{bulk, part},
+    words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, words},
+};
 use crate::wire::{
     dialogue::{After, Command, Dialogue, Heard, Lost, Next, Told, Watch},
     errors::Refusal,
 };
-
-/// So much of a command is looked at; of a longer one the front tells what it is.
-const LOOK: usize = 16 << 10;
-
-/// So much of one is looked at while no fault is in scope: what it does to the connection stands in its first words.
-const GLANCE: usize = 64;
 
 /// So many answers may be under way in the server's place at a time.
 const MOST_REFUSALS: usize = 1024;
@@ -28,6 +25,16 @@ struct Asked {
     strings: u64,
     /// Whether it is dropped.
     dropped: bool,
+}
+
+impl From<Front> for Asked {
+    fn from(front: Front) -> Self {
+        Self {
+            bytes: front.line,
+            strings: front.strings,
+            dropped: false,
+        }
+    }
 }
 
 /// What is left of the server's reply that is passing through.
@@ -66,18 +73,16 @@ pub struct Session {
     over: bool,
 }
 
-/// The words of a command.
-struct Words {
-    text: String,
-    /// How long its first line is, and how many strings follow.
-    line: usize,
-    strings: u64,
-}
-
 impl Session {
     /// A connection that nothing was said on yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What the commands have come to.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> (u64, Option<u64>, bool) {
+        (self.begun, self.free, self.marked)
     }
 
     /// Follows a command that goes on to the server.
@@ -124,9 +129,8 @@ impl Session {
             return None;
         }
         self.front = Asked {
-            bytes: words.line,
-            strings: words.strings,
             dropped: true,
+            ..words.front.into()
         };
         Some(Command {
             text: words.text.as_str().into(),
@@ -192,62 +196,6 @@ impl Session {
     }
 }
 
-/// Whether a command is about the connection itself: a server that fails still answers it.
-fn of_the_connection(text: &str) -> bool {
-    let verb = text.split(' ').next().unwrap_or_default();
-    ["auth", "hello", "client", "select", "quit", "reset"]
-        .iter()
-        .any(|word| verb.eq_ignore_ascii_case(word))
-}
-
-/// The words of the command at the front, as far as they are looked at; `None` until they are there.
-fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
-    if rest.first() != Some(&b'*') {
-        return Ok(text_line(rest)?.map(|line| {
-            let text = String::from_utf8_lossy(&rest[..line]);
-            Words {
-                text: text.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
-                line,
-                strings: 0,
-            }
-        }));
-    }
-    let Some((strings, line)) = elements(rest)? else {
-        return Ok(None);
-    };
-    let mut text = String::new();
-    let mut at = line;
-    for n in 0..strings {
-        let rest = &rest[at.min(rest.len())..];
-        if rest.first().is_some_and(|byte| *byte != b'$') {
-            return Err(Lost("a command of Redis is made of strings"));
-        }
-        let string = match bulk(rest)? {
-            Some(string) if rest.len() >= string.whole => string,
-            // Enough to look at, or as much as will ever be looked at.
-            Some(string) if at + string.whole > look => {
-                let there = &rest[string.line..rest.len().min(string.line + string.text)];
-                push(&mut text, n, there, look);
-                break;
-            }
-            _ => return Ok(None),
-        };
-        push(&mut text, n, &rest[string.line..string.line + string.text], look);
-        at += string.whole;
-        if at > look {
-            break;
-        }
-    }
-    Ok(Some(Words { text, line, strings }))
-}
-
-fn push(text: &mut String, n: u64, word: &[u8], look: usize) {
-    if n > 0 {
-        text.push(' ');
-    }
-    text.push_str(&String::from_utf8_lossy(&word[..word.len().min(look)]));
-}
-
 impl Dialogue for Session {
     fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost> {
         let (mut at, mut drop) = (0, 0);
@@ -266,15 +214,19 @@ impl Dialogue for Session {
                 }
             }
             let rest = &input[at..];
+            if !stops
+                && self.opening.is_none()
+                && let Some(front) = plain(rest)?
+            {
+                (self.asked, self.begun) = (front.into(), self.begun + 1);
+                self.accepted = false;
+                continue;
+            }
             let look = if stops { LOOK } else { GLANCE };
             let Some(words) = (if rest.is_empty() { None } else { words(rest, look)? }) else {
                 return heard(at, 0, Next::More);
             };
-            self.asked = Asked {
-                bytes: words.line,
-                strings: words.strings,
-                dropped: false,
-            };
+            self.asked = words.front.into();
             // What says nothing is answered by nothing.
             if words.text.is_empty() {
                 continue;

@@ -197,6 +197,24 @@ proptest! {
         prop_assert_eq!(split.session.answered(), 5);
     }
 
+    /// What is not looked at closely while no fault is in scope is counted as if it were.
+    #[test]
+    fn without_faults_the_same_is_known(
+        verbs in prop::collection::vec("(?i)get|ping|auth|hello|client|select|s?subscribe|p?unsubscribe|reset|monitor", 0..6),
+        rest in prop::collection::vec("3|reply|auth|[a-z]{0,90}", 0..3),
+        by_hand in any::<bool>(),
+    ) {
+        let asked: String = verbs.iter().map(|verb| {
+            let words: Vec<_> = [verb].into_iter().chain(&rest).map(String::as_str).collect();
+            if by_hand { format!("{}\r\n", words.join(" ")) } else { command(&words) }
+        }).collect();
+        let mut close = Line::default();
+        close.asks(asked.as_bytes(), &no_set);
+        let mut session = Session::new();
+        prop_assert_eq!(session.hear(asked.as_bytes(), false).map(|heard| heard.pass), Ok(asked.len()));
+        prop_assert_eq!(session.known(), close.session.known(), "{}", asked);
+    }
+
     /// Whatever is sent, nothing is lost or made up, and nothing panics.
     #[test]
     fn noise_passes_whole_or_is_no_redis(noise in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -1,0 +1,120 @@
+//! The words of a command, as far as they are looked at.
+
+use super::frame::{bulk, elements, text_line};
+use crate::wire::dialogue::Lost;
+
+/// So much of a command is looked at; of a longer one the front tells what it is.
+pub(super) const LOOK: usize = 16 << 10;
+
+/// So much of one is looked at while no fault is in scope: what it does to the connection stands in its first words.
+pub(super) const GLANCE: usize = 64;
+
+/// The words of a command.
+pub(super) struct Words {
+    pub(super) text: String,
+    pub(super) front: Front,
+}
+
+/// How a command begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Front {
+    /// How long its first line is.
+    pub(super) line: usize,
+    /// How many strings follow.
+    pub(super) strings: u64,
+}
+
+/// The command at the front, where its first word shows that it is answered by one reply and changes nothing of how the
+/// connection goes on. Most are such, and need not be understood while no fault asks for it.
+pub(super) fn plain(rest: &[u8]) -> Result<Option<Front>, Lost> {
+    if rest.first() != Some(&b'*') {
+        return Ok(None);
+    }
+    let Some((strings @ 1.., line)) = elements(rest)? else {
+        return Ok(None);
+    };
+    let word = &rest[line..];
+    if word.first() != Some(&b'$') {
+        return Ok(None);
+    }
+    let Some(verb) = bulk(word)?.and_then(|string| word.get(string.line..string.line + string.text)) else {
+        return Ok(None);
+    };
+    let is_plain = !verb.is_empty() && !TELLING.iter().any(|word| verb.eq_ignore_ascii_case(word));
+    Ok(is_plain.then_some(Front { line, strings }))
+}
+
+/// The verbs after which the connection may go on otherwise; the session knows how.
+const TELLING: [&[u8]; 13] = [
+    b"auth",
+    b"hello",
+    b"subscribe",
+    b"psubscribe",
+    b"ssubscribe",
+    b"unsubscribe",
+    b"punsubscribe",
+    b"sunsubscribe",
+    b"monitor",
+    b"sync",
+    b"psync",
+    b"client",
+    b"reset",
+];
+
+/// Whether a command is about the connection itself: a server that fails still answers it.
+pub(super) fn of_the_connection(text: &str) -> bool {
+    let verb = text.split(' ').next().unwrap_or_default();
+    ["auth", "hello", "client", "select", "quit", "reset"]
+        .iter()
+        .any(|word| verb.eq_ignore_ascii_case(word))
+}
+
+/// The words of the command at the front, as far as they are looked at; `None` until they are there.
+pub(super) fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
+    if rest.first() != Some(&b'*') {
+        return Ok(text_line(rest)?.map(|line| {
+            let text = String::from_utf8_lossy(&rest[..line]);
+            Words {
+                text: text.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
+                front: Front { line, strings: 0 },
+            }
+        }));
+    }
+    let Some((strings, line)) = elements(rest)? else {
+        return Ok(None);
+    };
+    let mut text = String::new();
+    let mut at = line;
+    for n in 0..strings {
+        let rest = &rest[at.min(rest.len())..];
+        if rest.first().is_some_and(|byte| *byte != b'$') {
+            return Err(Lost("a command of Redis is made of strings"));
+        }
+        let string = match bulk(rest)? {
+            Some(string) if rest.len() >= string.whole => string,
+            // Enough to look at, or as much as will ever be looked at.
+            Some(string) if at + string.whole > look => {
+                let there = &rest[string.line..rest.len().min(string.line + string.text)];
+                push(&mut text, n, there, look);
+                break;
+            }
+            _ => return Ok(None),
+        };
+        push(&mut text, n, &rest[string.line..string.line + string.text], look);
+        at += string.whole;
+        if at > look {
+            break;
+        }
+    }
+    Ok(Some(Words {
+        text,
+        front: Front { line, strings },
+    }))
+}
+
+fn push(text: &mut String, n: u64, word: &[u8], look: usize) {
+    if n > 0 {
+        text.push(' ');
+    }
+    text.push_str(&String::from_utf8_lossy(&word[..word.len().min(look)]));
+}

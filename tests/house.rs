@@ -89,7 +89,7 @@ fn the_folder_of_profiles_is_what_ships() {
     assert_eq!(
         files.collect::<BTreeSet<_>>(),
         shipped.collect(),
-        "the folder, and `SHIPPED` in src/drill/profiles.rs"
+        "the folder, and `SHIPPED` in src/drill/shipped.rs"
     );
 }
 

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     admin::Reach,
     config::{self, Document, Problems, Tree},
-    drill::{profile::Profile, profiles},
+    drill::{
+        profile::Profile,
+        profiles::{self, Opened},
+    },
     faults::{Entry, Fault, effective_shares},
 };
 
@@ -89,8 +92,8 @@ fn check(file: &Path) -> Checked {
         Err(problems) => return wrong("file", problems),
     };
     if is_profile(&shown, &text) {
-        return match profiles::read(&shown, &text) {
-            Ok(profile) => of_profile(shown, &profile.expand()),
+        return match profiles::open_text(&shown, &text) {
+            Ok(Opened { profile, extends }) => of_profile(shown, &profile.expand(), &extends),
             Err(problems) => wrong("profile", problems),
         };
     }
@@ -100,9 +103,10 @@ fn check(file: &Path) -> Checked {
     }
 }
 
-/// Profiles name their grammar; documents do not.
+/// Profiles name their grammar, or a profile that does; documents do not.
 fn is_profile(file: &str, text: &str) -> bool {
-    Tree::parse(file, text).is_ok_and(|tree| tree.has(&config::Path::of(["schema"])))
+    let says = |tree: &Tree, key| tree.has(&config::Path::of([key]));
+    Tree::parse(file, text).is_ok_and(|tree| says(&tree, "schema") || says(&tree, "extends"))
 }
 
 fn of_document(file: String, document: &Document) -> Checked {
@@ -128,10 +132,14 @@ fn of_document(file: String, document: &Document) -> Checked {
     }
 }
 
-fn of_profile(file: String, profile: &Profile) -> Checked {
+fn of_profile(file: String, profile: &Profile, extends: &[String]) -> Checked {
     let checks = profile.checks.fidelity.len() + profile.checks.team.len();
+    let extends = match extends.first() {
+        Some(below) => format!(", extends {below}"),
+        None => String::new(),
+    };
     let summary = format!(
-        "{}: {}, {}, {}",
+        "{}: {}, {}, {}{extends}",
         profile.headline(),
         counted(profile.phases.len(), "phase"),
         counted(profile.acts.len(), "act"),

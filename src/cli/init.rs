@@ -110,7 +110,8 @@ fn distinct(backends: &[Service], tcp: &[Service]) -> Result<(), Trouble> {
     }
 }
 
-fn write_new(file: &PathBuf, text: &str) -> Result<(), Trouble> {
+/// Writes a file that does not exist yet.
+pub(super) fn write_new(file: &std::path::Path, text: &str) -> Result<(), Trouble> {
     let written = std::fs::File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Trouble::usage(

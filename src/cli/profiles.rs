@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+mod new;
+
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -10,12 +12,15 @@ use super::{
     table::Table,
     terminal::{STRONG, styled},
 };
-use crate::drill::{
-    profile::Profile,
-    profiles::{SHIPPED, find, load},
+use crate::{
+    config,
+    drill::{
+        profile::Profile,
+        profiles::{Opened, SHIPPED, find, load, open},
+    },
 };
 
-/// List the incidents that can be run, or show one
+/// List the incidents that can be run, show one, or begin one of your own
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -23,7 +28,8 @@ use crate::drill::{
 Examples:
   chaosproxy profiles
   chaosproxy profiles show orm-break
-  chaosproxy profiles show orm-break --text > my-incident.yaml"
+  chaosproxy profiles new our-outage                     A commented skeleton, which can be run as it stands
+  chaosproxy profiles new our-break --from orm-break     A shipped incident, and what may be changed in it"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -40,7 +46,11 @@ enum Command {
         /// Show the profile as it is written
         #[arg(long)]
         text: bool,
+        /// Show it with what it extends filled in, as YAML
+        #[arg(long, conflicts_with = "text")]
+        resolved: bool,
     },
+    New(new::Args),
 }
 
 /// A profile in a line.
@@ -56,8 +66,15 @@ impl Args {
     pub(super) fn perform(self, terminal: Terminal) -> Outcome {
         match self.command {
             None => terminal.show(&all()?, |lines| list_text(lines))?,
-            Some(Command::Show { name, text: true }) => terminal.show(&text(&name)?, Clone::clone)?,
-            Some(Command::Show { name, text: false }) => terminal.show(&load(&name)?, page)?,
+            Some(Command::Show { name, text: true, .. }) => terminal.show(&text(&name)?, Clone::clone)?,
+            Some(Command::Show { name, resolved, .. }) => {
+                let Opened { profile, extends } = open(&name)?;
+                let yaml = resolved.then(|| written(&profile)).transpose()?;
+                terminal.show(&profile, |profile| {
+                    yaml.unwrap_or_else(|| page(profile, &extends))
+                })?;
+            }
+            Some(Command::New(args)) => return args.perform(terminal),
         }
         Ok(Exit::Ok)
     }
@@ -83,8 +100,14 @@ fn all() -> Result<Vec<Line>, Trouble> {
 fn text(name: &str) -> Result<String, Trouble> {
     match find(name) {
         Some(shipped) => Ok(shipped.text.to_owned()),
-        None => Ok(crate::config::read_text(name.as_ref())?),
+        None => Ok(config::read_text(name.as_ref())?),
     }
+}
+
+/// A profile, or a part of one, as YAML.
+fn written(profile: &impl Serialize) -> Result<String, Trouble> {
+    config::to_yaml(profile)
+        .map_err(|error| Trouble::new(format!("the profile is no YAML: {error}"), "report this as a bug"))
 }
 
 /// The roles that a document must bind; those that may be left out are marked.
@@ -114,8 +137,11 @@ fn list_text(lines: &[Line]) -> String {
     )
 }
 
-fn page(profile: &Profile) -> String {
+fn page(profile: &Profile, extends: &[String]) -> String {
     let mut text = format!("{}: {}\n", styled(STRONG, &profile.name), profile.headline());
+    if !extends.is_empty() {
+        let _ = writeln!(text, "extends {}", extends.join(", which extends "));
+    }
     if let Some(origin) = &profile.origin {
         let _ = writeln!(
             text,
@@ -174,7 +200,7 @@ mod tests {
         let list = list_text(&all().unwrap());
         for shipped in SHIPPED {
             assert!(list.contains(shipped.name), "{list}");
-            let page = page(&load(shipped.name).unwrap());
+            let page = page(&load(shipped.name).unwrap(), &[]);
             assert!(page.contains("Phases and their faults"), "{page}");
             assert_eq!(text(shipped.name).unwrap(), shipped.text);
         }

@@ -42,6 +42,8 @@ fn the_commands_of_the_contract_parse() {
         "init --backend app=127.0.0.1:9001 --tcp db=127.0.0.1:5432 --output x.yaml",
         "profiles",
         "profiles show orm-break",
+        "profiles show mine.yaml --resolved",
+        "profiles new our-break --from orm-break --output -",
         "faults kinds latency",
         "faults add reset --for 5m --cluster app --odds 20% --leg upstream --name cut",
         "faults remove a b",
@@ -95,7 +97,7 @@ fn help_fits_on_a_screen() {
       run          Serve a document, run an incident, or both; `run` may be left out
       check        Check documents and profiles; show what their faults reach
       init         Write a commented document for your services
-      profiles     List the incidents that can be run, or show one
+      profiles     List the incidents that can be run, show one, or begin one of your own
       faults       See, set and remove faults while the proxy runs
       status       Show listeners, clusters, backends, faults and the drill
       lb           Work the balancer: drain backends, bring them back, shift weight, admit less

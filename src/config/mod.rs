@@ -11,6 +11,7 @@ mod listener;
 mod load;
 mod named;
 mod node;
+mod overlay;
 mod path;
 mod problem;
 mod read;
@@ -43,4 +44,4 @@ pub use tree::{Node, Tree};
 pub use yaml::{DEEPEST, LARGEST};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

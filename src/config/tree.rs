@@ -29,11 +29,11 @@ pub(super) enum Value {
     Map(Vec<(Node, Node)>),
 }
 
-/// A text and the tree that was read from it.
+/// A text and the tree that was read from it; or several, of which each was laid over the next (see [`Tree::over`]).
 #[derive(Clone, Debug)]
 pub struct Tree {
-    pub(super) file: String,
-    pub(super) text: String,
+    /// The texts, the uppermost first. Ids tell whose a node is: those of a text are greater than those of the texts above it.
+    pub(super) sources: Vec<Source>,
     pub(super) root: Node,
     /// What was refused while the tree was built; reading goes on so that all problems are reported at once.
     pub(super) flaws: Problems,
@@ -41,63 +41,85 @@ pub struct Tree {
     pub(super) broken: HashSet<Id>,
 }
 
+/// A text that a tree was read from.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) file: String,
+    pub(super) text: String,
+    /// The greatest id in it.
+    pub(super) last: Id,
+}
+
 impl Tree {
-    /// The name of the file.
+    /// The name of the file; of several, that of the uppermost.
     pub fn file(&self) -> &str {
-        &self.file
+        &self.sources[0].file
     }
 
-    /// The text as it was written.
+    /// The text as it was written; of several, the uppermost.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.sources[0].text
+    }
+
+    /// The names of all files, the uppermost first.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.file.as_str())
     }
 
     /// A problem with the value at this path, or with the closest value around it that was written.
     ///
     /// A scalar is marked itself; a mapping or list is marked at its key, where a reader would look for it.
     pub fn problem(&self, path: &Path, what: impl Into<String>, mend: impl Into<String>) -> Problem {
-        let mut place = self.root.place;
-        let mut node = &self.root;
+        let (mut mark, mut node) = (&self.root, &self.root);
         for step in path.steps() {
-            let Some((mark, next)) = node.step(step) else {
+            let Some(next) = node.step(step) else {
                 break;
             };
-            (place, node) = (mark, next);
+            (mark, node) = next;
         }
-        let problem = located(&self.file, &self.text, place, what.into(), mend.into());
         Problem {
             path: path.to_string(),
-            ..problem
+            ..self.marked(mark, what.into(), mend.into())
         }
     }
 
     /// Whether something was written at this path.
     pub fn has(&self, path: &Path) -> bool {
-        path.steps()
-            .iter()
-            .try_fold(&self.root, |node, step| node.step(step).map(|(_, next)| next))
-            .is_some()
+        self.at(path).is_some()
+    }
+
+    /// The text of the scalar at this path.
+    pub fn word(&self, path: &Path) -> Option<&str> {
+        self.at(path)?.text()
     }
 
     /// Where the scalar at this path stands.
     pub(super) fn scalar(&self, path: &Path) -> Option<Place> {
-        let mut steps = path.steps().iter();
-        let node = steps.try_fold(&self.root, |node, step| node.step(step).map(|(_, next)| next))?;
+        let node = self.at(path)?;
         node.text().map(|_| node.place)
+    }
+
+    fn at(&self, path: &Path) -> Option<&Node> {
+        let mut steps = path.steps().iter();
+        steps.try_fold(&self.root, |node, step| node.step(step).map(|(_, next)| next))
     }
 
     /// A problem at one node, with the path that leads there.
     pub(super) fn problem_at(&self, id: Id, what: String, mend: String) -> Problem {
         let mut steps = Vec::new();
-        let place = self
-            .root
-            .find(id, self.root.place, &mut steps)
-            .unwrap_or(self.root.place);
+        let mark = self.root.find(id, &self.root, &mut steps).unwrap_or(&self.root);
         let path = Path::from_steps(steps).to_string();
         Problem {
             path,
-            ..located(&self.file, &self.text, place, what, mend)
+            ..self.marked(mark, what, mend)
         }
+    }
+
+    /// A problem at a key or value, in the text that it comes from.
+    fn marked(&self, mark: &Node, what: String, mend: String) -> Problem {
+        let ours = self.sources.partition_point(|source| source.last < mark.id);
+        let source = &self.sources[ours.min(self.sources.len() - 1)];
+        located(&source.file, &source.text, mark.place, what, mend)
     }
 }
 
@@ -110,29 +132,25 @@ impl Node {
         }
     }
 
-    /// The child at a step and the place by which a reader knows it.
-    fn step(&self, step: &Step) -> Option<(Place, &Self)> {
+    /// The child at a step, after the key or value by which a reader knows it.
+    fn step(&self, step: &Step) -> Option<(&Self, &Self)> {
         match (&self.value, step) {
             (Value::Map(entries), Step::Key(name)) => {
                 let (key, value) = entries.iter().find(|(key, _)| key.text() == Some(name))?;
                 Some((value.mark(key), value))
             }
-            (Value::List(items), Step::Item(index)) => items.get(*index).map(|item| (item.place, item)),
+            (Value::List(items), Step::Item(index)) => items.get(*index).map(|item| (item, item)),
             _ => None,
         }
     }
 
     /// Where a value under a key is marked.
-    fn mark(&self, key: &Self) -> Place {
-        if self.text().is_some() {
-            self.place
-        } else {
-            key.place
-        }
+    fn mark<'t>(&'t self, key: &'t Self) -> &'t Self {
+        if self.text().is_some() { self } else { key }
     }
 
-    /// Finds a node by its id, noting the steps that lead there; gives the place where it is marked.
-    fn find(&self, id: Id, mark: Place, steps: &mut Vec<Step>) -> Option<Place> {
+    /// Finds a node by its id, noting the steps that lead there; gives what is marked in its place.
+    fn find<'t>(&'t self, id: Id, mark: &'t Self, steps: &mut Vec<Step>) -> Option<&'t Self> {
         if self.id == id {
             return Some(mark);
         }
@@ -140,12 +158,12 @@ impl Node {
             Value::Scalar { .. } => None,
             Value::List(items) => items.iter().enumerate().find_map(|(i, item)| {
                 steps.push(Step::Item(i));
-                item.find(id, item.place, steps).or_else(|| steps.pop().and(None))
+                item.find(id, item, steps).or_else(|| steps.pop().and(None))
             }),
             Value::Map(entries) => entries.iter().find_map(|(key, value)| {
                 steps.push(Step::Key(key.text().unwrap_or_default().to_owned()));
                 let found = if key.id == id {
-                    Some(key.place)
+                    Some(key)
                 } else {
                     value.find(id, value.mark(key), steps)
                 };

@@ -9,7 +9,7 @@ use super::{
     path::{Path, Step},
     problem::{MOST, Place, Problem, Problems},
     syntax,
-    tree::{Id, Node, Tree, Value, located},
+    tree::{Id, Node, Source, Tree, Value, located},
 };
 
 /// A larger document is refused: the largest real ones are a tenth of it, and reading must stay instant.
@@ -29,12 +29,19 @@ impl Tree {
         let mut builder = Builder::new(file, text);
         let root = builder.run();
         let Builder {
-            mut flaws, broken, ..
+            mut flaws,
+            broken,
+            next: last,
+            ..
         } = builder;
+        let source = Source {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            last,
+        };
         match root {
             Ok(root) => Ok(Self {
-                file: file.to_owned(),
-                text: text.to_owned(),
+                sources: vec![source],
                 root,
                 flaws,
                 broken,

@@ -8,6 +8,7 @@
 pub mod chart;
 mod clock;
 pub mod event;
+mod extends;
 pub mod facts;
 pub mod journal;
 pub mod judge;
@@ -22,6 +23,7 @@ pub mod report;
 mod run;
 mod runbook;
 mod script;
+mod shipped;
 pub mod signal;
 #[cfg(test)]
 mod simulated;

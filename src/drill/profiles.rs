@@ -1,52 +1,32 @@
-//! The incidents that ship with chaosproxy, and how a profile is read from a file.
+//! How a profile is read: one that ships, or a file.
 
 use std::{fs, io, path::Path};
 
-use super::profile::{Profile, proof};
+pub use super::shipped::{SHIPPED, Shipped, find};
+use super::{
+    extends,
+    profile::{Profile, proof},
+};
 use crate::config::{Problem, Problems, Tree, salvage};
 
-/// A profile that ships with chaosproxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shipped {
-    /// What it is called on the command line.
-    pub name: &'static str,
-    /// Its text.
-    pub text: &'static str,
-}
-
-/// Every shipped profile; a test compares this table with the folder.
-pub const SHIPPED: &[Shipped] = &[
-    Shipped {
-        name: "bad-reload",
-        text: include_str!("../../profiles/bad-reload.yaml"),
-    },
-    Shipped {
-        name: "hung-auth",
-        text: include_str!("../../profiles/hung-auth.yaml"),
-    },
-    Shipped {
-        name: "hung-auth-quiet",
-        text: include_str!("../../profiles/hung-auth-quiet.yaml"),
-    },
-    Shipped {
-        name: "orm-break",
-        text: include_str!("../../profiles/orm-break.yaml"),
-    },
-    Shipped {
-        name: "standby-overload",
-        text: include_str!("../../profiles/standby-overload.yaml"),
-    },
-];
-
-/// The shipped profile of this name.
-pub fn find(name: &str) -> Option<Shipped> {
-    SHIPPED.iter().copied().find(|shipped| shipped.name == name)
+/// A profile that can be run, and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The profile, with all that it extends.
+    pub profile: Profile,
+    /// What it extends, the nearest first.
+    pub extends: Vec<String>,
 }
 
 /// Reads and proves the profile of this name, or the one in this file.
 pub fn load(name_or_file: &str) -> Result<Profile, Problems> {
+    open(name_or_file).map(|opened| opened.profile)
+}
+
+/// [`load`], with where the profile comes from.
+pub fn open(name_or_file: &str) -> Result<Opened, Problems> {
     if let Some(shipped) = find(name_or_file) {
-        return read(&format!("{}.yaml", shipped.name), shipped.text);
+        return open_text(&format!("{}.yaml", shipped.name), shipped.text);
     }
     let text = fs::read_to_string(Path::new(name_or_file)).map_err(|e| {
         let names: Vec<_> = SHIPPED.iter().map(|shipped| shipped.name).collect();
@@ -61,12 +41,17 @@ pub fn load(name_or_file: &str) -> Result<Profile, Problems> {
         };
         Problem::whole(name_or_file, what, mend)
     })?;
-    read(name_or_file, &text)
+    open_text(name_or_file, &text)
 }
 
 /// Reads and proves a profile, or says everything that is wrong with it, and where.
 pub fn read(file: &str, text: &str) -> Result<Profile, Problems> {
-    let tree = Tree::parse(file, text)?;
+    open_text(file, text).map(|opened| opened.profile)
+}
+
+/// [`read`], with where the profile comes from. What it extends is looked for beside the file.
+pub fn open_text(file: &str, text: &str) -> Result<Opened, Problems> {
+    let tree = extends::resolve(Tree::parse(file, text)?, Path::new(file))?;
     let (profile, mut problems): (Option<Profile>, _) = salvage(&tree);
     let Some(profile) = profile else {
         return Err(problems);
@@ -76,28 +61,15 @@ pub fn read(file: &str, text: &str) -> Result<Profile, Problems> {
         let found = proof::prove(&profile).into_iter();
         problems.extend(found.map(|finding| tree.problem(&finding.path, finding.what, finding.mend)));
     }
-    problems.or(profile)
+    problems.or(Opened {
+        profile,
+        extends: tree.files().skip(1).map(str::to_owned).collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-
-    #[test]
-    fn the_table_holds_what_the_folder_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
-        let files: BTreeSet<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        let table: BTreeSet<String> = SHIPPED
-            .iter()
-            .map(|shipped| format!("{}.yaml", shipped.name))
-            .collect();
-        assert_eq!(files, table);
-    }
 
     #[test]
     fn every_shipped_profile_can_be_run_and_carries_its_name() {

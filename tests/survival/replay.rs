@@ -87,3 +87,35 @@ async fn standby_overload_comes_out_as_it_was() {
     let bad = report["figures"]["bad_minutes"].as_f64().unwrap();
     assert!((53.0..60.0).contains(&bad), "58 bad minutes, not {bad}");
 }
+
+#[test]
+fn a_skeleton_is_proven_and_comes_to_its_end() {
+    let folder = TempDir::new().unwrap();
+    let chaosproxy = |args: &[&str]| {
+        let ran = Command::new(BINARY)
+            .args(args)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        (
+            ran.status.code(),
+            String::from_utf8_lossy(&ran.stdout).into_owned() + &said,
+        )
+    };
+    let (status, said) = chaosproxy(&["profiles", "new", "our-outage"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = chaosproxy(&["profiles", "new", "our-outage"]);
+    assert!(
+        status == Some(2) && said.contains("exists and was left alone"),
+        "{said}"
+    );
+    let (status, said) = chaosproxy(&["check", "our-outage.yaml"]);
+    assert!(
+        status == Some(0) && said.contains("4 phases, 3 acts, 4 checks"),
+        "{said}"
+    );
+    let admin = free().to_string();
+    let (status, said) = chaosproxy(&["--profile", "our-outage.yaml", "--exit", "--admin", &admin]);
+    assert!(status == Some(0) && said.contains("every check held"), "{said}");
+}

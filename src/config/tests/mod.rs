@@ -2,6 +2,7 @@
 
 mod roundtrip;
 mod schema;
+pub(crate) use schema::judged;
 
 use std::{fs, path::Path as FilePath, path::PathBuf};
 

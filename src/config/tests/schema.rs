@@ -88,12 +88,17 @@ fn is(value: &Value, kind: &str) -> bool {
     }
 }
 
-fn broken(value: &Value) -> Vec<String> {
-    let schema = schema();
+/// What a value breaks of a rule in a schema.
+pub(crate) fn judged(schema: &Value, rule: &Value, value: &Value) -> Vec<String> {
     let mut broken = Vec::new();
-    judge(&schema, &schema, value, "", &mut broken);
+    judge(schema, rule, value, "", &mut broken);
     broken.truncate(8);
     broken
+}
+
+fn broken(value: &Value) -> Vec<String> {
+    let schema = schema();
+    judged(&schema, &schema, value)
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl Findings {
 /// Everything that keeps a profile from being run; nothing when it can be.
 pub fn prove(profile: &Profile) -> Vec<Finding> {
     let mut found = Findings::default();
+    name(profile, &mut found);
     short_form(profile, &mut found);
     if !found.0.is_empty() {
         return found.0;
@@ -49,6 +50,22 @@ pub fn prove(profile: &Profile) -> Vec<Finding> {
     checks(&long, &mut found);
     limits(&long, &mut found);
     found.0
+}
+
+/// A longer name makes no folder.
+const LONGEST_NAME: usize = 64;
+
+/// Reports stand in a folder that bears the name.
+fn name(profile: &Profile, found: &mut Findings) {
+    let name = &profile.name;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.chars().all(plain) {
+        found.add(
+            Path::of(["name"]),
+            format!("`{name}` cannot be the name of a folder, and reports need one"),
+            format!("use letters, digits, `-` and `_`, as in `our-outage`, {LONGEST_NAME} at most"),
+        );
+    }
 }
 
 fn short_form(profile: &Profile, found: &mut Findings) {

@@ -19,6 +19,11 @@ fn every_slip_is_found_and_named() {
         let found = found(from, to);
         assert!(found.contains(what), "{from} -> {to}: {found}");
     };
+    check(
+        "name: orm-break",
+        "name: ../orm-break",
+        "cannot be the name of a folder",
+    );
     check("to: outage", "to: outrage", "there is no phase `outrage`");
     check(
         "faults: [cold-start, health-lies]",

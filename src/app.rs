@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::plan::{InPlace, Incident, Plan, Written};
 use self::{signals::Order, vital::Vital, workers::Workers};
 use crate::{
-    admin::{self, Desk, Feed, Guard, Stage},
+    admin::{self, Desk, Feed, Guard, Stage, Tokens},
     config::{self, Document},
     control::{Author, ChangeError, Control, History},
     demo::Demo,
@@ -110,6 +110,8 @@ struct App {
     /// Ends the admin API and everything else on the people's side.
     end: CancellationToken,
     admin: SocketAddr,
+    /// Whether tokens tell apart who asks the admin API.
+    tells_apart: bool,
     demo: Option<Demo>,
     /// Ends the built-in services.
     demo_stop: CancellationToken,
@@ -238,6 +240,7 @@ impl App {
             drain,
             end,
             admin: address,
+            tells_apart: admin.1.has_tokens(),
             demo: None,
             demo_stop,
             vital,
@@ -362,7 +365,10 @@ async fn bind_admin(
             .map_err(StartError::system("the API has no address"))?,
         None => (
             plan.admin.unwrap_or(document.admin.bind.0),
-            Guard::load(&document.admin, folder)?,
+            match &plan.tokens {
+                Some(file) => Guard::new(document.admin.names.clone(), Some(Tokens::load(file)?)),
+                None => Guard::load(&document.admin, folder)?,
+            },
         ),
     };
     guard.may_bind(address.ip()).map_err(StartError::Unguarded)?;

@@ -170,16 +170,20 @@ impl Control {
     /// Releases what faults that are gone hold, and tells of those that came and went.
     fn tell_changes(&self, truth: &Truth, now: &Snapshot, before: &Snapshot, why: &str) {
         let (added, gone) = now.faults_changed(before);
+        let tell = |event| match now.blind || before.blind {
+            true => self.events.tell_unlogged(event),
+            false => self.events.tell(event),
+        };
         for fault in gone {
             fault.lift();
-            self.events.tell(Event::FaultLifted {
+            tell(Event::FaultLifted {
                 fault: fault.name().to_owned(),
                 cause: why.to_owned(),
             });
         }
         for fault in added {
             let owner = truth.holder(fault.name()).map(|(owner, _)| owner);
-            self.events.tell(Event::FaultAdded {
+            tell(Event::FaultAdded {
                 fault: fault.name().to_owned(),
                 by: owner.map_or_else(|| "the document".to_owned(), |owner| owner.to_string()),
                 lasts: fault.entry().r#for,

@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub fault_lanes: BTreeMap<String, Arc<Sharded<FaultLane>>>,
     /// What every roll is made with.
     pub dice: Dice,
+    /// Whether those who look at traffic must not know what is injected.
+    pub blind: bool,
     steering: Vec<Steered>,
     monitors: Vec<Matcher>,
 }

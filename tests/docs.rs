@@ -82,7 +82,7 @@ fn the_tables_of_errors_are_the_catalogues() {
 #[test]
 fn no_metric_is_missing_in_the_list() {
     let list = fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let page = telemetry::Metrics::new(1).encode(Vec::new());
+    let page = telemetry::Metrics::new(1).encode(Vec::new(), telemetry::Extent::All);
     let names = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());

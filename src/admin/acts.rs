@@ -5,12 +5,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Desk,
+    Desk, Drill,
     ask::{Ask, Fields, Nothing},
     refusal::{Kind, Refusal},
     report,
 };
-use crate::drill::{Answer, Ledger, profile::Outcome};
+use crate::drill::{
+    Answer, Ledger,
+    event::{ActEnded, Event, Known},
+    lead::Verb,
+    plain::menu,
+    profile::Outcome,
+};
 
 /// An act of the drill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,15 +51,24 @@ pub struct Declared {
     pub state: String,
 }
 
-/// Lists the acts.
-pub(super) async fn list(desk: Desk, _: Ask) -> Result<Json<Vec<ActStatus>>, Refusal> {
+impl Declared {
+    /// How the state of an act begins that takes its time.
+    pub(super) const UNDER_WAY: &str = "under way";
+}
+
+/// Lists the acts; to those who must not know what the drill is about, the acts of all profiles.
+pub(super) async fn list(desk: Desk, ask: Ask) -> Result<Json<Vec<ActStatus>>, Refusal> {
     let drill = desk.drill()?;
     let ledger = report::ledger(&desk, &drill.name).await?;
+    if desk.clearance(ask.caller.role).is_blind() {
+        let acts = menu(&drill.profile).into_iter();
+        return Ok(Json(acts.map(|(name, say)| listed(&ledger, name, say)).collect()));
+    }
     let acts = drill.profile.acts.iter().map(|(name, act)| ActStatus {
         name: name.to_owned(),
         say: act.say.clone(),
         declare: act.declare,
-        state: state(&ledger, name).to_owned(),
+        state: state(ledger.acts().map(|(_, act)| act), name).to_owned(),
     });
     Ok(Json(acts.collect()))
 }
@@ -64,19 +79,24 @@ pub(super) async fn declare(
     ask: Ask<Nothing, Fields<Declare>>,
 ) -> Result<Json<Declared>, Refusal> {
     let drill = desk.drill()?;
+    let blind = desk.clearance(ask.caller.role).is_blind();
     let Declare { name, text } = ask.body.0;
-    if !drill.profile.acts.has(&name) {
-        let known: Vec<_> = drill.profile.acts.names().collect();
-        let mend = format!("there are {}", known.join(", "));
-        return Err(Refusal::new(
-            Kind::NotFound,
-            format!("the drill has no act `{name}`"),
-            mend,
-        ));
-    }
-    let state = match drill.remote.act(&name, &ask.caller.name, text).await {
+    let counts = match blind {
+        true => drill.profile.acts.get(&name).is_some_and(|act| act.declare),
+        false => drill.profile.acts.has(&name),
+    };
+    let by = &ask.caller.name;
+    let answer = match counts {
+        true => drill.remote.act(&name, by, text).await,
+        false if blind && menu(&drill.profile).contains_key(&name) => {
+            let note = Verb::Note(foreign(&name, text.as_deref()));
+            drill.remote.lead(note, by).await
+        }
+        false => return Err(unknown(&drill, blind, &name)),
+    };
+    let state = match answer {
         Ok(Answer::Done) => "done".to_owned(),
-        Ok(Answer::UnderWay(until)) => format!("under way until {}", until.rounded()),
+        Ok(Answer::UnderWay(until)) => format!("{} until {}", Declared::UNDER_WAY, until.rounded()),
         Ok(Answer::Waits { needs, by }) => format!(
             "declared by {}, and needs {} more",
             by.join(", "),
@@ -100,11 +120,47 @@ pub(super) async fn declare(
     Ok(Json(Declared { name, state }))
 }
 
+fn unknown(drill: &Drill, blind: bool, name: &str) -> Refusal {
+    let known: Vec<_> = match blind {
+        true => menu(&drill.profile).into_keys().collect(),
+        false => drill.profile.acts.names().map(str::to_owned).collect(),
+    };
+    Refusal::new(
+        Kind::NotFound,
+        format!("the drill has no act `{name}`"),
+        format!("there are {}", known.join(", ")),
+    )
+}
+
+/// What the journal says where somebody declares an act that the profile does not know, and must not find that out.
+fn foreign(name: &str, text: Option<&str>) -> String {
+    let text = text.map(|text| format!(": {text}")).unwrap_or_default();
+    format!("act `{name}`{text}")
+}
+
+/// An act on the menu. What the proxy saw of it is no secret, but that it looked for it is.
+fn listed(ledger: &Ledger, name: String, say: String) -> ActStatus {
+    let declared = ledger.acts().map(|(_, act)| act);
+    let declared = declared.filter(|act| act.known == Known::Declared);
+    let begins = foreign(&name, None);
+    let noted = ledger.moments.iter().any(|moment| match &moment.event {
+        Event::Noted(note) => note.text.starts_with(&begins),
+        _ => false,
+    });
+    let state = if noted { "done" } else { state(declared, &name) };
+    ActStatus {
+        name,
+        say,
+        declare: true,
+        state: state.to_owned(),
+    }
+}
+
 /// Where an act stands: what came of the last time it was tried.
-fn state(ledger: &Ledger, name: &str) -> &'static str {
-    match ledger.acts().filter(|(_, act)| act.act == name).last() {
+fn state<'a>(acts: impl Iterator<Item = &'a ActEnded>, name: &str) -> &'static str {
+    match acts.filter(|act| act.act == name).last() {
         None => "open",
-        Some((_, act)) if act.result == Outcome::Refused => "refused",
+        Some(act) if act.result == Outcome::Refused => "refused",
         Some(_) => "done",
     }
 }

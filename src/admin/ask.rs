@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    clearance::{Clearance, Tell},
     refusal::{Kind, Refusal},
     tokens::Caller,
 };
@@ -163,7 +164,7 @@ pub(super) fn parameters<P: DeserializeOwned>(pairs: &[(String, String)], query:
 }
 
 /// An answer that can be sent.
-pub(super) trait Answer {
+pub(super) trait Answer: Tell {
     /// Its media type.
     const MEDIA: &'static str;
     /// What it looks like, where that can be said.
@@ -172,7 +173,7 @@ pub(super) trait Answer {
     fn send(self) -> Response;
 }
 
-impl<T: Serialize + JsonSchema> Answer for axum::Json<T> {
+impl<T: Serialize + JsonSchema + Tell> Answer for axum::Json<T> {
     const MEDIA: &'static str = JSON;
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
@@ -185,7 +186,7 @@ impl<T: Serialize + JsonSchema> Answer for axum::Json<T> {
 }
 
 /// A text of some media type.
-pub(super) trait Page {
+pub(super) trait Page: Tell {
     /// The media type.
     const MEDIA: &'static str;
     /// The text.
@@ -195,6 +196,12 @@ pub(super) trait Page {
 /// A page is an answer whose schema nobody needs.
 #[derive(Clone, Debug)]
 pub(super) struct Paged<T>(pub(super) T);
+
+impl<T: Page> Tell for Paged<T> {
+    fn told(self, clearance: Clearance) -> Self {
+        Self(self.0.told(clearance))
+    }
+}
 
 impl<T: Page> Answer for Paged<T> {
     const MEDIA: &'static str = T::MEDIA;

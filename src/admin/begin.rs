@@ -22,6 +22,8 @@ pub struct Begin {
     pub max_wall: Option<Span>,
     /// What is done in the team's place.
     pub runbook: Option<Runbook>,
+    /// Whether those who take part must not know what it is about.
+    pub blind: bool,
     /// Told when it has begun, or why it cannot.
     pub answer: oneshot::Sender<Result<(), String>>,
 }

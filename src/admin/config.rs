@@ -10,7 +10,10 @@ use super::{
     panic::author,
     refusal::{Kind, Refusal},
 };
-use crate::control::{Revision, history::diff};
+use crate::{
+    config,
+    control::{Revision, history::diff},
+};
 
 /// A document that is or was in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +60,10 @@ pub struct Changed {
     pub revision: u64,
     /// What changed, as a unified diff; empty where nothing did.
     pub diff: String,
+    /// The same of what those see who may not know everything.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub plain: String,
 }
 
 /// Where to go back to.
@@ -99,6 +106,13 @@ impl std::convert::From<Revision> for Shown {
             file,
             text,
         }
+    }
+}
+
+impl Shown {
+    /// A text without its faults, and without its roles, which tell what incident it was made ready for.
+    pub(super) fn plain(text: &str) -> String {
+        config::without(text, &["faults", "roles"])
     }
 }
 
@@ -166,8 +180,13 @@ fn changed(
             .map_or_else(String::new, |revision| format!("revision {}", revision.number))
     };
     let text = |revision: &Option<Revision>| revision.as_ref().map_or_else(String::new, |r| r.text.clone());
-    let diff = diff(&text(&before), &text(&after), &name(&before), &name(&after));
-    Ok(Json(Changed { revision, diff }))
+    let (old, new) = (text(&before), text(&after));
+    let between = |old: &str, new: &str| diff(old, new, &name(&before), &name(&after));
+    Ok(Json(Changed {
+        revision,
+        diff: between(&old, &new),
+        plain: between(&Shown::plain(&old), &Shown::plain(&new)),
+    }))
 }
 
 fn entries(revisions: &[Revision]) -> Vec<RevisionStatus> {

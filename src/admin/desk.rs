@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     begin::Begin,
+    clearance::Clearance,
     feed::Feed,
     refusal::{Kind, Refusal},
+    tokens::Role,
 };
 use crate::{
     control::{ChangeError, Control},
@@ -80,6 +82,8 @@ pub struct Drill {
     pub name: String,
     /// The profile, in its long form.
     pub profile: Arc<Profile>,
+    /// Whether those who take part must not know what it is about.
+    pub blind: bool,
     /// Where orders go and views come from.
     pub remote: Remote,
 }
@@ -125,6 +129,24 @@ impl Desk {
                 "start one with `chaosproxy drill start NAME`: `chaosproxy profiles` lists what there is",
             )
         })
+    }
+
+    /// What somebody of this role may know now.
+    pub(super) fn clearance(&self, role: Role) -> Clearance {
+        Clearance::of(role, self.runs(|drill| drill.blind))
+    }
+
+    /// Whether a drill runs.
+    pub(super) fn is_drilling(&self) -> bool {
+        self.runs(|_| true)
+    }
+
+    /// Whether a drill of this kind runs.
+    fn runs(&self, kind: impl FnOnce(&Drill) -> bool) -> bool {
+        let stage = self.stage.borrow();
+        stage
+            .as_ref()
+            .is_some_and(|drill| kind(drill) && !drill.remote.is_over())
     }
 
     /// Whether traffic can be forwarded. What is broken on purpose does not count.

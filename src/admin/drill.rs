@@ -19,6 +19,15 @@ pub struct DrillStatus {
     pub drill: String,
     /// The profile.
     pub profile: String,
+    /// Whether those who take part must not know what it is about.
+    #[serde(default)]
+    pub blind: bool,
+    /// Whether it is over.
+    #[serde(default)]
+    pub over: bool,
+    /// Whether what it is about is kept from whoever asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
     /// What there is to see; nothing before it has begun.
     pub view: Option<View>,
 }
@@ -73,6 +82,9 @@ pub(super) fn now(desk: &Desk) -> Result<DrillStatus, Refusal> {
     Ok(DrillStatus {
         drill: drill.name,
         profile: drill.profile.name.clone(),
+        blind: drill.blind,
+        over: drill.remote.is_over(),
+        sealed: false,
         view: drill.remote.view(),
     })
 }

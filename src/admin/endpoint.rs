@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Desk,
     ask::{self, Answer, Ask, Body},
+    clearance::{Secrecy, Tell},
     guard::Guard,
     refusal::Refusal,
     tokens::{Caller, Role},
@@ -38,6 +39,8 @@ pub(super) struct Endpoint {
     pub(super) about: &'static str,
     /// Who may use it; `None` for everybody who reaches the port.
     pub(super) role: Option<Role>,
+    /// Whether its answer is for everybody who may ask.
+    pub(super) secrecy: Secrecy,
     /// Whether it is answered however much else is under way.
     pub(super) urgent: bool,
     /// What goes in and comes out.
@@ -66,6 +69,7 @@ pub(super) struct Draft {
     path: &'static str,
     about: &'static str,
     role: Option<Role>,
+    secrecy: Secrecy,
     urgent: bool,
 }
 
@@ -76,6 +80,7 @@ pub(super) const fn get(path: &'static str, about: &'static str) -> Draft {
         path,
         about,
         role: Some(Role::Observer),
+        secrecy: Secrecy::Open,
         urgent: false,
     }
 }
@@ -87,6 +92,7 @@ pub(super) const fn post(path: &'static str, about: &'static str) -> Draft {
         path,
         about,
         role: Some(Role::Facilitator),
+        secrecy: Secrecy::Open,
         urgent: false,
     }
 }
@@ -98,6 +104,7 @@ pub(super) const fn put(path: &'static str, about: &'static str) -> Draft {
         path,
         about,
         role: Some(Role::Facilitator),
+        secrecy: Secrecy::Open,
         urgent: false,
     }
 }
@@ -109,6 +116,7 @@ pub(super) const fn delete(path: &'static str, about: &'static str) -> Draft {
         path,
         about,
         role: Some(Role::Facilitator),
+        secrecy: Secrecy::Open,
         urgent: false,
     }
 }
@@ -125,6 +133,13 @@ impl Draft {
     #[must_use]
     pub(super) const fn by_all(mut self) -> Self {
         self.role = None;
+        self
+    }
+
+    /// Keeps its answer from those who may not know everything: for good, or until no drill runs.
+    #[must_use]
+    pub(super) const fn kept(mut self, secrecy: Secrecy) -> Self {
+        self.secrecy = secrecy;
         self
     }
 
@@ -159,6 +174,7 @@ impl Draft {
             path,
             about,
             role,
+            secrecy,
             urgent,
         } = self;
         let shape = Shape {
@@ -169,10 +185,18 @@ impl Draft {
             answer_media: A::MEDIA,
         };
         let call = move |desk: Desk, caller: Caller, arrived: Arrived| -> Answering {
+            let role = caller.role;
             match arrived.ask(caller) {
                 Ok(ask) => {
-                    let answer = f(desk, ask);
-                    Box::pin(async move { answer.await.map(Answer::send) })
+                    let answer = f(desk.clone(), ask);
+                    Box::pin(async move {
+                        let answer = answer.await?;
+                        let clearance = desk.clearance(role);
+                        Ok(match clearance.is_full() {
+                            true => answer.send(),
+                            false => answer.told(clearance).send(),
+                        })
+                    })
                 }
                 Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
             }
@@ -182,6 +206,7 @@ impl Draft {
             path,
             about,
             role,
+            secrecy,
             urgent,
             shape,
             call: Arc::new(call),
@@ -207,10 +232,18 @@ impl Endpoint {
                 role: Role::Observer,
             }),
         };
-        let answer = match caller {
-            Ok(caller) => (self.call)(desk, caller, arrived).await,
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into_response(),
+        };
+        let clearance = desk.clearance(caller.role);
+        let answer = match self.secrecy.allows(clearance, desk.is_drilling()) {
+            Ok(()) => (self.call)(desk, caller, arrived).await,
             Err(refusal) => Err(refusal),
         };
-        answer.unwrap_or_else(IntoResponse::into_response)
+        answer.unwrap_or_else(|refusal| match clearance.is_full() {
+            true => refusal.into_response(),
+            false => refusal.told(clearance).into_response(),
+        })
     }
 }

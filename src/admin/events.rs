@@ -21,7 +21,10 @@ use tokio::{
 use super::{
     Desk,
     ask::{Answer, Ask},
+    clearance::{Clearance, Tell},
+    feed::Line,
     refusal::{Kind, Refusal},
+    tokens::Role,
 };
 use crate::telemetry::events::Record;
 
@@ -33,6 +36,13 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A stream of events.
 pub(super) struct Stream(Channel<Bytes>);
+
+impl Tell for Stream {
+    /// What its reader may know is asked anew for each event: it changes while the stream lasts.
+    fn told(self, _: Clearance) -> Self {
+        self
+    }
+}
 
 impl Answer for Stream {
     const MEDIA: &'static str = "text/event-stream";
@@ -47,7 +57,7 @@ impl Answer for Stream {
 }
 
 /// Begins a stream of what happens from now on.
-pub(super) fn stream(desk: &Desk, _: &Ask) -> Result<Stream, Refusal> {
+pub(super) fn stream(desk: &Desk, ask: &Ask) -> Result<Stream, Refusal> {
     let permit = Arc::clone(&desk.feeds).try_acquire_owned().map_err(|_| {
         Refusal::new(
             Kind::Overloaded,
@@ -57,6 +67,9 @@ pub(super) fn stream(desk: &Desk, _: &Ask) -> Result<Stream, Refusal> {
     })?;
     let (sender, body) = Channel::new(BUFFER);
     let reader = Reader {
+        desk: desk.clone(),
+        role: ask.caller.role,
+        plain: 0,
         sender,
         proxy: desk.control.events().subscribe(),
         drill: desk.feed.read(),
@@ -69,9 +82,14 @@ pub(super) fn stream(desk: &Desk, _: &Ask) -> Result<Stream, Refusal> {
 
 /// Copies both streams to one reader until it goes away.
 struct Reader {
+    desk: Desk,
+    /// Whose stream it is.
+    role: Role,
+    /// How many events of the proxy it was told that does not know all: it counts them without a gap, too.
+    plain: u64,
     sender: Sender<Bytes>,
     proxy: broadcast::Receiver<Arc<Record>>,
-    drill: broadcast::Receiver<Arc<str>>,
+    drill: broadcast::Receiver<Arc<Line>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -81,12 +99,13 @@ impl Reader {
         loop {
             // Every arm is cancel-safe: what was not received stays in its stream.
             let frame = tokio::select! {
-                record = self.proxy.recv() => record.map(|record| proxy_frame(&record)),
-                line = self.drill.recv() => line.map(|line| frame("drill", None, &line)),
-                _ = heartbeat.tick() => Ok(": still here\n\n".to_owned()),
+                record = self.proxy.recv() => record.map(|record| self.of_proxy(&record)),
+                line = self.drill.recv() => line.map(|line| self.of_drill(&line)),
+                _ = heartbeat.tick() => Ok(Some(": still here\n\n".to_owned())),
             };
             let frame = match frame {
-                Ok(frame) => frame,
+                Ok(None) => continue,
+                Ok(Some(frame)) => frame,
                 Err(broadcast::error::RecvError::Lagged(lost)) => frame_lost(lost),
                 Err(broadcast::error::RecvError::Closed) => return,
             };
@@ -94,6 +113,24 @@ impl Reader {
                 return;
             }
         }
+    }
+
+    fn of_proxy(&mut self, record: &Record) -> Option<String> {
+        if self.desk.clearance(self.role).is_full() {
+            return Some(proxy_frame(record));
+        }
+        let event = record.event.plain()?;
+        self.plain += 1;
+        Some(proxy_frame(&Record {
+            number: self.plain,
+            at: record.at,
+            event,
+        }))
+    }
+
+    fn of_drill(&self, line: &Line) -> Option<String> {
+        let line = line.told(self.desk.clearance(self.role))?;
+        Some(frame("drill", None, line))
     }
 }
 

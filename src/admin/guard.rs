@@ -56,6 +56,11 @@ impl Guard {
         Ok(Self::new(admin.names.clone(), tokens))
     }
 
+    /// Whether tokens tell apart who asks.
+    pub const fn has_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// Whether an address may be bound with this guard; says why not.
     pub fn may_bind(&self, address: IpAddr) -> Result<(), String> {
         if self.open || self.tokens.is_some() || address.is_loopback() {

@@ -1,15 +1,24 @@
 //! `/healthz`, `/readyz` and `/metrics`: for platforms and scrapers.
 
+use std::sync::Arc;
+
 use super::{
     Desk,
     ask::{Ask, Page, Paged},
+    clearance::{Clearance, Tell},
     clusters::{self, BackendStatus, Health},
     refusal::{Kind, Refusal},
 };
-use crate::telemetry::{CONTENT_TYPE, Gauge};
+use crate::telemetry::{CONTENT_TYPE, Extent, Gauge, Metrics};
 
 /// A word.
 pub(super) struct Plain(&'static str);
+
+impl Tell for Plain {
+    fn told(self, _: Clearance) -> Self {
+        self
+    }
+}
 
 impl Page for Plain {
     const MEDIA: &'static str = "text/plain; charset=utf-8";
@@ -20,13 +29,32 @@ impl Page for Plain {
 }
 
 /// Numbers for Prometheus.
-pub(super) struct OpenMetrics(String);
+pub(super) struct OpenMetrics {
+    metrics: Arc<Metrics>,
+    gauges: Vec<Gauge>,
+    extent: Extent,
+}
+
+impl Tell for OpenMetrics {
+    /// The numbers of a plain balancer.
+    fn told(self, _: Clearance) -> Self {
+        let is_plain = |gauge: &Gauge| gauge.name != LEASE_REMAINING;
+        Self {
+            gauges: self.gauges.into_iter().filter(is_plain).collect(),
+            extent: Extent::Plain,
+            ..self
+        }
+    }
+}
+
+/// The one gauge that names a fault.
+const LEASE_REMAINING: &str = "lease_remaining_seconds";
 
 impl Page for OpenMetrics {
     const MEDIA: &'static str = CONTENT_TYPE;
 
     fn text(self) -> String {
-        self.0
+        self.metrics.encode(self.gauges, self.extent)
     }
 }
 
@@ -49,7 +77,11 @@ pub(super) fn ready(desk: &Desk, _: &Ask) -> Result<Paged<Plain>, Refusal> {
 
 /// Writes the numbers.
 pub(super) fn metrics(desk: &Desk, _: &Ask) -> Result<Paged<OpenMetrics>, Refusal> {
-    Ok(Paged(OpenMetrics(desk.metrics.encode(gauges(desk)))))
+    Ok(Paged(OpenMetrics {
+        metrics: desk.metrics.clone(),
+        gauges: gauges(desk),
+        extent: Extent::All,
+    }))
 }
 
 fn gauges(desk: &Desk) -> Vec<Gauge> {
@@ -93,7 +125,7 @@ fn gauges(desk: &Desk) -> Vec<Gauge> {
     }));
     gauges.extend(desk.control.faults().into_iter().filter_map(|fault| {
         Some(Gauge {
-            name: "lease_remaining_seconds",
+            name: LEASE_REMAINING,
             help: "Until a fault ends unless its lease is renewed",
             labels: vec![("fault", fault.fault.name().to_owned())],
             value: fault.ends_in?.as_secs_f64(),

@@ -7,6 +7,7 @@
 mod acts;
 mod ask;
 mod begin;
+mod clearance;
 mod clusters;
 mod config;
 mod desk;
@@ -30,6 +31,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
+mod told;
 mod toxiproxy;
 mod webhooks;
 
@@ -55,6 +57,7 @@ pub use self::{
     webhooks::Heard,
 };
 use self::{
+    clearance::Secrecy::{Afterwards, Kept},
     endpoint::{Endpoint, delete, get, post, put},
     tokens::Role::{Observer, Responder},
 };
@@ -100,15 +103,20 @@ fn truth() -> Vec<Endpoint> {
             "Shows a document that was in force",
         )
         .does(config::revision),
-        post("/api/v1/config/rollback", "Goes back to an earlier document").does(config::rollback),
+        post("/api/v1/config/rollback", "Goes back to an earlier document")
+            .by(Responder)
+            .does(config::rollback),
         get(
             "/api/v1/faults",
             "Lists the faults that stand, in the order tried",
         )
+        .kept(Kept)
         .does(faults::list),
         post("/api/v1/faults", "Sets faults, all or none").does(faults::add),
         get("/api/v1/faults/kinds", "Shows what faults can do").does(faults::kinds),
-        get("/api/v1/faults/{name}", "Shows a fault").does(faults::show),
+        get("/api/v1/faults/{name}", "Shows a fault")
+            .kept(Kept)
+            .does(faults::show),
         delete("/api/v1/faults/{name}", "Removes a fault that was set by hand").does(faults::remove),
         put(
             "/api/v1/leases/{lease}",
@@ -168,8 +176,11 @@ fn people() -> Vec<Endpoint> {
             "/api/v1/verdict",
             "Answers 200 when the drill's checks hold, 409 when one does not",
         )
+        .kept(Afterwards)
         .awaits(drill::verdict),
-        get("/api/v1/report", "Makes a drill's report from its journal").awaits(report::show),
+        get("/api/v1/report", "Makes a drill's report from its journal")
+            .kept(Afterwards)
+            .awaits(report::show),
         post("/api/v1/webhooks/alertmanager", "Hears an alert of Alertmanager")
             .by(Observer)
             .does(webhooks::alertmanager),

@@ -18,13 +18,26 @@ use sha2::{Digest, Sha256};
 use super::{
     Desk,
     ask::{Answer, Ask},
+    clearance::{Clearance, Tell},
     refusal::Refusal,
     status::{self, Status},
 };
 use crate::{drill::chart, units::Span};
 
-/// A page.
-pub(super) struct Page(String);
+/// A page: what stands, and the chart of the drill.
+pub(super) struct Page {
+    status: Status,
+    chart: Option<Markup>,
+}
+
+impl Tell for Page {
+    fn told(self, clearance: Clearance) -> Self {
+        Self {
+            status: self.status.told(clearance),
+            chart: None,
+        }
+    }
+}
 
 /// How it looks, charts included.
 static STYLE: LazyLock<String> =
@@ -57,21 +70,23 @@ impl Answer for Page {
             (header::REFERRER_POLICY, "no-referrer"),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        (headers, self.0).into_response()
+        let page = page(&self.status, self.chart.as_ref());
+        (headers, page.into_string()).into_response()
     }
 }
 
 /// Shows the page.
 pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Page, Refusal> {
-    let chart = chart::success(&desk.feed.ledger());
-    Ok(Page(page(&status::status(desk), chart.as_ref()).into_string()))
+    Ok(Page {
+        status: status::status(desk),
+        chart: chart::success(&desk.feed.ledger()),
+    })
 }
 
 /// Where to look further.
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 5] = [
     ("/api/v1/status", "status"),
     ("/api/v1/config", "document"),
-    ("/api/v1/faults/kinds", "kinds of faults"),
     ("/api/v1/events", "events"),
     ("/metrics", "metrics"),
     ("/api/openapi.json", "API"),
@@ -94,12 +109,15 @@ fn page(status: &Status, chart: Option<&Markup>) -> Markup {
                     form id="panic" hidden {
                         input type="password" name="token" placeholder="token" aria-label="token" autocomplete="off" hidden;
                         output {}
-                        button type="submit" title="Lifts every fault now, and lets none in until it is reset" { "Panic" }
+                        button type="submit" title="Makes everything whole now, and lets nothing be broken until it is reset" { "Panic" }
                     }
                 }
                 main { (what_stands(status, chart)) }
                 footer {
-                    nav { @for (path, name) in LINKS { a href=(path) { (name) } } }
+                    nav {
+                        @for (path, name) in LINKS { a href=(path) { (name) } }
+                        @if status.faults.is_some() { a href="/api/v1/faults/kinds" { "kinds of faults" } }
+                    }
                 }
                 script type="module" { (PreEscaped(SCRIPT)) }
             }
@@ -111,8 +129,12 @@ fn page(status: &Status, chart: Option<&Markup>) -> Markup {
 fn what_stands(status: &Status, chart: Option<&Markup>) -> Markup {
     html! {
         (state(status))
-        @if let Some(drill) = &status.drill { (drill::panel(drill, chart)) }
-        (parts::faults(&status.faults))
+        @match &status.drill {
+            Some(drill) if drill.sealed => { (drill::banner(drill)) }
+            Some(drill) => { (drill::panel(drill, chart)) }
+            None => {}
+        }
+        @if let Some(faults) = &status.faults { (parts::faults(faults)) }
         @for cluster in &status.clusters { (parts::cluster(cluster)) }
         (parts::listeners(&status.listeners))
     }

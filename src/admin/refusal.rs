@@ -41,6 +41,9 @@ pub enum Kind {
     /// The token's role may not do this, or a browser sent the request from another site.
     #[serde(rename = "urn:chaosproxy:forbidden")]
     Forbidden,
+    /// It is not for the token's role to know, or not before the exercise is over.
+    #[serde(rename = "urn:chaosproxy:sealed")]
+    Sealed,
     /// There is no such thing.
     #[serde(rename = "urn:chaosproxy:not-found")]
     NotFound,
@@ -92,6 +95,7 @@ impl Kind {
             Self::Malformed => (StatusCode::BAD_REQUEST, "the request cannot be understood"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "a token is needed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "this is not allowed"),
+            Self::Sealed => (StatusCode::FORBIDDEN, "this is sealed"),
             Self::NotFound => (StatusCode::NOT_FOUND, "there is no such thing"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "this cannot be done to it"),
             Self::Conflict => (StatusCode::CONFLICT, "this cannot be done now"),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Desk,
     ask::{Answer, Ask},
+    clearance::{Clearance, Tell},
     refusal::{Kind, Refusal},
 };
 use crate::drill::{Ledger, journal, report};
@@ -47,6 +48,13 @@ pub(super) struct Which {
 pub(super) struct Rendered {
     form: Form,
     text: String,
+}
+
+impl Tell for Rendered {
+    /// It is of a drill that is over, or it was not asked for.
+    fn told(self, _: Clearance) -> Self {
+        self
+    }
 }
 
 impl Answer for Rendered {

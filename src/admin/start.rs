@@ -41,6 +41,9 @@ pub struct Start {
     /// What is done in the team's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook: Option<Runbook>,
+    /// Whether those who take part must not know what it is about, until it is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blind: bool,
 }
 
 /// Starts a drill.
@@ -67,6 +70,7 @@ pub(super) async fn start(
         wait,
         max_wall,
         runbook,
+        blind,
     } = ask.body.0;
     let (answer, answered) = oneshot::channel();
     let begin = Begin {
@@ -75,6 +79,7 @@ pub(super) async fn start(
         wait,
         max_wall,
         runbook,
+        blind,
         answer,
     };
     desk.starts.try_send(begin).map_err(|_| busy())?;

@@ -26,14 +26,16 @@ pub struct Status {
     pub ready: bool,
     /// The revision of the document in force.
     pub revision: u64,
-    /// The seed of the dice, which repeats a run.
-    pub seed: u64,
+    /// The seed of the dice, which repeats a run; nothing where it is not for whoever asks to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Where clients connect.
     pub listeners: Vec<ListenerStatus>,
     /// Where traffic goes.
     pub clusters: Vec<ClusterStatus>,
-    /// What is broken on purpose, in the order tried.
-    pub faults: Vec<FaultStatus>,
+    /// What is broken on purpose, in the order tried; nothing where it is not for whoever asks to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Vec<FaultStatus>>,
     /// The panic that is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<Panicked>,
@@ -75,14 +77,14 @@ pub(super) fn status(desk: &Desk) -> Status {
             .history()
             .last()
             .map_or(0, |revision| revision.number),
-        seed: snapshot.dice.seed(),
+        seed: Some(snapshot.dice.seed()),
         listeners: snapshot
             .listeners
             .values()
             .map(|listener| listening(listener))
             .collect(),
         clusters: clusters::all(desk),
-        faults: faults::all(desk),
+        faults: Some(faults::all(desk)),
         panic: panic::in_force(desk),
         drill: drill::now(desk).ok(),
     }

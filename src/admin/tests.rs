@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod access;
+mod blind;
 mod drill;
 mod nouns;
 mod reference;

@@ -7,11 +7,12 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, header, request};
 use tokio::time;
 
 use super::{
     Desk,
+    clearance::Secrecy,
     guard::Guard,
     refusal::{Kind, Refusal},
     tokens::Role,
@@ -37,7 +38,7 @@ pub(super) async fn answer(State((desk, guard)): State<(Desk, Guard)>, request: 
         Method::GET => Role::Observer,
         _ => Role::Facilitator,
     };
-    if let Err(refusal) = guard.caller(&head, role) {
+    if let Err(refusal) = may_know(&desk, &guard, &head, role) {
         return refusal.into_response();
     }
     let Ok(body) = body::to_bytes(body, LARGEST_BODY).await else {
@@ -55,6 +56,12 @@ pub(super) async fn answer(State((desk, guard)): State<(Desk, Guard)>, request: 
     response(reply)
 }
 
+/// Lets those in who may do what this role may, and know what toxics are set.
+fn may_know(desk: &Desk, guard: &Guard, head: &request::Parts, role: Role) -> Result<(), Refusal> {
+    let caller = guard.caller(head, role)?;
+    Secrecy::Kept.allows(desk.clearance(caller.role), desk.is_drilling())
+}
+
 /// Waits until traffic goes by what was changed: a client that has its answer counts on it.
 async fn followed(desk: &Desk) {
     let generation = desk.control.snapshot().generation;
@@ -66,7 +73,7 @@ async fn followed(desk: &Desk) {
 /// Shows Toxiproxy's numbers in its format, to any method.
 pub(super) async fn metrics(State((desk, guard)): State<(Desk, Guard)>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    if let Err(refusal) = guard.caller(&head, Role::Observer) {
+    if let Err(refusal) = may_know(&desk, &guard, &head, Role::Observer) {
         return refusal.into_response();
     }
     let text = toxiproxy::metrics(&desk.control.snapshot());

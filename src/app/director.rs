@@ -71,6 +71,7 @@ fn asked(begin: Begin) -> (Incident, oneshot::Sender<Result<(), String>>) {
         compression: begin.wait,
         max_wall: begin.max_wall,
         autopilot: begin.runbook.map(Autopilot::Runbook),
+        blind: begin.blind,
         exit: false,
         junit: None,
     };

@@ -35,6 +35,7 @@ impl Plan {
             seed: None,
             workers: None,
             admin: None,
+            tokens: None,
             state: None,
             reports: PathBuf::from("./reports"),
             json,

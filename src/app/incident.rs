@@ -20,6 +20,7 @@ use crate::{
     drill::{
         self, Mode, Outcome, Remote, Script, Settings, Terminal, Verdict,
         journal::{self, Journal},
+        plain::EXERCISE,
         report,
     },
     telemetry::screen::Screen,
@@ -47,27 +48,31 @@ impl Setting<'_> {
         answer: &mut Option<oneshot::Sender<Result<(), String>>>,
     ) -> Result<(u8, bool), StartError> {
         let (app, junit) = (self.app, incident.junit.clone());
+        if incident.blind && !app.tells_apart {
+            return Err(StartError::Unguarded(NEEDS_TOKENS.to_owned()));
+        }
         let script = script(app, incident, seed)?;
-        let (name, folder) = new_folder(&self.plan.reports, &script.profile().name)
+        let (name, folder) = new_folder(&self.plan.reports, title(&script))
             .map_err(StartError::system("the folder for reports cannot be made"))?;
         let journal = Journal::create(&folder.join(JOURNAL), &name).await;
         let journal = journal.map_err(StartError::system("the journal cannot be written"))?;
         let visits = app.demo.as_ref().map(Demo::visit);
         let monitor = app.demo.as_ref().and_then(Demo::monitor);
         self.say(&invitation(app, &script, &folder));
-        let profile = script.profile();
-        let world = world::Proxy::new(&app.control, &app.metrics, &name, profile, monitor.clone());
+        let world = world::Proxy::new(&app.control, &app.metrics, &name, &script, monitor.clone());
         let (remote, inbox) = drill::remote();
         self.stage.send_replace(Some(admin::Drill {
             name,
-            profile: Arc::new(profile.clone()),
+            profile: Arc::new(script.profile().clone()),
+            blind: script.is_blind(),
             remote: remote.clone(),
         }));
         if let Some(answer) = answer.take() {
             // An asker who has gone needs no answer.
             let _ = answer.send(Ok(()));
         }
-        let mut watcher = (Terminal::new(self.screen.clone()), feed);
+        let terminal = Terminal::new(self.screen.clone(), script.is_blind());
+        let mut watcher = (terminal, feed);
         let running = drill::run(script, &world, journal, &mut watcher, inbox);
         let (outcome, told) = Box::pin(steer(app, &remote, monitor.as_ref(), orders, running)).await;
         drop((visits, monitor));
@@ -126,6 +131,18 @@ impl Setting<'_> {
     }
 }
 
+/// Without tokens everybody who reaches the admin port is the facilitator.
+const NEEDS_TOKENS: &str = "a blind drill needs tokens, since without them everybody who reaches the admin port may see everything; \
+     name a file with a token for the facilitator and one for responders, by `admin.tokens_file` in the document or with --tokens FILE";
+
+/// What a drill is called where everybody reads it.
+fn title(script: &Script) -> &str {
+    match script.is_blind() {
+        true => EXERCISE,
+        false => &script.profile().name,
+    }
+}
+
 /// The incident, bound to the document in force.
 fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError> {
     let settings = Settings {
@@ -133,6 +150,7 @@ fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError
         compression: incident.compression,
         seed,
         max_wall: incident.max_wall,
+        blind: incident.blind,
     };
     let bindings = bindings::bindings(&app.control.document());
     let script = Script::new(incident.profile, &bindings, settings);
@@ -222,6 +240,9 @@ fn invitation(app: &App, script: &Script, folder: &Path) -> Vec<String> {
     let profile = script.profile();
     let origin = profile.origin.as_ref();
     let mut lines = vec![match origin {
+        _ if script.is_blind() => {
+            format!("{BOLD}EXERCISE{BOLD:#} {DIM}· what it is about is sealed until it is over{DIM:#}")
+        }
         Some(origin) => format!("{BOLD}{}{BOLD:#} {DIM}· {}{DIM:#}", profile.name, origin.report),
         None => format!("{BOLD}{}{BOLD:#}", profile.name),
     }];

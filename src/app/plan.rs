@@ -25,6 +25,8 @@ pub struct Plan {
     pub workers: Option<NonZeroUsize>,
     /// Where the admin API listens, whatever the document says.
     pub admin: Option<SocketAddr>,
+    /// Who may do what at the admin API, whatever the document says.
+    pub tokens: Option<PathBuf>,
     /// Where history and journals are kept, whatever the document says.
     pub state: Option<PathBuf>,
     /// Where reports are written, a folder for each drill.
@@ -62,6 +64,8 @@ pub struct Incident {
     pub max_wall: Option<Span>,
     /// Who acts in the team's place; in a replay the original team does unless this says otherwise.
     pub autopilot: Option<Autopilot>,
+    /// Whether those who take part must not know what it is about.
+    pub blind: bool,
     /// Whether the process ends with it.
     pub exit: bool,
     /// Where the verdict is also written as JUnit XML.

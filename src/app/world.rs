@@ -21,9 +21,9 @@ use crate::{
     control::{Author, Control, LeaseId, Owner},
     demo::Monitor,
     drill::{
-        Named, Refusal, Steer, World,
+        Named, Refusal, Script, Steer, World,
         facts::{Counts, Observed, Server, Stand, Traffic},
-        profile::{ALL, Header, Profile, Sight},
+        profile::{ALL, Header, Sight},
     },
     snapshot::{Steering, Target},
     telemetry::{METHODS, MethodLane, Metrics, Sharded, events::Record, method_place},
@@ -42,6 +42,8 @@ pub(super) struct Proxy {
     deeds: Deeds,
     /// The monitoring, by its `User-Agent`.
     monitors: Vec<String>,
+    /// Whether those who look at traffic must not know what is injected.
+    blind: bool,
     state: Mutex<State>,
 }
 
@@ -76,9 +78,10 @@ impl Proxy {
         control: &Arc<Control>,
         metrics: &Arc<Metrics>,
         name: &str,
-        profile: &Profile,
+        script: &Script,
         monitor: Option<Monitor>,
     ) -> Self {
+        let profile = script.profile();
         let mut classes: Vec<(String, Vec<usize>)> = profile
             .traffic
             .iter()
@@ -105,6 +108,7 @@ impl Proxy {
             roles: roles.collect(),
             deeds: Deeds::new(monitor),
             monitors: profile.monitors.clone(),
+            blind: script.is_blind(),
             state: Mutex::new(State {
                 lease: None,
                 begun: false,

@@ -280,7 +280,11 @@ mod tests {
     #[test]
     fn a_change_shows_its_diff_and_the_revision_in_force() {
         let diff = diff("a: 1\nb: 2\n", "a: 1\nb: 3\n", "revision 1", "revision 2");
-        let text = changed_text(&Changed { revision: 2, diff });
+        let text = changed_text(&Changed {
+            revision: 2,
+            diff,
+            plain: String::new(),
+        });
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
         --- revision 1
         +++ revision 2
@@ -293,7 +297,8 @@ mod tests {
         assert!(
             changed_text(&Changed {
                 revision: 2,
-                diff: String::new()
+                diff: String::new(),
+                plain: String::new(),
             })
             .contains("nothing changed")
         );

@@ -148,6 +148,9 @@ pub(super) struct Begin {
     /// A runbook that acts in the team's place
     #[arg(long, value_name = "FILE")]
     autopilot: Option<String>,
+    /// Keep what it is about from those who take part, until it is over; needs tokens
+    #[arg(long)]
+    blind: bool,
     #[command(flatten)]
     whereabouts: Whereabouts,
 }
@@ -171,6 +174,7 @@ impl Begin {
             wait: self.wait,
             max_wall: self.max_wall,
             runbook,
+            blind: self.blind,
         })
     }
 }
@@ -265,13 +269,18 @@ const LOOK: Duration = Duration::from_secs(1);
 async fn follow(terminal: Terminal, client: &Client) -> Outcome {
     loop {
         let status: DrillStatus = client.get("/api/v1/drill").await?;
-        let over = status.view.as_ref().is_some_and(|view| view.ended.is_some());
+        let over = status.over || status.view.as_ref().is_some_and(|view| view.ended.is_some());
         if terminal.json {
             Terminal::print(&json!(status).to_string())?;
         } else if over {
             Terminal::print(&text(&status))?;
         } else if let Some(view) = &status.view {
-            Terminal::print(&watch::summary(view))?;
+            let line = if status.sealed {
+                watch::exercise(view)
+            } else {
+                watch::summary(view)
+            };
+            Terminal::print(&line)?;
         }
         if over {
             return Ok(Exit::Ok);
@@ -298,6 +307,9 @@ fn text(status: &DrillStatus) -> String {
             styled(STRONG, &status.drill),
             watch::ending(ending)
         );
+    }
+    if status.sealed {
+        return watch::exercise(view);
     }
     let mut lines = watch::lines(view, WIDTH);
     if !view.hints.is_empty() {

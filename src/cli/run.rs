@@ -75,6 +75,9 @@ struct Drill {
     /// Who acts in the team's place: original, or a file with a runbook; in a replay it is the original team
     #[arg(long, value_name = "WHO", requires = "profile")]
     autopilot: Option<String>,
+    /// Keep what it is about from those who take part, until it is over; needs tokens
+    #[arg(long, requires = "profile")]
+    blind: bool,
     /// The seed of all dice, to repeat a run; by default a new one, which is shown
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -98,6 +101,9 @@ struct Process {
     /// Where the admin API listens; by default what the document says, else 127.0.0.1:8474
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
+    /// The file that gives tokens to people; by default what the document says
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
     /// Where history and journals are kept; by default what the document says
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
@@ -190,6 +196,7 @@ impl Args {
                 compression: drill.wait,
                 max_wall: drill.max_wall,
                 autopilot,
+                blind: drill.blind,
                 exit: drill.exit,
                 junit: drill.junit,
             })
@@ -200,6 +207,7 @@ impl Args {
             seed: drill.seed,
             workers: process.workers,
             admin: process.admin,
+            tokens: process.tokens,
             state: process.state,
             reports: drill.report_dir,
             json: terminal.json,

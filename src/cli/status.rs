@@ -72,9 +72,10 @@ fn text(status: &Status) -> String {
             backend_table(&cluster.backends).indented(2)
         );
     }
-    let _ = match fault_table(&status.faults) {
-        table if table.is_empty() => writeln!(text, "\n{} none", styled(STRONG, "Faults")),
-        table => write!(text, "\n{}\n{}", styled(STRONG, "Faults"), table.indented(2)),
+    let _ = match status.faults.as_deref().map(fault_table) {
+        None => Ok(()),
+        Some(table) if table.is_empty() => writeln!(text, "\n{} none", styled(STRONG, "Faults")),
+        Some(table) => write!(text, "\n{}\n{}", styled(STRONG, "Faults"), table.indented(2)),
     };
     if let Some(drill) = &status.drill {
         let _ = writeln!(text, "\n{} {}", styled(STRONG, "Drill"), drill_line(drill));
@@ -95,8 +96,9 @@ fn headline(status: &Status) -> String {
         seed,
         ..
     } = status;
+    let seed = seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
     format!(
-        "chaosproxy {version} {ready}, up {}, revision {revision}, seed {seed}\n",
+        "chaosproxy {version} {ready}, up {}, revision {revision}{seed}\n",
         Span::secs(up.0.as_secs())
     )
 }
@@ -176,7 +178,18 @@ fn health(backend: &BackendStatus) -> String {
 }
 
 fn drill_line(drill: &DrillStatus) -> String {
-    let DrillStatus { drill, profile, view } = drill;
+    let DrillStatus {
+        drill,
+        profile,
+        view,
+        blind,
+        sealed,
+        ..
+    } = drill;
+    let profile = match *blind && !sealed {
+        true => format!("{profile}, blind"),
+        false => profile.clone(),
+    };
     match view {
         None => format!("{drill} of {profile}: about to begin"),
         Some(view) if view.ended.is_some() => format!("{drill} of {profile}: over"),
@@ -225,7 +238,7 @@ pub(super) mod tests {
             up: Span::millis(192_400),
             ready: true,
             revision: 4,
-            seed: 4711,
+            seed: Some(4711),
             listeners: vec![ListenerStatus {
                 name: "public".to_owned(),
                 address: "0.0.0.0:8080".to_owned(),
@@ -240,9 +253,12 @@ pub(super) mod tests {
                 admitted: "25%".parse().unwrap(),
                 backends: vec![backend("app-a"), down, drained],
             }],
-            faults: vec![sample()],
+            faults: Some(vec![sample()]),
             panic: None,
             drill: Some(DrillStatus {
+                blind: false,
+                over: false,
+                sealed: false,
                 drill: "orm-break-20240117T2332".to_owned(),
                 profile: "orm-break".to_owned(),
                 view: None,
@@ -284,7 +300,7 @@ pub(super) mod tests {
         let page = text(&Status {
             ready: false,
             panic: Some(panic),
-            faults: Vec::new(),
+            faults: Some(Vec::new()),
             drill: None,
             ..status()
         });

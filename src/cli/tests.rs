@@ -131,6 +131,8 @@ fn help_fits_on_a_screen() {
                               default, and at most, what the profile says
           --autopilot <WHO>   Who acts in the team's place: original, or a file with a runbook; in a
                               replay it is the original team
+          --blind             Keep what it is about from those who take part, until it is over; needs
+                              tokens
           --seed <N>          The seed of all dice, to repeat a run; by default a new one, which is
                               shown
           --exit              End when the incident has ended, with the verdict as exit status
@@ -142,6 +144,7 @@ fn help_fits_on_a_screen() {
                                use
           --admin <ADDRESS>    Where the admin API listens; by default what the document says, else
                                127.0.0.1:8474
+          --tokens <FILE>      The file that gives tokens to people; by default what the document says
           --state <FOLDER>     Where history and journals are kept; by default what the document says
           --log-format <FORM>  The form of log lines: text or json [default: text]
           --log <LEVEL>        What is logged: error, warn, info, debug, trace, or as in

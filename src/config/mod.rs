@@ -21,6 +21,7 @@ mod schema;
 mod slip;
 mod syntax;
 mod tree;
+mod without;
 mod yaml;
 
 pub use allow::{PublicHost, is_public};
@@ -41,6 +42,7 @@ pub use read::{read, read_tree, salvage};
 pub use schema::schema;
 pub use slip::misspelt;
 pub use tree::{Node, Tree};
+pub use without::without;
 pub use yaml::{DEEPEST, LARGEST};
 
 #[cfg(test)]

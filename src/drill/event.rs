@@ -153,6 +153,9 @@ pub struct Started {
     pub version: String,
     /// Whether the application really fails or the proxy says so for it.
     pub form: Form,
+    /// Whether those who took part were not to know what it was about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blind: bool,
     /// What each role was bound to.
     pub roles: BTreeMap<String, String>,
     /// Faults whose role is not bound, and what was used in their place.

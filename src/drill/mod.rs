@@ -16,6 +16,7 @@ pub mod lead;
 pub mod ledger;
 pub mod measure;
 mod offset;
+pub mod plain;
 pub mod profile;
 pub mod profiles;
 mod remote;

@@ -1,13 +1,16 @@
 //! A profile made ready for one run: roles bound, stand-ins chosen, names resolved to indices.
 
+mod resolve;
+
 use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
+use self::resolve::{act, replaced, station};
 use super::{
     clock::Mode,
     event::{Form, Started},
-    profile::{self, END, Kind, Over, Profile, Sight, Steady, proof},
+    profile::{self, Kind, Over, Profile, Sight, Steady, proof},
 };
 use crate::{
     faults::Entry,
@@ -37,6 +40,8 @@ pub struct Settings {
     pub seed: u64,
     /// A tighter limit on how long the drill may last.
     pub max_wall: Option<Span>,
+    /// Whether those who take part must not know what it is about.
+    pub blind: bool,
 }
 
 /// Where a class of traffic must go while a drill runs, as it did in the incident's system.
@@ -226,6 +231,11 @@ impl Script {
         self.compression.get()
     }
 
+    /// Whether those who take part must not know what it is about.
+    pub const fn is_blind(&self) -> bool {
+        self.settings.blind
+    }
+
     /// The seed of the dice.
     pub const fn seed(&self) -> u64 {
         self.settings.seed
@@ -284,6 +294,7 @@ impl Script {
             seed: self.settings.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             form: self.form(),
+            blind: self.settings.blind,
             roles: self.roles.clone(),
             replaced: self.replaced.clone(),
         }
@@ -310,91 +321,4 @@ fn unbound(profile: &Profile, bindings: &Bindings) -> Vec<Unfit> {
             Some(_) => None,
         })
         .collect()
-}
-
-/// The faults whose role is not bound, with their stand-ins.
-fn replaced(profile: &Profile, bindings: &Bindings) -> BTreeMap<String, String> {
-    let lost = |name: &String| {
-        let role = profile
-            .faults
-            .get(name)
-            .and_then(|fault| fault.r#where.role.as_ref());
-        role.is_some_and(|role| !bindings.contains_key(role))
-    };
-    let pairs = profile.stand_ins.iter().filter(|(real, _)| lost(real));
-    pairs
-        .map(|(real, stand_in)| (real.clone(), stand_in.clone()))
-        .collect()
-}
-
-fn station(
-    profile: &Profile,
-    phase: &profile::Phase,
-    mode: Mode,
-    compression: NonZeroU32,
-    replaced: &BTreeMap<String, String>,
-) -> Station {
-    let pace = mode.pace(&profile.clock, compression, phase);
-    let mut faults: Vec<Named> = Vec::new();
-    for name in &phase.faults {
-        let name = replaced.get(name).unwrap_or(name);
-        let taken = faults.iter().any(|(taken, _)| taken == name);
-        if let (false, Some(entry)) = (taken, profile.faults.get(name)) {
-            // What a fault does over time belongs to the story; what a client waits for does not.
-            let r#do = entry.r#do.compressed(pace);
-            faults.push((
-                name.clone(),
-                Entry {
-                    r#do,
-                    ..entry.clone()
-                },
-            ));
-        }
-    }
-    let injects = profile.injects.iter().filter(|inject| inject.phase == phase.name);
-    let mut injects: Vec<_> = injects.cloned().collect();
-    injects.sort_by_key(|inject| inject.after);
-    Station {
-        name: phase.name.clone(),
-        kind: phase.kind,
-        pace,
-        faults,
-        may_fail: phase.may_fail.clone(),
-        ways: phase.leave.iter().map(|leave| way(profile, leave)).collect(),
-        at_most: phase.at_most.map(Duration::from),
-        injects,
-    }
-}
-
-fn way(profile: &Profile, leave: &profile::Leave) -> Way {
-    let to = profile.phases.iter().position(|phase| phase.name == leave.to);
-    debug_assert!(to.is_some() || leave.to == END, "the proof resolves every name");
-    let when = match &leave.when {
-        profile::When::After(span) => When::After(span.0),
-        profile::When::Done(act) => When::Done(index(profile, act)),
-        profile::When::Ok(steady) => When::Ok(steady.clone()),
-        profile::When::Admitted(over) => When::Admitted(over.clone()),
-    };
-    Way { when, to }
-}
-
-fn act(profile: &Profile, name: &str, act: &profile::Act) -> Act {
-    let gate = |gate: &profile::Gate| {
-        let until = gate.until.iter().map(|act| index(profile, act)).collect();
-        (until, gate.refuse.clone())
-    };
-    Act {
-        name: name.to_owned(),
-        declare: act.declare,
-        seen_by: act.seen_by.clone(),
-        rolls_back: act.seen_by.contains(&Sight::RolledBack),
-        takes: act.takes.unwrap_or_default().0,
-        people: usize::from(act.people.get()),
-        gates: act.gates.iter().map(gate).collect(),
-    }
-}
-
-/// Acts keep the order in which they are written; the proof has resolved every one of them.
-fn index(profile: &Profile, act: &str) -> usize {
-    profile.acts.names().take_while(|name| *name != act).count()
 }

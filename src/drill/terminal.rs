@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::{
     event::{Event, Stamped},
+    plain::unpaced,
     run::Watcher,
     timeline::View,
-    watch::{line, lines, summary, verdict},
+    watch::{exercise, line, lines, summary, verdict},
 };
 use crate::telemetry::screen::Screen;
 
@@ -21,13 +22,18 @@ const REPEAT_EVERY: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Terminal {
     screen: Screen,
+    blind: bool,
     last: Option<Instant>,
 }
 
 impl Terminal {
-    /// Writes to this screen.
-    pub const fn new(screen: Screen) -> Self {
-        Self { screen, last: None }
+    /// Writes to this screen; of a blind drill only what everybody may know.
+    pub const fn new(screen: Screen, blind: bool) -> Self {
+        Self {
+            screen,
+            blind,
+            last: None,
+        }
     }
 
     fn is_due(&self, every: Duration) -> bool {
@@ -37,9 +43,19 @@ impl Terminal {
 
 impl Watcher for Terminal {
     fn recorded(&mut self, stamped: &Stamped, _: &str) {
-        let told = match &stamped.event {
+        let Stamped { at, event } = match self.blind {
+            true => match stamped.event.plain(true) {
+                Some(event) => Stamped {
+                    at: unpaced(stamped.at),
+                    event,
+                },
+                None => return,
+            },
+            false => stamped.clone(),
+        };
+        let told = match &event {
             Event::Judged(judged) => verdict(judged),
-            event => line(stamped.at, event).into_iter().collect(),
+            event => line(at, event).into_iter().collect(),
         };
         if !told.is_empty() {
             self.screen.say(&told);
@@ -52,6 +68,10 @@ impl Watcher for Terminal {
             self.screen.keep(&[]);
         } else if !self.is_due(if live { REDRAW_EVERY } else { REPEAT_EVERY }) {
             return;
+        } else if live && self.blind {
+            self.screen.keep(&[exercise(view)]);
+        } else if self.blind {
+            self.screen.say(&[exercise(view)]);
         } else if live {
             self.screen.keep(&lines(view, self.screen.width()));
         } else {
@@ -82,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_happens_is_written_above_what_is_kept_up_to_date() {
         let paper = Paper::default();
-        let mut terminal = Terminal::new(paper.screen(true));
+        let mut terminal = Terminal::new(paper.screen(true), false);
         let script = Arc::new(orm_break(Mode::Replay, true));
         let (timeline, _) = Timeline::begin(script, Instant::now(), &Observed::default());
         let view = timeline.view(Instant::now());

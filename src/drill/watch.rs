@@ -88,6 +88,11 @@ pub fn summary(view: &View) -> String {
     )
 }
 
+/// The one line that everybody may read of a blind drill.
+pub fn exercise(view: &View) -> String {
+    format!("{BOLD}EXERCISE{BOLD:#} {DIM}·{DIM:#} {}", clock(view.at.wall))
+}
+
 fn head(view: &View, width: usize) -> String {
     let faults = match view.faults.is_empty() {
         true => String::new(),

@@ -21,7 +21,7 @@ use super::{
     headers,
     hop::Answered,
     outcome::{Made, Outcome},
-    send,
+    passed, send,
 };
 use crate::{
     config::RequestId,
@@ -242,10 +242,7 @@ impl Asked<'_> {
     ) -> Result<Made, Ending> {
         let (mut head, mut body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
-        if let Some(via) = &self.listener.settings.headers.via {
-            headers::via(&mut head.headers, head.version, via);
-        }
-        route.settings.answer_headers.apply(&mut head.headers);
+        passed::passed_on(&mut head.headers, head.version, self.listener, Some(route));
         self.record.answered(head.status, Origin::Upstream);
         let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
         let mut over = None;

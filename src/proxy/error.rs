@@ -78,6 +78,15 @@ impl Reason {
         )
     }
 
+    /// What it looks like to those who must not know what was injected: a reason of the same status.
+    #[must_use]
+    pub const fn plain(self) -> Self {
+        match self {
+            Self::Injected => Self::NoBackend,
+            seen => seen,
+        }
+    }
+
     /// The word in headers, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -200,6 +209,20 @@ impl Failure {
             reason,
             detail: format!("fault `{fault}`"),
             injected: true,
+        }
+    }
+
+    /// The same as it looks to those who must not know what was injected. Who counts it still knows.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        let reason = self.reason.plain();
+        match self.injected {
+            true => Self {
+                reason,
+                detail: reason.explanation().to_owned(),
+                ..self
+            },
+            false => self,
         }
     }
 

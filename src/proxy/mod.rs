@@ -27,6 +27,7 @@ pub mod listener;
 pub mod meter;
 pub mod once;
 pub mod outcome;
+mod passed;
 pub mod prober;
 pub mod record;
 mod refusal;

@@ -142,11 +142,13 @@ impl Sending<'_, '_> {
             // The backend does what it was asked; only its answer is thrown away.
             let _ = self.hop(index, plan, head).await;
         }
-        tracing::trace!(
-            fault = fault.name(),
-            status = answer.status.as_u16(),
-            "answered in a backend's place"
-        );
+        if !self.asked.view.blind {
+            tracing::trace!(
+                fault = fault.name(),
+                status = answer.status.as_u16(),
+                "answered in a backend's place"
+            );
+        }
         Err(Course::Missed(Missed {
             instead: Err(Ending::Injected(answer.clone())),
             outcome: Outcome::Status(answer.status.as_u16()),

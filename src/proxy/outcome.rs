@@ -13,6 +13,7 @@ use super::{
     error::{Failure, Reason},
     headers::REASON,
     idle::Idle,
+    passed,
     record::Record,
     tunnel::Tunnel,
 };
@@ -107,21 +108,18 @@ impl Asked<'_> {
                 self.record.cut();
                 return Reply::Abort(After::Cut(cut));
             }
-            Ending::Injected(answer) => {
-                let response = answer.response(self.to_grpc);
-                self.record.answered(response.status(), Origin::Injected);
-                (response, Reason::Injected)
-            }
+            Ending::Injected(answer) => (self.injected(&answer), Reason::Injected),
             Ending::Failed(failure) => {
+                let instead = self.instead(failure.reason);
+                let failure = match self.view.blind {
+                    true => failure.plain(),
+                    false => failure,
+                };
                 self.log(&failure);
                 self.record.failed(&failure);
-                match self.instead(failure.reason) {
+                match instead {
                     // It remains a failure, whatever the status says.
-                    Some(answer) => {
-                        let response = answer.response(self.to_grpc);
-                        self.record.answered(response.status(), Origin::Injected);
-                        (response, Reason::Injected)
-                    }
+                    Some(answer) => (self.injected(&answer), Reason::Injected),
                     None => (own_answer(failure.reason, self.to_grpc), failure.reason),
                 }
             }
@@ -141,6 +139,19 @@ impl Asked<'_> {
         .outcome(self)
     }
 
+    /// A fault's answer, as the client gets it; in a blind drill it looks like a backend's that has been passed on.
+    fn injected(&mut self, answer: &faults::Answer) -> Response<Bytes> {
+        let mut response = answer.response(self.to_grpc);
+        self.record.answered(response.status(), Origin::Injected);
+        if self.view.blind {
+            let (version, headers) = (response.version(), response.headers_mut());
+            headers.entry(header::DATE).or_insert_with(passed::date);
+            let route = self.record.route.map(|place| &self.listener.routes[place]);
+            passed::passed_on(headers, version, self.listener, route);
+        }
+        response
+    }
+
     /// What a fault answers where no backend has.
     fn instead(&mut self, reason: Reason) -> Option<std::sync::Arc<faults::Answer>> {
         let plan = self.record.kept.client.as_mut()?;
@@ -148,8 +159,16 @@ impl Asked<'_> {
     }
 
     fn say(&self, headers: &mut HeaderMap, reason: Reason) {
-        if self.listener.settings.headers.reason {
+        let is_secret = self.view.blind && reason == Reason::Injected;
+        if self.listener.settings.headers.reason && !is_secret {
             headers.insert(&REASON, HeaderValue::from_static(reason.as_str()));
+        }
+    }
+
+    fn origin(&self, failure: &Failure) -> Origin {
+        match self.view.blind {
+            true => failure.origin().plain(true),
+            false => failure.origin(),
         }
     }
 
@@ -160,7 +179,7 @@ impl Asked<'_> {
             .as_ref()
             .map_or("none", |tried| tried.backend().name());
         tracing::debug!(listener = &*self.listener.name, backend, reason = failure.reason.as_str(),
-            origin = failure.origin().as_str(), detail = %failure.detail, "request failed");
+            origin = self.origin(failure).as_str(), detail = %failure.detail, "request failed");
     }
 }
 

@@ -301,9 +301,11 @@ impl Record {
         } else {
             Class::of(self.status.as_u16())
         };
-        metrics
-            .lane(worker, self.backend.as_ref().map(|backend| backend.index))
-            .answered(class, self.origin);
+        let lane = metrics.lane(worker, self.backend.as_ref().map(|backend| backend.index));
+        lane.answered(class, self.origin);
+        if self.origin == Origin::Injected && self.reason.is_some_and(|reason| reason != Reason::Injected) {
+            lane.posed(class);
+        }
         if let Some(backend) = &self.backend {
             let lane = backend.target.lanes.lane(worker);
             lane.duration.observe(self.begun.elapsed());
@@ -355,6 +357,7 @@ impl Record {
             faults: &mut self.faults().map(|fault| fault.name()),
             reason: self.reason.map(Reason::as_str),
             request_id: line.request_id.as_ref().map(http::HeaderValue::as_bytes),
+            blind: self.view.blind,
         });
     }
 }

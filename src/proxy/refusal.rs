@@ -43,5 +43,6 @@ pub(super) fn record(client: &Client, flaw: Flaw) {
         faults: &mut std::iter::empty(),
         reason: Some(Reason::of_flaw(flaw).as_str()),
         request_id: None,
+        blind: false,
     });
 }

@@ -54,7 +54,7 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
         Err(undialled) => {
             record.plans.push(plan);
             match undialled {
-                Undialled::Failed(failure) => record.failed(&client, &listener, &failure),
+                Undialled::Failed(failure) => record.failed(&client, &view, &listener, &failure),
                 Undialled::Answered(_, upstream) => record.plans.push(upstream),
             }
             // A client of a bare TCP service can be told only by how its connection ends.
@@ -86,9 +86,12 @@ impl Record {
     }
 
     /// No backend could be had.
-    pub fn failed(&mut self, client: &Client, listener: &Listener, failure: &Failure) {
-        tracing::debug!(listener = &*listener.name, peer = %client.peer, reason = %failure.reason,
-            origin = failure.origin().as_str(), detail = %failure.detail, "no backend for the connection");
+    pub fn failed(&mut self, client: &Client, view: &View, listener: &Listener, failure: &Failure) {
+        // A fault in a blind drill stays unnamed.
+        if !(view.blind && failure.injected) {
+            tracing::debug!(listener = &*listener.name, peer = %client.peer, reason = %failure.reason,
+                origin = failure.origin().as_str(), detail = %failure.detail, "no backend for the connection");
+        }
         self.origin = failure.origin();
         self.reason = Some(failure.reason);
     }
@@ -134,6 +137,7 @@ impl Record {
             faults: &mut touched().map(|fault| fault.name()),
             reason: self.reason.map(Reason::as_str),
             request_id: None,
+            blind: view.blind,
         });
     }
 }

@@ -124,6 +124,7 @@ impl Compiler {
             fault_lanes,
             dice: self.dice,
             steering,
+            blind: source.steering.iter().any(|steering| steering.blind),
             monitors: monitors(source.steering),
         })
     }

@@ -23,6 +23,8 @@ pub struct Steering {
     pub to: Vec<(String, String, Probability)>,
     /// Requests of monitoring, which are counted apart from users'; nobody's where nothing is asked.
     pub monitors: Match,
+    /// Whether those who look at traffic must not know what is injected.
+    pub blind: bool,
     /// Headers of backends' answers whose last value is kept.
     pub watched: Vec<Watched>,
 }

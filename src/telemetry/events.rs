@@ -156,6 +156,11 @@ impl Events {
     /// Tells everybody, the log included. Never waits.
     pub fn tell(&self, event: Event) {
         event.log();
+        self.tell_unlogged(event);
+    }
+
+    /// Tells those who follow the stream, which is told apart by who they are, and not the log, which anybody may read.
+    pub fn tell_unlogged(&self, event: Event) {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
         let record = Record {
@@ -174,6 +179,19 @@ impl Events {
 }
 
 impl Event {
+    /// The event as those are told who may not know what is broken on purpose, if they are.
+    pub fn plain(&self) -> Option<Self> {
+        match self {
+            Self::FaultAdded { .. } | Self::FaultLifted { .. } | Self::LeaseEnded { .. } => None,
+            // The number counts up with every fault that comes or goes.
+            Self::ReloadApplied { by, .. } => Some(Self::ReloadApplied {
+                generation: 0,
+                by: by.clone(),
+            }),
+            _ => Some(self.clone()),
+        }
+    }
+
     /// `warn` for what needs a human, `info` for what a human did.
     fn log(&self) {
         match self {

@@ -17,6 +17,16 @@ pub enum Origin {
 impl Origin {
     pub(super) const ALL: [Self; 3] = [Self::Upstream, Self::Injected, Self::Proxy];
 
+    /// Who seems to have made it to those who must not know what was injected; `own`: it looks like the proxy's own.
+    #[must_use]
+    pub const fn plain(self, own: bool) -> Self {
+        match self {
+            Self::Injected if own => Self::Proxy,
+            Self::Injected => Self::Upstream,
+            seen => seen,
+        }
+    }
+
     /// The word for it in logs and labels.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     labels::{Attempt, Class, Origin},
+    refusals::RefusalLane,
     shard::{Counter, Histogram, Level, Sharded},
 };
 
@@ -66,6 +67,8 @@ pub struct ListenerLane {
 #[derive(Debug, Default)]
 pub struct RequestLane {
     answers: [[Counter; Origin::ALL.len()]; Class::ALL.len()],
+    /// Injected answers that look like the proxy's own, by class; the others look like the backend's.
+    posing: [Counter; Class::ALL.len()],
 }
 
 impl RequestLane {
@@ -74,8 +77,24 @@ impl RequestLane {
         self.count(class, origin).inc();
     }
 
+    /// Counts an injected answer that looks like the proxy's own.
+    pub fn posed(&self, class: Class) {
+        self.posing[class as usize].inc();
+    }
+
     pub(super) fn count(&self, class: Class, origin: Origin) -> &Counter {
         &self.answers[class as usize][origin as usize]
+    }
+
+    /// The count as it looks to those who must not know what was injected.
+    pub(super) fn plain(&self, class: Class, origin: Origin) -> u64 {
+        let [seen, injected] = [origin, Origin::Injected].map(|origin| self.count(class, origin).get());
+        let posing = self.posing[class as usize].get();
+        match origin {
+            Origin::Injected => 0,
+            Origin::Proxy => seen + posing,
+            Origin::Upstream => seen + injected.saturating_sub(posing),
+        }
     }
 }
 
@@ -154,40 +173,6 @@ impl MethodLane {
             Some(Origin::Upstream) => self.upstream.inc(),
             Some(Origin::Proxy) => self.proxy.inc(),
         }
-    }
-}
-
-/// What a worker counts for each status of 400 or above. A drill tells by it whether users saw what they saw in the incident.
-#[derive(Debug)]
-pub struct RefusalLane([Counter; REFUSALS.end - REFUSALS.start]);
-
-/// The statuses that are counted apart.
-const REFUSALS: std::ops::Range<usize> = 400..600;
-
-impl Default for RefusalLane {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Counter::default()))
-    }
-}
-
-impl RefusalLane {
-    /// Counts an answer, if its status is one of those.
-    pub fn answered(&self, status: u16) {
-        if let Some(counter) = usize::from(status)
-            .checked_sub(REFUSALS.start)
-            .and_then(|place| self.0.get(place))
-        {
-            counter.inc();
-        }
-    }
-}
-
-impl Sharded<RefusalLane> {
-    /// The statuses that were given at all, each with how often.
-    pub fn totals(&self) -> BTreeMap<u16, u64> {
-        let statuses = (400_u16..).zip(0..REFUSALS.len());
-        let totals = statuses.map(|(status, place)| (status, self.sum(|lane| lane.0[place].get())));
-        totals.filter(|(_, count)| *count > 0).collect()
     }
 }
 

@@ -10,6 +10,7 @@ mod labels;
 mod last_value;
 pub mod log;
 mod metrics;
+mod refusals;
 mod scrape;
 pub mod screen;
 mod shard;
@@ -20,5 +21,5 @@ pub use metrics::{
     BackendLane, ClusterLane, FaultLane, ListenerLane, METHODS, MethodLane, Metrics, RequestLane,
     RouteMetrics, method_place,
 };
-pub use scrape::{CONTENT_TYPE, Gauge};
+pub use scrape::{CONTENT_TYPE, Extent, Gauge};
 pub use shard::{Counter, Histogram, Level, Sharded};

@@ -35,13 +35,23 @@ pub struct Gauge {
     pub value: f64,
 }
 
+/// Whose numbers they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All.
+    All,
+    /// Those that a plain balancer has: nothing tells what is broken on purpose, or when that changes.
+    Plain,
+}
+
 impl Metrics {
     /// The OpenMetrics text, with gauges that the caller has just read.
-    pub fn encode(self: &Arc<Self>, gauges: Vec<Gauge>) -> String {
+    pub fn encode(self: &Arc<Self>, gauges: Vec<Gauge>, extent: Extent) -> String {
         let mut registry = Registry::with_prefix("chaosproxy");
         registry.register_collector(Box::new(Scrape {
             metrics: Arc::clone(self),
             gauges,
+            extent,
         }));
         let mut page = String::new();
         text::encode(&mut page, &registry).expect("writing to a string does not fail");
@@ -53,6 +63,7 @@ impl Metrics {
 struct Scrape {
     metrics: Arc<Metrics>,
     gauges: Vec<Gauge>,
+    extent: Extent,
 }
 
 impl Collector for Scrape {
@@ -60,15 +71,12 @@ impl Collector for Scrape {
         let mut page = Page(encoder);
         page.process(&self.metrics)?;
         page.listeners(&self.metrics)?;
-        page.requests(&self.metrics)?;
+        page.requests(&self.metrics, self.extent)?;
         page.clusters(&self.metrics)?;
         page.backends(&self.metrics)?;
-        page.counters(
-            "injected",
-            "Exchanges that a fault touched",
-            &self.metrics.faults,
-            |l| l.hits.get(),
-        )?;
+        if self.extent == Extent::All {
+            page.faults(&self.metrics)?;
+        }
         page.gauges(&self.gauges)
     }
 }
@@ -82,13 +90,6 @@ impl Page<'_> {
         self.0
             .encode_descriptor("build", "The running version", None, MetricType::Info)?
             .encode_info(&version)?;
-        let held = metrics.held.now() as f64;
-        self.gauge("held_requests", "Exchanges that a fault holds now", held)?;
-        self.gauge(
-            "generation",
-            "Number of the snapshot in force",
-            metrics.generation.load(Relaxed) as f64,
-        )?;
         let draining = if metrics.draining.load(Relaxed) { 1.0 } else { 0.0 };
         self.gauge("draining", "1 while the proxy drains", draining)?;
         let mut reloads = self.counter("reloads", "Documents that were applied or refused")?;
@@ -103,6 +104,21 @@ impl Page<'_> {
             self.counter("access_lines_dropped", "Access log lines lost to a slow disk")?,
             dropped,
         )
+    }
+
+    fn faults(&mut self, metrics: &Metrics) -> fmt::Result {
+        let held = metrics.held.now() as f64;
+        self.gauge("held_requests", "Exchanges that a fault holds now", held)?;
+        // It counts up with every fault that comes or goes.
+        self.gauge(
+            "generation",
+            "Number of the snapshot in force",
+            metrics.generation.load(Relaxed) as f64,
+        )?;
+        let faults = &metrics.faults;
+        self.counters("injected", "Exchanges that a fault touched", faults, |lane| {
+            lane.hits.get()
+        })
     }
 
     fn listeners(&mut self, metrics: &Metrics) -> fmt::Result {
@@ -126,12 +142,15 @@ impl Page<'_> {
     }
 
     /// What the users saw. Combinations that have not occurred are left out: most never do.
-    fn requests(&mut self, metrics: &Metrics) -> fmt::Result {
+    fn requests(&mut self, metrics: &Metrics, extent: Extent) -> fmt::Result {
         let mut requests = self.counter("requests", "Exchanges as the client saw them end")?;
         for (values, sharded) in metrics.requests.all() {
             for class in Class::ALL {
                 for origin in Origin::ALL {
-                    let n = sharded.sum(|lane| lane.count(class, origin).get());
+                    let n = sharded.sum(|lane| match extent {
+                        Extent::All => lane.count(class, origin).get(),
+                        Extent::Plain => lane.plain(class, origin),
+                    });
                     if n > 0 {
                         let mut labels = labels(&metrics.requests.labels, &values);
                         labels.extend([("class", class.as_str()), ("origin", origin.as_str())]);
@@ -286,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    fn page() -> String {
+    fn page(extent: Extent) -> String {
         let metrics = Metrics::new(2);
         let route = metrics.route("public", "orders", "app", &["app-a"]);
         for worker in [0, 1] {
@@ -312,12 +331,12 @@ mod tests {
             labels: vec![("cluster", "app".into()), ("backend", backend.into())],
             value,
         };
-        metrics.encode(vec![healthy("app-a", 1.0), healthy("app-b", 0.0)])
+        metrics.encode(vec![healthy("app-a", 1.0), healthy("app-b", 0.0)], extent)
     }
 
     #[track_caller]
     fn check(line: &str) {
-        let page = page();
+        let page = page(Extent::All);
         assert!(page.lines().any(|found| found == line), "no `{line}` in\n{page}");
     }
 
@@ -350,7 +369,7 @@ mod tests {
 
     #[test]
     fn each_name_is_described_once_and_the_page_ends_as_openmetrics_wants() {
-        let page = page();
+        let page = page(Extent::All);
         let mut described: Vec<_> = page.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let all = described.len();
         described.dedup();

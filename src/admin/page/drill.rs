@@ -9,11 +9,24 @@ use crate::{
     drill::{Gauge, View},
 };
 
+/// All that those see of a drill who take part in it: that it is one and, unless it is blind, how far it is.
+pub(super) fn banner(drill: &DrillStatus) -> Markup {
+    html! {
+        section class="drill banner" {
+            h2 { "EXERCISE" }
+            @match &drill.view {
+                Some(view) if !drill.blind => p { "Phase " strong { (view.phase) } ", " (clock("", view.at.wall)) " since the beginning." },
+                _ => p { "What you see is part of it. Real trouble? Say so, and press the button: it ends at once." },
+            }
+        }
+    }
+}
+
 /// The panel of a drill, with its chart once there is one.
 pub(super) fn panel(drill: &DrillStatus, chart: Option<&Markup>) -> Markup {
     html! {
         section class="drill" {
-            h2 { "Exercise " (drill.profile) }
+            h2 { "Exercise " (drill.profile) @if drill.blind { span class="faint" { " blind" } } }
             @match &drill.view {
                 None => p { "It has not begun yet." },
                 Some(view) => { (running(view)) @if let Some(chart) = chart { (chart) } },

@@ -1,9 +1,9 @@
 //! Who may come in, what is refused, and how that is said.
 
 use super::*;
-use crate::admin::Role;
+use crate::admin::{Role, clearance::Secrecy};
 
-const TOKENS: &str = "\
+pub(super) const TOKENS: &str = "\
 tokens:
   - {name: ada, role: facilitator, token: facilitator-token}
   - {name: room, role: responder, token: responders-token}
@@ -77,9 +77,10 @@ async fn each_role_may_use_what_is_for_it_and_nothing_above() {
         for (role, token) in tokens {
             let status = status_with(&proxy, token, endpoint.method.clone(), &path).await;
             let barred = status == 403;
+            let sealed = endpoint.secrecy == Secrecy::Kept && role == Role::Responder;
             assert_eq!(
                 barred,
-                role < needed,
+                role < needed || sealed,
                 "{} {path} as {}: {status}",
                 endpoint.method,
                 role.name()
@@ -172,4 +173,55 @@ async fn nothing_is_kept_and_nothing_is_guessed() {
     assert_eq!(field(header::CACHE_CONTROL), "no-store");
     assert_eq!(field(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
     assert!(field(header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'; style-src 'sha256-"));
+}
+
+/// Asks as somebody with this token, and waits for the whole answer.
+async fn get_as(proxy: &Proxy, token: &str, path: &str) -> Reply {
+    let request = request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+    proxy.ask(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_responder_sees_a_plain_balancer_and_others_see_what_is_broken() {
+    let proxy = guarded();
+    let fault = json!({"faults": {"slow-shop": {"where": {"cluster": "app"}, "do": {"latency": {"add": "1ms"}}, "for": "1m"}}});
+    let set = request(Method::POST, "/api/v1/faults")
+        .header(header::AUTHORIZATION, "Bearer facilitator-token")
+        .header(header::CONTENT_TYPE, "application/json");
+    let set = proxy.ask(set.body(Body::from(fault.to_string())).unwrap()).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/config",
+        "/api/v1/clusters",
+        "/api/v1/faults",
+    ] {
+        for (token, knows) in [
+            ("facilitator-token", true),
+            ("observers-token-", true),
+            ("responders-token", false),
+        ] {
+            let reply = get_as(&proxy, token, path).await;
+            let names = matches!(path, "/" | "/metrics" | "/api/v1/status" | "/api/v1/faults");
+            assert_eq!(
+                reply.text.contains("slow-shop"),
+                knows && names,
+                "{token} {path}: {}",
+                reply.text
+            );
+        }
+    }
+    let sealed = get_as(&proxy, "responders-token", "/api/v1/faults").await;
+    assert_eq!(
+        (sealed.status.as_u16(), &sealed.json()["type"]),
+        (403, &json!("urn:chaosproxy:sealed"))
+    );
+    let plain = get_as(&proxy, "responders-token", "/metrics").await.text;
+    assert!(
+        plain.contains("chaosproxy_backend_healthy") && !plain.contains("generation"),
+        "{plain}"
+    );
+    assert_eq!(get_as(&proxy, "responders-token", "/proxies").await.status, 403);
 }

@@ -53,6 +53,11 @@ impl World for Still {
 
 /// Plays orm-break where nobody visits, while somebody asks the proxy whose stage it is on.
 async fn while_playing(ask: impl AsyncFnOnce(Proxy, Remote)) {
+    while_playing_for(Guard::default(), false, ask).await;
+}
+
+/// The same, blind or not, and with a guard at the door.
+pub(super) async fn while_playing_for(guard: Guard, blind: bool, ask: impl AsyncFnOnce(Proxy, Remote)) {
     let folder = tempfile::tempdir().unwrap();
     let reports = folder.path();
     std::fs::create_dir(reports.join("orm-break-1")).unwrap();
@@ -75,6 +80,7 @@ async fn while_playing(ask: impl AsyncFnOnce(Proxy, Remote)) {
     let drill = Drill {
         name: "orm-break-1".to_owned(),
         profile: Arc::new(profile),
+        blind,
         remote: remote.clone(),
     };
     let stage = Stage {
@@ -82,7 +88,7 @@ async fn while_playing(ask: impl AsyncFnOnce(Proxy, Remote)) {
         feed: feed.clone(),
         starts: tokio::sync::mpsc::channel(1).0,
     };
-    let proxy = proxy_on(Guard::default(), stage, reports.to_owned());
+    let proxy = proxy_on(guard, stage, reports.to_owned());
     let mut watcher = feed;
     let play = async {
         run(script, &Still, journal, &mut watcher, inbox).await;

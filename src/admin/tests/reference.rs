@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::*;
-use crate::admin::endpoint::Endpoint;
+use crate::admin::{clearance::Secrecy, endpoint::Endpoint};
 
 const BEGIN: &str = "<!-- endpoints: written by a test -->\n";
 const END: &str = "<!-- end of endpoints -->";
@@ -17,11 +17,17 @@ fn the_reference_lists_every_endpoint() {
         path,
         role,
         about,
+        secrecy,
         ..
     } in endpoints()
     {
         let who = role.map_or("everybody", |role| role.name());
-        let _ = writeln!(table, "| {method} | `{path}` | {who} | {about} |");
+        let kept = match secrecy {
+            Secrecy::Open => "",
+            Secrecy::Afterwards => "; while a drill runs, only whoever may know all",
+            Secrecy::Kept => ", not responders",
+        };
+        let _ = writeln!(table, "| {method} | `{path}` | {who}{kept} | {about} |");
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/admin-api.md");
     let page = std::fs::read_to_string(&file).unwrap();

@@ -35,6 +35,7 @@ impl Proxy {
                 user_agent: patterns.map_err(|error| Refusal(error.to_string()))?.into(),
                 ..Match::default()
             },
+            blind: self.blind,
             ..Steering::default()
         };
         Ok(steered.chain([monitors]).collect())

@@ -12,7 +12,7 @@ const HEIGHT: f64 = 150.0;
 type Part = (&'static str, &'static str, fn(&Counts) -> u64);
 const PARTS: [Part; 5] = [
     ("part-ok", "succeeded", |counts| counts.ok),
-    ("part-injected", "failed by a fault's answer", |counts| {
+    ("part-fault", "failed by a fault's answer", |counts| {
         counts.injected
     }),
     ("part-upstream", "failed by the service", |counts| counts.upstream),

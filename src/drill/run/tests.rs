@@ -231,7 +231,7 @@ async fn a_terminal_that_is_none_gets_lines() {
     let world = Simulated::new(Nature::Honest);
     let (_remote, inbox) = remote();
     let paper = Paper::default();
-    let mut terminal = Terminal::new(paper.screen(false));
+    let mut terminal = Terminal::new(paper.screen(false), false);
     run(
         orm_break(Mode::Replay, true),
         &world,

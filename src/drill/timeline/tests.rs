@@ -38,9 +38,8 @@ impl Drill {
         let bindings = [("http.primary".to_owned(), Binding { target, backends: 2 })];
         let settings = Settings {
             mode,
-            compression: None,
             seed: 7,
-            max_wall: None,
+            ..Settings::default()
         };
         let script = Script::new(profile, &bindings.into(), settings).unwrap();
         Self::of(script, Nature::Honest)

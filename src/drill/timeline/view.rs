@@ -42,7 +42,8 @@ pub struct View {
     pub next: Option<Next>,
     /// Success by class, just now.
     pub gauges: Vec<Gauge>,
-    /// Requests since the drill began.
+    /// Requests since the drill began; left out where they are not for whoever asks to know.
+    #[serde(default, skip_serializing_if = "Counts::is_empty")]
     pub total: Counts,
     /// How it ended, once it has.
     pub ended: Option<Ending>,

@@ -96,7 +96,7 @@ pub(super) async fn serve(client: Rc<Client>, opened: Opened) {
             record.plans.extend([plan, upstream]);
         }
         Err(Undialled::Failed(failure)) => {
-            record.failed(&client, &listener, &failure);
+            record.failed(&client, &view, &listener, &failure);
             record.plans.push(plan);
             client.cut(Cut::Reset);
         }

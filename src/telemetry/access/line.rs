@@ -48,6 +48,8 @@ pub struct Entry<'a> {
     pub reason: Option<&'a str>,
     /// The request's identity, as sent by the client or made by us.
     pub request_id: Option<&'a [u8]>,
+    /// Whether the line must not tell what was injected.
+    pub blind: bool,
 }
 
 /// The wall's clock as text; the part before the fraction is made once a second.
@@ -130,9 +132,16 @@ impl Line<'_> {
         );
         self.text("backend", entry.backend.map(str::as_bytes));
         self.plain("attempts", format_args!("{}", entry.attempts), false);
-        self.plain("origin", format_args!("{}", entry.origin.as_str()), true);
-        self.list("faults", entry.faults);
-        self.text("reason", entry.reason.map(str::as_bytes));
+        let (mut origin, mut reason) = (entry.origin, entry.reason);
+        if entry.blind {
+            reason = reason.filter(|reason| *reason != Origin::Injected.as_str());
+            origin = origin.plain(reason.is_some());
+        }
+        self.plain("origin", format_args!("{}", origin.as_str()), true);
+        if !entry.blind {
+            self.list("faults", entry.faults);
+        }
+        self.text("reason", reason.map(str::as_bytes));
         self.text("request_id", entry.request_id);
     }
 
@@ -261,6 +270,7 @@ mod tests {
             faults: &mut faults.iter().copied(),
             reason: None,
             request_id: Some(b"r-1"),
+            blind: false,
         };
         format.write(&mut out, "2026-07-30T12:00:00.123Z", entry);
         String::from_utf8(out).unwrap()

@@ -24,6 +24,7 @@ fn note(pen: &Pen, path: &str) {
         faults: &mut std::iter::empty(),
         reason: None,
         request_id: None,
+        blind: false,
     });
 }
 

@@ -1,0 +1,99 @@
+//! The names of a profile, resolved for one run: stand-ins chosen, phases and acts by their places.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use super::{Act, Bindings, Named, Station, Way, When};
+use crate::{
+    drill::{
+        clock::Mode,
+        profile::{self, END, Profile, Sight},
+    },
+    faults::Entry,
+};
+
+/// The faults whose role is not bound, with their stand-ins.
+pub(super) fn replaced(profile: &Profile, bindings: &Bindings) -> BTreeMap<String, String> {
+    let lost = |name: &String| {
+        let role = profile
+            .faults
+            .get(name)
+            .and_then(|fault| fault.r#where.role.as_ref());
+        role.is_some_and(|role| !bindings.contains_key(role))
+    };
+    let pairs = profile.stand_ins.iter().filter(|(real, _)| lost(real));
+    pairs
+        .map(|(real, stand_in)| (real.clone(), stand_in.clone()))
+        .collect()
+}
+
+pub(super) fn station(
+    profile: &Profile,
+    phase: &profile::Phase,
+    mode: Mode,
+    compression: NonZeroU32,
+    replaced: &BTreeMap<String, String>,
+) -> Station {
+    let pace = mode.pace(&profile.clock, compression, phase);
+    let mut faults: Vec<Named> = Vec::new();
+    for name in &phase.faults {
+        let name = replaced.get(name).unwrap_or(name);
+        let taken = faults.iter().any(|(taken, _)| taken == name);
+        if let (false, Some(entry)) = (taken, profile.faults.get(name)) {
+            // What a fault does over time belongs to the story; what a client waits for does not.
+            let r#do = entry.r#do.compressed(pace);
+            faults.push((
+                name.clone(),
+                Entry {
+                    r#do,
+                    ..entry.clone()
+                },
+            ));
+        }
+    }
+    let injects = profile.injects.iter().filter(|inject| inject.phase == phase.name);
+    let mut injects: Vec<_> = injects.cloned().collect();
+    injects.sort_by_key(|inject| inject.after);
+    Station {
+        name: phase.name.clone(),
+        kind: phase.kind,
+        pace,
+        faults,
+        may_fail: phase.may_fail.clone(),
+        ways: phase.leave.iter().map(|leave| way(profile, leave)).collect(),
+        at_most: phase.at_most.map(Duration::from),
+        injects,
+    }
+}
+
+fn way(profile: &Profile, leave: &profile::Leave) -> Way {
+    let to = profile.phases.iter().position(|phase| phase.name == leave.to);
+    debug_assert!(to.is_some() || leave.to == END, "the proof resolves every name");
+    let when = match &leave.when {
+        profile::When::After(span) => When::After(span.0),
+        profile::When::Done(act) => When::Done(index(profile, act)),
+        profile::When::Ok(steady) => When::Ok(steady.clone()),
+        profile::When::Admitted(over) => When::Admitted(over.clone()),
+    };
+    Way { when, to }
+}
+
+pub(super) fn act(profile: &Profile, name: &str, act: &profile::Act) -> Act {
+    let gate = |gate: &profile::Gate| {
+        let until = gate.until.iter().map(|act| index(profile, act)).collect();
+        (until, gate.refuse.clone())
+    };
+    Act {
+        name: name.to_owned(),
+        declare: act.declare,
+        seen_by: act.seen_by.clone(),
+        rolls_back: act.seen_by.contains(&Sight::RolledBack),
+        takes: act.takes.unwrap_or_default().0,
+        people: usize::from(act.people.get()),
+        gates: act.gates.iter().map(gate).collect(),
+    }
+}
+
+/// Acts keep the order in which they are written; the proof has resolved every one of them.
+fn index(profile: &Profile, act: &str) -> usize {
+    profile.acts.names().take_while(|name| *name != act).count()
+}

@@ -5,6 +5,7 @@
 //! counters, a listener's sockets) is carried over by identity.
 
 mod compiler;
+mod secret;
 mod standing;
 mod steering;
 
@@ -106,6 +107,8 @@ pub struct Target {
     pub directory: Directory,
     /// TLS towards them.
     pub tls: Option<ClientTls>,
+    /// What health checks prove who they are with.
+    pub password: Option<Arc<str>>,
     /// What a worker may keep of idle connections.
     pub pool: pool::Limits,
     /// How many requests a connection carries at most.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     snapshot::Target,
     units::{Probability, Span},
-    upstream::{self, Backend, Condition, OutcomeKind, settings::Balance},
+    upstream::{self, Backend, Condition, OutcomeKind, Replication, settings::Balance},
 };
 
 /// A cluster now.
@@ -46,6 +46,9 @@ pub struct BackendStatus {
     pub drained: bool,
     /// Its health.
     pub health: Health,
+    /// Which copy of a database's data it has, where a health check has told: `primary` or `replica`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
     /// Why its health is what it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -222,6 +225,7 @@ fn backend(desk: &Desk, cluster: &str, backend: &Backend, now: Instant) -> Backe
         weight: backend.weight().get(),
         drained: backend.is_drained(),
         health,
+        replication: backend.replication(),
         why,
         active: backend.active() as u64,
         exchanges: attempts,

@@ -170,10 +170,14 @@ fn health(backend: &BackendStatus) -> String {
         Health::Ejected => (BAD, "ejected"),
         Health::Unknown => (FAINT, "unknown"),
     };
+    let word = match backend.replication {
+        Some(is) => format!("{}, {is}", styled(style, word)),
+        None => styled(style, word),
+    };
     match backend.why.as_str() {
-        _ if backend.drained => styled(style, word),
-        "" => styled(style, word),
-        why => format!("{}: {why}", styled(style, word)),
+        _ if backend.drained => word,
+        "" => word,
+        why => format!("{word}: {why}"),
     }
 }
 
@@ -215,6 +219,7 @@ pub(super) mod tests {
             weight: 1,
             drained: false,
             health: Health::Up,
+            replication: None,
             why: String::new(),
             active: 3,
             exchanges: 48_211,

@@ -111,6 +111,14 @@ pub fn check_files(document: &Document, folder: &FilePath) -> Vec<Finding> {
             .for_each(|file| drop(look.certificates(path.key("client_ca"), file)));
     }
     for (name, cluster) in document.clusters.iter() {
+        let probe = cluster.health.as_ref().map(|health| &health.probe);
+        if let Some((kind, login)) = probe.and_then(|probe| Some((probe.name(), probe.login()?))) {
+            let path = Path::of(["clusters", name, "health", kind, "password_file"]);
+            login
+                .password_file
+                .iter()
+                .for_each(|file| drop(look.read(&path, file)));
+        }
         let Some(tls) = &cluster.tls else { continue };
         let path = Path::of(["clusters", name, "tls"]);
         tls.roots

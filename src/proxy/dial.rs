@@ -110,7 +110,7 @@ pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<St
 }
 
 /// Asks a server of PostgreSQL for TLS, as its protocol wants it.
-async fn ask_for_tls(stream: &mut Stream, limit: Duration) -> Result<(), Failure> {
+pub(super) async fn ask_for_tls(stream: &mut Stream, limit: Duration) -> Result<(), Failure> {
     let asked = async {
         stream.write_all(&SSL_REQUEST).await?;
         stream.read_u8().await

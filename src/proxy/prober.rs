@@ -1,8 +1,11 @@
 //! Health checks, made on the people's side: they have time limits of their own, see the faults that real traffic to the
 //! backend would see, and never stand before or wait for traffic.
 
+mod databases;
+
 use std::{collections::HashMap, future::pending, sync::Arc};
 
+use self::databases::{ask_mysql, ask_postgres, ask_redis};
 use http::HeaderMap;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::{http1, http2};
@@ -21,7 +24,7 @@ use crate::{
     snapshot::{Snapshot, Target},
     telemetry::events::{Event, Events},
     upstream::{
-        Condition,
+        Condition, Replication,
         health::{Health, HealthSettings},
         probe::{GrpcProbe, HttpProbe, Probe, Reading, TcpProbe, Trouble},
     },
@@ -74,6 +77,7 @@ fn forget(target: &Target) {
         if backend.condition() != Condition::Unchecked {
             backend.set_condition(Instant::now(), Condition::Unchecked);
         }
+        backend.set_replication(None);
     }
 }
 
@@ -127,7 +131,13 @@ impl Checker {
             let result = tokio::time::timeout(limit, check)
                 .await
                 .unwrap_or(Err(Trouble::Timeout(limit)));
-            let result = self.as_told_now(result, number);
+            let (result, is) = match self.as_told_now(result, number) {
+                Ok(is) => (Ok(()), is),
+                Err(trouble) => (Err(trouble), None),
+            };
+            if let Some(is) = is {
+                self.learn_replication(&target, index, is);
+            }
             let now = Instant::now();
             if let Some(change) = health.learn(now, result, &mut stream) {
                 target.cluster.backends()[index].set_condition(now, change.to);
@@ -144,8 +154,19 @@ impl Checker {
         }
     }
 
+    /// What a server is holds at once, so that a promotion is followed with the first check that sees it.
+    fn learn_replication(&self, target: &Target, index: usize, is: Replication) {
+        if target.cluster.backends()[index].set_replication(Some(is)) {
+            self.events.tell(Event::ReplicationChanged {
+                cluster: self.key.0.to_string(),
+                backend: self.key.1.clone(),
+                is: is.to_string(),
+            });
+        }
+    }
+
     /// A fault that came while the check ran hides what it found, as it does from the next check on.
-    fn as_told_now(&self, result: Result<(), Trouble>, number: u64) -> Result<(), Trouble> {
+    fn as_told_now(&self, result: Seen, number: u64) -> Seen {
         let dice = self.truth.borrow().dice;
         let hides = |(target, index): (Arc<Target>, usize)| {
             matches!(
@@ -154,7 +175,7 @@ impl Checker {
             )
         };
         if result.is_err() && self.find().is_some_and(hides) {
-            return Ok(());
+            return Ok(None);
         }
         result
     }
@@ -170,16 +191,10 @@ impl Checker {
         Some((target.clone(), index))
     }
 
-    async fn check(
-        &self,
-        settings: &HealthSettings,
-        target: &Target,
-        index: usize,
-        number: u64,
-    ) -> Result<(), Trouble> {
+    async fn check(&self, settings: &HealthSettings, target: &Target, index: usize, number: u64) -> Seen {
         let dice = self.truth.borrow().dice;
         match faults::told(&target.faults[index], dice, number) {
-            Some((Told::Pass, _)) => return Ok(()),
+            Some((Told::Pass, _)) => return Ok(None),
             Some((Told::Fail, _)) => return Err(Trouble::Injected),
             Some((Told::Hang, fault)) => fault.lifted().await,
             None => {}
@@ -195,16 +210,28 @@ impl Checker {
         let mut plan = Plan::roll(target.faults[index].sift(&facts), dice, number, &facts);
         suffer(&mut plan).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
+        let password = target.password.as_deref();
         match &settings.probe {
             Probe::Http(probe) => {
                 let heard = |headers: &HeaderMap| target.heard(index, headers);
-                ask_http(probe, stream, &addresses.to_string(), heard).await
+                ask_http(probe, stream, &addresses.to_string(), heard).await?;
             }
-            Probe::Tcp(probe) => ask_tcp(probe, stream).await,
-            Probe::Grpc(probe) => ask_grpc(probe, stream, &addresses.to_string()).await,
+            Probe::Tcp(probe) => ask_tcp(probe, stream).await?,
+            Probe::Grpc(probe) => ask_grpc(probe, stream, &addresses.to_string()).await?,
+            Probe::Postgres(probe) => return ask_postgres(probe, password, stream).await.map(Some),
+            Probe::Redis(probe) => return ask_redis(probe, password, stream).await.map(Some),
+            Probe::Mysql(probe) => {
+                let host = super::dial::host_of(addresses);
+                let secure = target.tls.as_ref().map(|tls| (tls, &*host, settings.timeout()));
+                return ask_mysql(probe, password, stream, secure).await.map(Some);
+            }
         }
+        Ok(None)
     }
 }
+
+/// What a check has seen: whether the backend is well, and which copy of a database's data it has where that is asked for.
+type Seen = Result<Option<Replication>, Trouble>;
 
 /// What a check suffers of the faults that stand before the backend: as traffic would, within the check's own limit.
 async fn suffer(plan: &mut Plan) -> Result<(), Trouble> {
@@ -255,10 +282,16 @@ async fn connect(
             dialler.connect((first.ip(), port).into()).await
         }
     };
-    let stream = stream.map_err(|error| fail(&error))?;
+    let mut stream = stream.map_err(|error| fail(&error))?;
     match &target.tls {
         None => Ok(stream),
+        // TLS begins after the greeting there.
+        Some(_) if matches!(settings.probe, Probe::Mysql(_)) => Ok(stream),
         Some(tls) => {
+            if matches!(settings.probe, Probe::Postgres(_)) {
+                let asked = super::dial::ask_for_tls(&mut stream, settings.timeout()).await;
+                asked.map_err(|error| fail(&error.detail))?;
+            }
             let host = super::dial::host_of(to);
             tls.connect(stream, &host, settings.timeout())
                 .await
@@ -315,10 +348,10 @@ async fn ask_grpc(probe: &GrpcProbe, stream: Stream, address: &str) -> Result<()
 }
 
 /// Drives a connection while it is asked.
-async fn alongside<E: std::fmt::Display>(
+async fn alongside<T, E: std::fmt::Display>(
     connection: impl Future<Output = Result<(), E>>,
-    asking: impl Future<Output = Result<(), Trouble>>,
-) -> Result<(), Trouble> {
+    asking: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
     let mut asking = std::pin::pin!(asking);
     tokio::select! {
         biased;

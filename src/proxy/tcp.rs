@@ -257,7 +257,13 @@ pub async fn dial(
                 stream,
             })
         });
-        let Ok(index) = picked else { break };
+        let index = match picked {
+            Ok(index) => index,
+            Err(none) => {
+                last.get_or_insert_with(|| Failure::real(Reason::NoBackend, none));
+                break;
+            }
+        };
         tried.push(index);
         let number = attempt_number(number, u32::try_from(tried.len()).unwrap_or(u32::MAX));
         match attempt(client, view, route, target, index, number).await {

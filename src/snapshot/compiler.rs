@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     Listener, Obstacle, Route, Snapshot, Source, Target,
+    secret::password,
     standing::{compile_faults, standing},
     steering::{monitors, steered, watched},
 };
@@ -144,6 +145,8 @@ impl Compiler {
             (None, Some(tls)) => Some(self.client_tls(name, tls, settings.protocol.unwrap_or_default())?),
             (None, None) => None,
         };
+        let known = before.filter(|_| !source.reload);
+        let password = password(&self.folder, name, settings, known)?;
         let cluster = Arc::new(Cluster::compile(
             name,
             settings,
@@ -177,6 +180,7 @@ impl Compiler {
             ids,
             directory: self.directory.clone(),
             tls,
+            password,
             pool: pool::Limits {
                 idle: keep_alive.connections(),
                 idle_for: keep_alive.idle(),

@@ -30,6 +30,15 @@ pub enum Event {
         /// What the check saw.
         cause: String,
     },
+    /// A backend of a database has another copy of the data than before: a promotion, or the first look.
+    ReplicationChanged {
+        /// Its cluster.
+        cluster: String,
+        /// The backend.
+        backend: String,
+        /// What it is now: `primary` or `replica`.
+        is: String,
+    },
     /// A backend was ejected for its errors.
     Ejected {
         /// Its cluster.
@@ -210,6 +219,9 @@ impl Event {
                 cause,
             } => {
                 warn!(cluster, backend, cause, "backend unhealthy");
+            }
+            Self::ReplicationChanged { cluster, backend, is } => {
+                info!(cluster, backend, is, "backend's copy of the data");
             }
             Self::Ejected {
                 cluster,

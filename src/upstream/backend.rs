@@ -17,6 +17,7 @@ use super::{
     health::Condition,
     outcome::{Outcome, OutcomeKind},
     outlier::Streak,
+    replication::Replication,
     settings::BackendSettings,
     tally::Tally,
     weight::Weight,
@@ -46,6 +47,8 @@ struct State {
 #[repr(align(64))]
 struct Verdicts {
     condition: AtomicU8,
+    /// A [`Replication`] plus one; 0 where nothing is known.
+    replication: AtomicU8,
     drained: AtomicBool,
     /// A weight set by hand, plus one, and above it the written weight that it stands for; 0 where none is.
     weight: AtomicU32,
@@ -173,6 +176,21 @@ impl Backend {
         if condition == Condition::Healthy && matches!(before, Condition::Joining | Condition::Unhealthy) {
             self.grow_from(now);
         }
+    }
+
+    /// Which copy of the data it has, where a check has told.
+    pub fn replication(&self) -> Option<Replication> {
+        match self.state.verdicts.replication.load(Relaxed) {
+            1 => Some(Replication::Primary),
+            2 => Some(Replication::Replica),
+            _ => None,
+        }
+    }
+
+    /// Publishes which copy of the data it has; says whether that is news. Where nothing is told any more, nothing is known.
+    pub fn set_replication(&self, is: Option<Replication>) -> bool {
+        let known = is.map_or(0, |is| is as u8 + 1);
+        self.state.verdicts.replication.swap(known, Relaxed) != known
     }
 
     pub(super) fn grow_from(&self, now: Instant) {

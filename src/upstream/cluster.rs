@@ -141,17 +141,19 @@ impl Cluster {
             nanos: nanos_since(self.shared.epoch, now),
             slow_start: self.slow_start,
             panic_threshold: self.settings.panic_threshold(),
+            only: self.settings.only,
         }
     }
 
     /// How it stands now.
     pub fn standing(&self, now: Instant) -> Standing {
-        let field = self.tiers.field(&self.view(now), &[]);
+        let view = self.view(now);
+        let field = self.tiers.field(&view, &[]);
         let count =
             |fits: &dyn Fn(&Backend) -> bool| self.backends.iter().filter(|backend| fits(backend)).count();
         Standing {
             in_service: count(&Backend::in_service),
-            usable: count(&|backend| backend.is_usable(now)),
+            usable: count(&|backend| view.may_serve(backend) && backend.is_usable(now)),
             serving: field.as_ref().map_or(0, |field| field.set.len()),
             panic: field.is_ok_and(|field| field.panic),
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{backend::Backend, set::Set};
+use super::{backend::Backend, replication::Replication, set::Set};
 use crate::units::Stream;
 
 /// What one choice may go by.
@@ -45,6 +45,9 @@ pub enum NoBackend {
     /// The operator took all of them out of service.
     #[error("every backend is drained or has weight 0")]
     OutOfService,
+    /// None is what the cluster wants.
+    #[error("no backend is known to be a {0}")]
+    NotOne(Replication),
     /// None is healthy, and the panic threshold is off.
     #[error("no backend is healthy")]
     Unhealthy,
@@ -107,13 +110,13 @@ impl Tiers {
             () if !field.set.is_empty() => Ok(Field { tier: None, ..field }),
             () if any_well => Err(NoBackend::Tried),
             () if any_in_service => Err(NoBackend::Unhealthy),
-            () => Err(NoBackend::OutOfService),
+            () => Err(view.only.map_or(NoBackend::OutOfService, NoBackend::NotOne)),
         }
     }
 
     /// All backends of the first tier that has a usable one, or else of the first tier, without those tried.
     fn panic<'a>(&self, view: &View<'a>, tried: &[usize], field: Field<'a>) -> Result<Field<'a>, NoBackend> {
-        let untried = |index: &usize| view.backends[*index].in_service() && !tried.contains(index);
+        let untried = |index: &usize| view.may_serve(&view.backends[*index]) && !tried.contains(index);
         let hopeful = |tier: &[usize]| tier.iter().any(|index| field.set.contains(*index));
         let tiers = || {
             self.iter()
@@ -143,9 +146,15 @@ pub(super) struct View<'a> {
     pub(super) nanos: u64,
     pub(super) slow_start: Duration,
     pub(super) panic_threshold: f64,
+    pub(super) only: Option<Replication>,
 }
 
 impl View<'_> {
+    /// Whether a backend is in service, and what the cluster wants. No panic makes a replica a primary.
+    pub(super) fn may_serve(&self, backend: &Backend) -> bool {
+        backend.in_service() && self.only.is_none_or(|only| backend.replication() == Some(only))
+    }
+
     /// Counts a tier and adds its usable, untried backends to the set.
     fn muster(&self, tier: &[usize], tried: &[usize], set: &mut Set) -> Muster {
         let mut muster = Muster {
@@ -154,7 +163,7 @@ impl View<'_> {
         };
         for index in tier {
             let backend = &self.backends[*index];
-            if !backend.in_service() {
+            if !self.may_serve(backend) {
                 continue;
             }
             muster.in_service += 1;
@@ -286,6 +295,35 @@ mod tests {
         check("--+", &[2], "0 1 !");
         check("--+", &[0, 1, 2], "Tried");
         check("--+ --+", &[0, 1, 2], "3 4 5 !");
+    }
+
+    #[test]
+    fn where_only_a_primary_is_wanted_no_panic_makes_one_of_a_replica() {
+        let now = Instant::now();
+        let mut settings = cluster("+++", "50%", now).settings().clone();
+        settings.only = Some(Replication::Primary);
+        let cluster = Cluster::compile("app", &settings, None, now);
+        let serving = || match Tiers::of(cluster.backends()).field(&cluster.view(now), &[]) {
+            Ok(field) => field.set.iter().collect::<Vec<_>>(),
+            Err(none) => panic!("{none:?}"),
+        };
+        let is = |index: usize, is| cluster.backends()[index].set_replication(Some(is));
+        let none = Tiers::of(cluster.backends())
+            .field(&cluster.view(now), &[])
+            .unwrap_err();
+        assert_eq!(
+            none,
+            NoBackend::NotOne(Replication::Primary),
+            "nothing is known yet"
+        );
+        assert!(is(0, Replication::Replica) && is(1, Replication::Primary) && is(2, Replication::Replica));
+        assert!(!is(1, Replication::Primary), "no news");
+        assert_eq!(serving(), [1]);
+        // Nobody else is to be had, so it is tried all the same.
+        cluster.backends()[1].set_condition(now, Condition::Unhealthy);
+        assert_eq!(serving(), [1]);
+        is(2, Replication::Primary);
+        assert_eq!(serving(), [2]);
     }
 
     proptest! {

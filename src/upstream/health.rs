@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::probe::{GrpcProbe, HttpProbe, Probe, TcpProbe, Trouble};
+use super::probe::{GrpcProbe, HttpProbe, MysqlProbe, PostgresProbe, Probe, RedisProbe, TcpProbe, Trouble};
 use crate::units::{BadUnit, Probability, Span, Stream};
 
 /// Active health checks: one kind, and its pace.
@@ -28,7 +28,7 @@ pub struct HealthSettings {
     port: Option<NonZeroU16>,
 }
 
-/// Active health checks: one of `http`, `tcp` and `grpc`, and its pace. The first result decides at once; later ones must
+/// Active health checks: one of `http`, `tcp`, `grpc`, `postgres`, `mysql` and `redis`, and its pace. The first result decides at once; later ones must
 /// repeat themselves.
 #[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -42,6 +42,15 @@ struct Written {
     /// Calls the gRPC health service: `grpc: {service: shop}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     grpc: Option<GrpcProbe>,
+    /// Logs in to PostgreSQL and tells a primary from a replica: `postgres: {user: probe, password_file: probe.password}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postgres: Option<PostgresProbe>,
+    /// Logs in to MySQL or MariaDB and tells a primary from a replica: `mysql: {user: probe}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mysql: Option<MysqlProbe>,
+    /// Asks Redis and tells a primary from a replica: `redis: {}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<RedisProbe>,
     /// The time from one check to the next. Default: 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
     every: Option<Span>,
@@ -66,15 +75,19 @@ impl TryFrom<Written> for HealthSettings {
     type Error = BadUnit;
 
     fn try_from(written: Written) -> Result<Self, BadUnit> {
-        let probe = match (written.http, written.tcp, written.grpc) {
-            (Some(http), None, None) => Probe::Http(http),
-            (None, Some(tcp), None) => Probe::Tcp(tcp),
-            (None, None, Some(grpc)) => Probe::Grpc(grpc),
-            _ => {
-                return Err(BadUnit::new(
-                    "a health check needs exactly one of http, tcp and grpc, as in `http: {path: /healthz}`",
-                ));
-            }
+        let kinds = [
+            written.http.map(Probe::Http),
+            written.tcp.map(Probe::Tcp),
+            written.grpc.map(Probe::Grpc),
+            written.postgres.map(Probe::Postgres),
+            written.mysql.map(Probe::Mysql),
+            written.redis.map(Probe::Redis),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        let (Some(probe), None) = (kinds.next(), kinds.next()) else {
+            return Err(BadUnit::new(
+                "a health check needs exactly one of http, tcp, grpc, postgres, mysql and redis, as in `http: {path: /healthz}`",
+            ));
         };
         if written.every.is_some_and(|every| every == Span::ZERO) {
             return Err(BadUnit::new("`every` must be longer than 0s"));
@@ -93,23 +106,24 @@ impl TryFrom<Written> for HealthSettings {
 
 impl From<HealthSettings> for Written {
     fn from(settings: HealthSettings) -> Self {
-        let (mut http, mut tcp, mut grpc) = (None, None, None);
-        match settings.probe {
-            Probe::Http(probe) => http = Some(probe),
-            Probe::Tcp(probe) => tcp = Some(probe),
-            Probe::Grpc(probe) => grpc = Some(probe),
-        }
-        Self {
-            http,
-            tcp,
-            grpc,
+        let mut written = Self {
             every: settings.every,
             timeout: settings.timeout,
             healthy_after: settings.healthy_after,
             unhealthy_after: settings.unhealthy_after,
             jitter: settings.jitter,
             port: settings.port,
+            ..Self::default()
+        };
+        match settings.probe {
+            Probe::Http(probe) => written.http = Some(probe),
+            Probe::Tcp(probe) => written.tcp = Some(probe),
+            Probe::Grpc(probe) => written.grpc = Some(probe),
+            Probe::Postgres(probe) => written.postgres = Some(probe),
+            Probe::Mysql(probe) => written.mysql = Some(probe),
+            Probe::Redis(probe) => written.redis = Some(probe),
         }
+        written
     }
 }
 
@@ -278,6 +292,9 @@ mod tests {
         };
         check(json!({"tcp": {}}));
         check(json!({"grpc": {"service": "shop"}, "port": 9090}));
+        check(json!({"postgres": {"user": "probe", "database": "shop", "password": "x"}}));
+        check(json!({"mysql": {"user": "probe", "password_file": "probe.password"}, "every": "2s"}));
+        check(json!({"redis": {}}));
         check(json!({
             "http": {"path": "/healthz", "expect": [200, "300-308"], "host": "shop", "headers": {"x-a": "1"}},
             "every": "2s", "timeout": "1s", "healthy_after": 2, "unhealthy_after": 3, "jitter": "20%",
@@ -286,7 +303,12 @@ mod tests {
 
     #[test]
     fn a_check_is_of_exactly_one_kind() {
-        for written in [json!({}), json!({"every": "1s"}), json!({"tcp": {}, "http": {}})] {
+        for written in [
+            json!({}),
+            json!({"every": "1s"}),
+            json!({"tcp": {}, "http": {}}),
+            json!({"redis": {}, "tcp": {}}),
+        ] {
             let error = serde_json::from_value::<HealthSettings>(written).unwrap_err();
             assert!(error.to_string().contains("exactly one of"), "{error}");
         }

@@ -9,7 +9,7 @@ pub use super::connection::{
     ClientCertificate, DnsSettings, Family, HostPolicy, KeepAliveSettings, Protocol, ProxyProtocol,
     TlsSettings,
 };
-use super::{health::HealthSettings, outlier::OutlierSettings, weight::Weight};
+use super::{health::HealthSettings, outlier::OutlierSettings, replication::Replication, weight::Weight};
 use crate::{
     route::name::FieldName,
     units::{Address, Probability, Span},
@@ -41,6 +41,10 @@ pub struct ClusterSettings {
     /// Active health checks. Default: none, and every backend counts as healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSettings>,
+    /// Which backends get anything, by what a health check of a database says of them: `primary` or `replica`. A promotion is
+    /// followed with the next check. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Replication>,
     /// Takes out a backend whose answers to traffic are errors. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlier: Option<OutlierSettings>,
@@ -226,6 +230,7 @@ mod tests {
             assert_eq!(serde_json::to_value(&read).unwrap(), written);
         };
         check(json!({"backends": [{"address": "10.0.0.9:5432"}]}));
+        check(json!({"backends": [{"address": "a:1"}], "health": {"redis": {}}, "only": "primary"}));
         check(json!({"balance": "least_request", "backends": [{"address": "a:1"}]}));
         check(json!({"balance": {"hash": {"on": "client"}}, "backends": [{"address": "a:1"}]}));
         check(json!({

@@ -11,6 +11,7 @@
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
 
+mod clients;
 mod clusters;
 mod commands;
 mod failure;
@@ -20,6 +21,7 @@ mod http2;
 mod life;
 mod mysql;
 mod postgres;
+mod primary;
 mod redis;
 mod reload;
 mod tcp;

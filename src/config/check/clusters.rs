@@ -12,6 +12,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         let path = Path::of(["clusters", name]);
         weights(&path, cluster, found);
         times(&path, cluster, found);
+        databases(&path, cluster, found);
     }
 }
 
@@ -40,6 +41,42 @@ fn weights(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
                 "give one of them a weight of at least 1",
             ));
         }
+    }
+}
+
+/// How databases are asked, and which of them get anything.
+fn databases(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
+    let probe = cluster.health.as_ref().map(|health| &health.probe);
+    let asked = probe.and_then(|probe| Some((probe.name(), probe.login()?)));
+    if cluster.only.is_some() && asked.is_none() {
+        found.push(Finding::new(
+            path.key("only"),
+            "nothing tells a primary from a replica here",
+            "add a health check that asks the database: `health: {postgres: {user: probe}}`, or mysql, or redis",
+        ));
+    }
+    let Some((kind, login)) = asked else { return };
+    let path = path.key("health").key(kind);
+    let has_password = login.password.is_some() || login.password_file.is_some();
+    if login.password.is_some() && login.password_file.is_some() {
+        found.push(Finding::new(
+            path.key("password"),
+            "there are two passwords",
+            "keep one of `password` and `password_file`",
+        ));
+    }
+    match login.user {
+        Some("") => found.push(Finding::new(
+            path.key("user"),
+            "nobody can log in without a name",
+            "name a user of the database",
+        )),
+        Some(_) if kind == "redis" && !has_password => found.push(Finding::new(
+            path.key("user"),
+            "a user of Redis logs in with a password",
+            "add `password_file`, or leave `user` out",
+        )),
+        _ => {}
     }
 }
 

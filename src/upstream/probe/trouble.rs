@@ -26,6 +26,9 @@ pub enum Trouble {
     /// The gRPC health service says that it does not serve.
     #[error("answered {0}")]
     NotServing(&'static str),
+    /// The database turned the check away, in these words.
+    #[error("turned away: {0}")]
+    TurnedAway(String),
     /// A fault told the check to fail.
     #[error("injected")]
     Injected,

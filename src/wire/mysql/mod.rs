@@ -6,6 +6,7 @@
 
 mod errors;
 mod frame;
+mod login;
 mod opening;
 mod passing;
 mod reply;
@@ -15,4 +16,5 @@ mod statements;
 mod tests;
 
 pub use errors::{ERRORS, refusal};
+pub use login::{Greeting, NoLogin, Said, answer, command, error, first_column, said};
 pub use session::Session;

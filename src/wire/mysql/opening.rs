@@ -8,6 +8,10 @@ pub(super) mod can {
     pub(crate) const COMPRESS: u32 = 0x20;
     /// Begin with a database.
     pub(crate) const CONNECT_WITH_DB: u32 = 0x08;
+    /// Errors have a SQLSTATE, and all that came since MySQL 4.1.
+    pub(crate) const PROTOCOL_41: u32 = 0x0200;
+    /// Name the way in which a password is proved.
+    pub(crate) const PLUGIN_AUTH: u32 = 0x0008_0000;
     /// Speak TLS.
     pub(crate) const SSL: u32 = 0x0800;
     /// A password's proof has its length before it.

@@ -24,10 +24,24 @@ pub struct Mariadb {
     /// Where it listens.
     pub address: SocketAddr,
     _child: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
+/// How to reach a server in the folder as its administrator.
+const SOCKET: &str = "socket";
+
 impl Mariadb {
+    /// Has its administrator say something.
+    pub async fn administer(&self, statements: &str) {
+        let mut command = Command::new("mariadb");
+        command
+            .args(["--no-defaults", "-u", "root", "-S"])
+            .arg(self.folder.path().join(SOCKET))
+            .args(["-e", statements]);
+        let output = within("mariadb", command.output()).await.unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+
     /// Starts one and waits until it serves.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -45,7 +59,7 @@ impl Mariadb {
         assert!(made.status.success(), "{}", said(&made));
         // The port is free until the server takes it.
         let address = Place::new().address;
-        let socket = folder.path().join("socket");
+        let socket = folder.path().join(SOCKET);
         let mut server = program("mariadbd", &data);
         server
             .arg(format!("--port={}", address.port()))
@@ -80,7 +94,7 @@ impl Mariadb {
         Self {
             address,
             _child: child,
-            _folder: folder,
+            folder,
         }
     }
 }

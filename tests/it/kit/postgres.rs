@@ -6,10 +6,11 @@ use std::{
     process::{Output, Stdio},
 };
 
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio_postgres::{Client, Config, Error, NoTls};
 
-use super::{Place, eventually, within};
+use super::{Place, certificates::Certificate, eventually, within};
 
 /// Who runs the server where the test is root, which PostgreSQL refuses to be.
 const USER: &str = "postgres";
@@ -19,7 +20,7 @@ pub struct Postgres {
     /// Where it listens.
     pub address: SocketAddr,
     _child: Child,
-    _folder: tempfile::TempDir,
+    _folder: TempDir,
 }
 
 /// What `web` must know.
@@ -31,20 +32,27 @@ impl Postgres {
         Self::start_with(&[]).await
     }
 
+    /// The same with TLS, and this certificate.
+    pub async fn start_with_tls(certificate: &Certificate) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&file, private).unwrap();
+            format!("ssl_{name}_file={}", file.display())
+        };
+        let (cert, key) = (file("cert", &certificate.pem), file("key", &certificate.key));
+        give_to_the_owner(folder.path());
+        // The files are read once, at the start.
+        Self::start_with(&["ssl=on", &cert, &key]).await
+    }
+
     /// The same with settings of its own: `ssl=on`.
     pub async fn start_with(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let is_root = rustix::process::geteuid().is_root();
-        if is_root {
-            let owned = std::process::Command::new("chown")
-                .arg(USER)
-                .arg(folder.path())
-                .status();
-            assert!(owned.unwrap().success());
-        }
-        let bin = bin();
-        let data = folder.path().join("data");
-        let mut init = as_owner(&bin.join("initdb"), is_root);
+        let folder = folder_of_the_owner();
+        let data = folder.path().join(DATA);
+        let mut init = as_owner("initdb");
         init.args([
             "--no-sync",
             "--auth=trust",
@@ -60,12 +68,45 @@ impl Postgres {
         assert!(made.status.success(), "{made:?}");
         let rules = "host all web all scram-sha-256\nhost all all all trust\nhost replication all all trust\nlocal all all trust\n";
         std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
+        let this = Self::serve(folder, settings).await;
+        let client = connect(this.address, "admin", "postgres").await.unwrap();
+        client
+            .batch_execute(&format!("create role web login password '{PASSWORD}'"))
+            .await
+            .unwrap();
+        client
+            .batch_execute("create database shop owner web")
+            .await
+            .unwrap();
+        this
+    }
+
+    /// Starts a standby that follows this one.
+    pub async fn standby(&self) -> Self {
+        let folder = folder_of_the_owner();
+        let mut copy = as_owner("pg_basebackup");
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.address.port().to_string(),
+            "-U",
+            "admin",
+        ])
+        .args(["-R", "-N", "-c", "fast", "-D"])
+        .arg(folder.path().join(DATA));
+        let made = within("pg_basebackup", copy.output()).await.unwrap();
+        assert!(made.status.success(), "{made:?}");
+        Self::serve(folder, &[]).await
+    }
+
+    async fn serve(folder: TempDir, settings: &[&str]) -> Self {
         // The port is free until the server takes it.
         let port = Place::new().address.port();
-        let mut server = as_owner(&bin.join("postgres"), is_root);
+        let mut server = as_owner("postgres");
         server
             .arg("-D")
-            .arg(&data)
+            .arg(folder.path().join(DATA))
             .args([
                 "-p",
                 &port.to_string(),
@@ -89,16 +130,26 @@ impl Postgres {
             connect(this.address, "admin", "postgres").await.is_ok()
         })
         .await;
-        let client = connect(this.address, "admin", "postgres").await.unwrap();
-        client
-            .batch_execute(&format!("create role web login password '{PASSWORD}'"))
-            .await
-            .unwrap();
-        client
-            .batch_execute("create database shop owner web")
-            .await
-            .unwrap();
         this
+    }
+}
+
+/// Where a server's data are, in its folder.
+const DATA: &str = "data";
+
+fn folder_of_the_owner() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    give_to_the_owner(folder.path());
+    folder
+}
+
+fn give_to_the_owner(folder: &Path) {
+    if rustix::process::geteuid().is_root() {
+        let owned = std::process::Command::new("chown")
+            .args(["-R", USER])
+            .arg(folder)
+            .status();
+        assert!(owned.unwrap().success());
     }
 }
 
@@ -115,8 +166,9 @@ fn bin() -> PathBuf {
         .expect("PostgreSQL is needed: tests/run installs it (Debian package postgresql)")
 }
 
-fn as_owner(program: &Path, is_root: bool) -> Command {
-    let mut command = if is_root {
+fn as_owner(program: &str) -> Command {
+    let program = bin().join(program);
+    let mut command = if rustix::process::geteuid().is_root() {
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", USER, "--regid", USER, "--clear-groups"])

@@ -1,0 +1,311 @@
+//! The clients that applications use, as they use them: what they see through the proxy is what they see without it, and an
+//! error that is injected is to them the error that a server gives.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use chaosproxy::wire::{
+    errors::{KnownError, Weight},
+    mysql, postgres, redis,
+};
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use crate::kit::{
+    Doc, Proxy,
+    mariadb::{Mariadb, mariadb},
+    postgres::{Postgres, connect},
+    redis::{Redis, run, said},
+    within,
+};
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// Where `tests/run` installs what the scripts need.
+fn installed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients")
+}
+
+/// A script in the language that its name says, and what it is told on its standard input.
+async fn script(name: &str, arguments: &[&str], input: &str) -> String {
+    let mut command = match name.ends_with(".py") {
+        true => {
+            let mut python = Command::new(installed().join("python/bin/python"));
+            python.arg("-B");
+            python
+        }
+        false => {
+            let mut node = Command::new("node");
+            node.env("NODE_PATH", installed().join("node/node_modules"));
+            node
+        }
+    };
+    command
+        .arg(scripts().join(name))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().expect("tests/run installs what it needs");
+    let mut told = child.stdin.take().unwrap();
+    told.write_all(input.as_bytes()).await.unwrap();
+    drop(told);
+    let output = within(name, child.wait_with_output()).await.unwrap();
+    let Output { status, stdout, .. } = &output;
+    assert!(
+        status.success(),
+        "{name} (tests/run installs what it needs): {}",
+        said(&output)
+    );
+    String::from_utf8(stdout.clone()).unwrap()
+}
+
+/// Does a script's work through the proxy, then at the server itself; gives what it has seen, both times.
+async fn same(name: &str, first: &[&str], through: SocketAddr, server: SocketAddr) -> String {
+    let work = async |at: SocketAddr| {
+        let port = at.port().to_string();
+        script(name, &[first, &["127.0.0.1", &port]].concat(), "").await
+    };
+    let (proxied, direct) = (work(through).await, work(server).await);
+    assert_eq!(proxied, direct, "{name}");
+    assert!(!proxied.is_empty(), "{name} has seen nothing");
+    proxied
+}
+
+#[tokio::test]
+async fn clients_of_postgresql_see_no_difference() {
+    let server = Postgres::start().await;
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    // Sessions are followed command by command only where a fault may care.
+    for fault in [
+        "",
+        "where: {match: {table: elsewhere}}, do: {abort: {error: deadlock}}",
+    ] {
+        if !fault.is_empty() {
+            proxy.inject("elsewhere", fault).await;
+        }
+        same("with_psycopg.py", &[], proxy.address(), server.address).await;
+        same("with_asyncpg.py", &[], proxy.address(), server.address).await;
+        same(
+            "with_sqlalchemy.py",
+            &["postgresql+psycopg"],
+            proxy.address(),
+            server.address,
+        )
+        .await;
+        same("with_pg.js", &[], proxy.address(), server.address).await;
+    }
+}
+
+#[tokio::test]
+async fn clients_of_mysql_see_no_difference() {
+    let server = Mariadb::start().await;
+    let proxy = Proxy::start(&Doc::mysql(&[server.address])).await;
+    for fault in [
+        "",
+        "where: {match: {table: elsewhere}}, do: {abort: {error: deadlock}}",
+    ] {
+        if !fault.is_empty() {
+            proxy.inject("elsewhere", fault).await;
+        }
+        same("with_pymysql.py", &[], proxy.address(), server.address).await;
+        same(
+            "with_sqlalchemy.py",
+            &["mysql+pymysql"],
+            proxy.address(),
+            server.address,
+        )
+        .await;
+        same("with_mysql2.js", &[], proxy.address(), server.address).await;
+    }
+}
+
+#[tokio::test]
+async fn clients_of_redis_see_no_difference() {
+    let server = Redis::start(&[]).await;
+    let proxy = Proxy::start(&Doc::redis(&[server.address])).await;
+    for fault in [
+        "",
+        "where: {match: {table: \"elsewhere:*\"}}, do: {abort: {error: busy}}",
+    ] {
+        if !fault.is_empty() {
+            proxy.inject("elsewhere", fault).await;
+        }
+        same("with_redis.py", &[], proxy.address(), server.address).await;
+        same("with_ioredis.js", &[], proxy.address(), server.address).await;
+    }
+}
+
+/// The catalogue, by protocol.
+fn catalogue() -> impl Iterator<Item = (&'static str, &'static KnownError)> {
+    let of = |protocol, errors: &'static [KnownError]| errors.iter().map(move |error| (protocol, error));
+    of("postgres", postgres::ERRORS)
+        .chain(of("mysql", mysql::ERRORS))
+        .chain(of("redis", redis::ERRORS))
+}
+
+/// A line that a script wrote: protocol, error, client, class and code.
+struct Seen<'a>([&'a str; 5]);
+
+impl<'a> Seen<'a> {
+    fn read(line: &'a str) -> Self {
+        let words: Vec<_> = line.split(' ').collect();
+        Self(
+            words
+                .try_into()
+                .unwrap_or_else(|_| panic!("no client failed: {line}")),
+        )
+    }
+}
+
+/// Whether a client shows the code, or, where it keeps that for itself, begins with the text.
+fn shows(error: &KnownError, code: &str) -> bool {
+    code == error.code || error.text.split(' ').next() == Some(code)
+}
+
+#[tokio::test]
+async fn each_error_is_to_clients_what_the_servers_own_is() {
+    let (postgres, mariadb) = tokio::join!(Postgres::start(), Mariadb::start());
+    let redis = Redis::start(&["--requirepass", "secret"]).await;
+    let orders = "create table orders (id int primary key); insert into orders values (0)";
+    let session = connect(postgres.address, "web", "shop").await.unwrap();
+    session.batch_execute(orders).await.unwrap();
+    assert!(mariadb_is_told(mariadb.address, orders).await);
+    let servers = [
+        ("postgres", postgres.address),
+        ("mysql", mariadb.address),
+        ("redis", redis.address),
+    ];
+    let (mut listeners, mut clusters) = ("listeners:\n".to_owned(), "clusters:\n".to_owned());
+    for (protocol, address) in servers {
+        writeln!(
+            listeners,
+            "  {protocol}: {{bind: 127.0.0.1:0, protocol: {protocol}, cluster: {protocol}}}"
+        )
+        .unwrap();
+        writeln!(
+            clusters,
+            "  {protocol}: {{backends: [{{address: \"{address}\"}}]}}"
+        )
+        .unwrap();
+    }
+    let proxy = Proxy::setup().start(listeners + &clusters).await;
+    let mut arguments = vec![proxy.admin().to_string()];
+    arguments.extend(servers.map(|(protocol, _)| proxy.listener(protocol).to_string()));
+    arguments.extend(servers.map(|(_, address)| address.to_string()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut input = String::new();
+    for (protocol, error) in catalogue() {
+        let when = if error.moment.is_opening() {
+            "opening"
+        } else {
+            "command"
+        };
+        writeln!(input, "{protocol} {} {when}", error.name).unwrap();
+    }
+    let seen = script("errors.py", &arguments, &input).await + &script("errors.js", &arguments, &input).await;
+
+    let mut clients: BTreeMap<(&str, &str), Vec<Seen<'_>>> = BTreeMap::new();
+    for seen in seen.lines().map(Seen::read) {
+        clients.entry((seen.0[0], seen.0[1])).or_default().push(seen);
+    }
+    for (protocol, error) in catalogue() {
+        let seen = &clients[&(protocol, error.name)];
+        // What PostgreSQL says as a notice before it ends a session is nobody's error code.
+        let is_shown = error.weight == Weight::Farewell || seen.iter().any(|seen| shows(error, seen.0[4]));
+        assert!(
+            is_shown,
+            "{protocol} {}: no client shows {}",
+            error.name, error.code
+        );
+    }
+    let mut lines: Vec<_> = seen.lines().collect();
+    lines.sort_unstable();
+    insta::with_settings!({snapshot_path => "../clients", prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("errors", lines.join("\n"));
+    });
+}
+
+async fn mariadb_is_told(at: SocketAddr, statements: &str) -> bool {
+    mariadb(at, statements).await.status.success()
+}
+
+/// What pgbench and psql say of a server: that nothing failed, that the books balance, and what the catalogue looks like.
+async fn postgres_at(at: SocketAddr) -> String {
+    let port = at.port().to_string();
+    let program = async |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(name);
+        command
+            .args(["-h", "127.0.0.1", "-p", &port, "-U", "admin"])
+            .args(arguments)
+            .arg("shop")
+            .kill_on_drop(true);
+        let output = within(name, command.output()).await.unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    program("pgbench", &["-i", "-q"]).await;
+    let bench = program("pgbench", &["-c", "8", "-T", "2"]).await;
+    assert!(bench.contains("number of failed transactions: 0 "), "{bench}");
+    let books = "select sum(abalance) = (select sum(delta) from pgbench_history), \
+                 sum(abalance) = (select sum(tbalance) from pgbench_tellers), \
+                 sum(abalance) = (select sum(bbalance) from pgbench_branches) from pgbench_accounts";
+    program(
+        "psql",
+        &["-X", "-c", books, "-c", "\\d+ pgbench_accounts", "-c", "\\l shop"],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn the_servers_own_programs_see_no_difference() {
+    let (postgres, mariadb_server) = tokio::join!(Postgres::start(), Mariadb::start());
+    let redis = Redis::start(&[]).await;
+    let proxy = Proxy::start(&Doc::postgres(&[postgres.address])).await;
+    let through = postgres_at(proxy.address()).await;
+    assert!(through.contains("t        | t        | t"), "{through}");
+    assert_eq!(through, postgres_at(postgres.address).await);
+
+    let proxy = Proxy::start(&Doc::redis(&[redis.address])).await;
+    let bench = async |at| {
+        let asked = [
+            "-c",
+            "50",
+            "-n",
+            "20000",
+            "--csv",
+            "-t",
+            "ping,set,get,incr,lpush,lrange_100,mset",
+        ];
+        let output = run("redis-benchmark", at, &asked).await;
+        let names = said(&output)
+            .lines()
+            .map(|line| line.split(',').next().unwrap().to_owned())
+            .collect();
+        (output.status.success(), names)
+    };
+    let (through, direct): ((bool, Vec<String>), (bool, Vec<String>)) =
+        (bench(proxy.address()).await, bench(redis.address).await);
+    assert_eq!(through, direct);
+    assert!(through.0 && through.1.len() >= 8, "{through:?}");
+
+    let proxy = Proxy::start(&Doc::mysql(&[mariadb_server.address])).await;
+    let work = "drop table if exists carts; create table carts (id int auto_increment primary key, item text); \
+                insert into carts (item) select concat('item ', seq) from seq_1_to_2000; begin; delete from carts; \
+                rollback; select count(*), max(item), sum(id) from carts; select nonsense; \
+                show create table carts; select repeat('x', 300000)";
+    let through = said(&mariadb(proxy.address(), work).await);
+    assert!(
+        through.starts_with("2000\titem 999\t"),
+        "{}",
+        &through[..through.len().min(200)]
+    );
+    assert_eq!(through, said(&mariadb(mariadb_server.address, work).await));
+}

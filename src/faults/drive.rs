@@ -124,7 +124,8 @@ fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
         ),
         1 | 2 => {
             let rate = ByteRate::new(1 + u64::from(size) * 997).expect("it is at least one");
-            (Do::Throttle(Throttle { rate, flow }), false, false)
+            let shared = kind % 14 == 2;
+            (Do::Throttle(Throttle { rate, shared, flow }), false, false)
         }
         3 => (
             Do::Slice(Slice {

@@ -193,7 +193,7 @@ impl Do {
             Self::Refuse(refuse) => Box::new(refuse.clone()),
             Self::Reset(reset) => Box::new(reset.clone()),
             Self::Close(close) => Box::new(close.clone()),
-            Self::Throttle(throttle) => Box::new(throttle.clone()),
+            Self::Throttle(throttle) => Box::new(throttle.compile(now)),
             Self::Slice(slice) => Box::new(slice.clone()),
             Self::Stall(stall) => Box::new(stall.clone()),
             Self::Truncate(truncate) => Box::new(truncate.clone()),

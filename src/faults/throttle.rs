@@ -1,6 +1,10 @@
 //! `throttle`: bytes pass at a rate, evenly.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +24,9 @@ use crate::units::ByteRate;
 pub struct Throttle {
     /// How many bytes pass, for each flow by itself: `64KiB/s`.
     pub rate: ByteRate,
+    /// Whether all flows share the rate, over all clients and workers, as on one line that all of them take. Default: false.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shared: bool,
     /// The direction. Default: `reply`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub flow: Flow,
@@ -28,91 +35,139 @@ pub struct Throttle {
 /// The page of `throttle`.
 pub(super) const DOC: Doc = Doc {
     kind: "throttle",
-    does: "Lets the bytes of each flow pass at a rate, evenly and without a first burst",
+    does: "Lets the bytes of each flow, or of all together, pass at a rate, evenly and without a first burst",
     acts_at: &[Hook::Flow],
     settings: &[
         ("rate", "how many bytes pass, for each flow by itself"),
+        (
+            "shared",
+            "whether all flows share the rate, over all clients and workers (false)",
+        ),
         ("flow", "the direction: request or reply (reply)"),
     ],
     examples: &[
         r#"{do: {throttle: {rate: 64KiB/s}}}"#,
         r#"{do: {throttle: {rate: 1MB/s, flow: request}}}"#,
+        r#"{do: {throttle: {rate: 10MB/s, shared: true}}}"#,
     ],
 };
 
 /// What passes at once is at most what a fiftieth of a second carries: even, and no more than 50 wake-ups a second.
 const SMOOTHNESS: u64 = 50;
 
-impl Acts for Throttle {
+impl Throttle {
+    pub(super) fn compile(&self, now: Instant) -> Compiled {
+        Compiled {
+            shared: self.shared.then(|| Arc::new(Books::new(self.rate, now))),
+            rate: self.rate,
+            flow: self.flow,
+        }
+    }
+}
+
+/// A rate, with the books that all flows share where they share it.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    rate: ByteRate,
+    flow: Flow,
+    shared: Option<Arc<Books>>,
+}
+
+impl Acts for Compiled {
     fn doc(&self) -> &'static Doc {
         &DOC
     }
 
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
-        (self.flow == direction).then(|| Box::new(Pipe::new(self.rate, ask.now)) as _)
+        if self.flow != direction {
+            return None;
+        }
+        let own = || Arc::new(Books::new(self.rate, ask.now));
+        let books = self.shared.clone().unwrap_or_else(own);
+        Some(Box::new(Pipe::new(books)))
     }
 }
 
-/// A narrow pipe: what waits before it, and what has passed since it was last idle.
+/// Says when bytes have gone through: each portion comes behind the one that was booked before it.
 #[derive(Debug)]
-struct Pipe {
+struct Books {
     rate: ByteRate,
-    waiting: VecDeque<Piece>,
-    bytes: usize,
-    since: Instant,
-    passed: u64,
+    free: Mutex<Instant>,
 }
 
-impl Pipe {
+impl Books {
     const fn new(rate: ByteRate, now: Instant) -> Self {
         Self {
             rate,
-            waiting: VecDeque::new(),
-            bytes: 0,
-            since: now,
-            passed: 0,
+            free: Mutex::new(now),
         }
     }
 
-    /// When so many bytes have gone through; counted from the last idle moment, so that no rounding adds up.
-    fn time_of(&self, passed: u64) -> Instant {
-        let nanos = u128::from(passed) * 1_000_000_000 / u128::from(self.rate.get());
-        self.since + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
+    /// When so many bytes that come now will have gone through.
+    fn book(&self, now: Instant, bytes: usize) -> Instant {
+        let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.rate.get());
+        let takes = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2));
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = (*free).max(now) + takes;
+        *free
     }
 
-    /// How many bytes of what stands first pass at once.
-    fn portion(&self) -> usize {
-        let most = usize::try_from(self.rate.get() / SMOOTHNESS)
-            .unwrap_or(usize::MAX)
-            .max(1);
-        self.waiting.front().map_or(0, |piece| piece.len().min(most))
+    /// How many of so many bytes pass at once.
+    fn portion(&self, bytes: usize) -> usize {
+        let most = usize::try_from(self.rate.get() / SMOOTHNESS).unwrap_or(usize::MAX);
+        bytes.min(most.max(1))
+    }
+}
+
+/// A narrow pipe: what waits before it, and when the first portion will be through.
+#[derive(Debug)]
+struct Pipe {
+    books: Arc<Books>,
+    waiting: VecDeque<Piece>,
+    bytes: usize,
+    due: Option<Instant>,
+}
+
+impl Pipe {
+    const fn new(books: Arc<Books>) -> Self {
+        Self {
+            books,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            due: None,
+        }
+    }
+
+    /// Books what stands first. Only that: so flows that share a rate take turns.
+    fn book(&mut self, now: Instant) {
+        self.due = self.waiting.front().map(|piece| match piece.len() {
+            0 => now,
+            bytes => self.books.book(now, self.books.portion(bytes)),
+        });
     }
 }
 
 impl Shape for Pipe {
     fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
-        if self.waiting.is_empty() && self.time_of(self.passed) <= at {
-            (self.since, self.passed) = (at, 0);
-        }
         if self.waiting.is_empty() && piece.is_empty() {
             return line.pass(at, piece);
         }
         self.bytes += piece.len();
         self.waiting.push_back(piece);
+        if self.due.is_none() {
+            self.book(at);
+        }
     }
 
     fn alarm(&self) -> Option<Instant> {
-        self.waiting
-            .front()
-            .map(|_| self.time_of(self.passed + self.portion() as u64))
+        self.due
     }
 
     fn ring(&mut self, at: Instant, line: &mut Line) {
-        let portion = self.portion();
         match self.waiting.pop_front() {
             Some(Piece::Data(mut bytes)) => {
+                let portion = self.books.portion(bytes.len());
                 line.pass(at, Piece::Data(bytes.split_to(portion)));
-                self.passed += portion as u64;
                 self.bytes -= portion;
                 if !bytes.is_empty() {
                     self.waiting.push_front(Piece::Data(bytes));
@@ -121,6 +176,7 @@ impl Shape for Pipe {
             Some(end) => line.pass(at, end),
             None => {}
         }
+        self.book(at);
     }
 
     fn release(&mut self, line: &mut Line) {
@@ -174,6 +230,38 @@ mod tests {
         let (_, mut chain) = chain(&["{throttle: {rate: 1kB/s}}"], start);
         push(&mut chain, start + ms(60_000), data(vec![1; 20]));
         assert_eq!(drain(&mut chain, start), [(ms(60_020), data(vec![1; 20]))]);
+    }
+
+    #[test]
+    fn flows_that_share_a_rate_take_turns_and_get_no_more_together() {
+        let start = Instant::now();
+        let throttle = Throttle {
+            rate: "100kB/s".parse().unwrap(),
+            shared: true,
+            flow: Flow::Reply,
+        };
+        let compiled = throttle.compile(start);
+        let books = compiled.shared.unwrap();
+        let mut pipes = [(); 4].map(|()| Pipe::new(books.clone()));
+        let mut line = Line::default();
+        for pipe in &mut pipes {
+            pipe.shape(start, data(vec![1; 1_000_000]), &mut line);
+        }
+        let end = start + Duration::from_secs(5);
+        loop {
+            let next = pipes.iter_mut().min_by_key(|pipe| pipe.due).unwrap();
+            let due = next.alarm().unwrap();
+            if due > end {
+                break;
+            }
+            next.ring(due, &mut line);
+        }
+        let passed = pipes.each_ref().map(|pipe| 1_000_000 - pipe.kept());
+        assert_eq!(passed.iter().sum::<usize>(), 5 * RATE, "{passed:?}");
+        assert!(
+            passed.iter().all(|passed| passed.abs_diff(5 * RATE / 4) <= 2000),
+            "{passed:?}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -138,8 +139,7 @@ impl Toxiproxy {
 
     /// Publishes a change of toxics alone.
     fn publish_toxics(&self, next: Registry) -> Result<(), Refusal> {
-        self.publish(next)
-            .map_err(|error| Refusal::new(500, error.to_string()))
+        self.publish(next).map_err(|error| refusal(&error))
     }
 
     /// During a panic no fault is let in.
@@ -179,13 +179,11 @@ impl Toxiproxy {
     /// Lets a proxy of a copy listen, and publishes both. If it cannot, nothing is published.
     async fn start(&self, mut next: Registry, name: &str) -> Result<(), Refusal> {
         let listen = next.get(name)?.listen.clone();
-        let fail = |what: String| Refusal::new(500, format!("listen tcp {what}"));
         let bind = address::find(&listen)
             .await
             .map_err(|what| Refusal::new(500, format!("listen tcp: {what}")))?;
         next.begin(name, bind)?;
-        self.publish(next)
-            .map_err(|error| fail(format!("{bind}: bind: {}", cause(&error))))?;
+        self.publish(next).map_err(|error| cannot_listen(bind, &error))?;
         let bound = self
             .control
             .snapshot()
@@ -244,6 +242,7 @@ impl Toxiproxy {
             .text("upstream")?
             .unwrap_or_else(|| before.upstream.clone());
         let enabled = fields.truth("enabled")?.unwrap_or(before.up.is_some());
+        let encryption = before.encryption.read(&fields)?;
         let asked = listen.clone().unwrap_or_else(|| before.listen.clone());
         let found = address::find(&asked)
             .await
@@ -255,12 +254,12 @@ impl Toxiproxy {
         }
         let mut next = self.copy();
         let proxy = next.get_mut(name)?;
-        let changes = moves || upstream != proxy.upstream;
+        let changes = moves || upstream != proxy.upstream || encryption != proxy.encryption;
         if moves {
             proxy.listen.clone_from(&asked);
             proxy.asked = asked;
         }
-        proxy.upstream = upstream;
+        (proxy.upstream, proxy.encryption) = (upstream, encryption);
         match (enabled, proxy.up.is_some()) {
             (false, true) => self.stop(next, name).await?,
             (true, true) if !changes => {}
@@ -329,16 +328,26 @@ impl Toxiproxy {
     }
 }
 
-/// Why a proxy cannot listen, in the words of Go where it has some.
-fn cause(error: &ChangeError) -> String {
+/// What is wrong with what was asked for, or what stands in its way.
+fn refusal(error: &ChangeError) -> Refusal {
+    match error {
+        ChangeError::Problems(_) | ChangeError::Obstacles(_) => Refusal::bad(error),
+        _ => Refusal::new(500, error.to_string()),
+    }
+}
+
+/// Why a proxy cannot listen, in the words of Go where it has some; a certificate that cannot be read is another matter.
+fn cannot_listen(bind: SocketAddr, error: &ChangeError) -> Refusal {
     let told = match error {
         ChangeError::Obstacles(obstacles) => obstacles.iter().find_map(|obstacle| obstacle.error),
         _ => None,
     };
-    match told {
+    let cause = match told {
+        None => return refusal(error),
         Some(io::ErrorKind::AddrInUse) => "address already in use".to_owned(),
         Some(io::ErrorKind::AddrNotAvailable) => "cannot assign requested address".to_owned(),
         Some(io::ErrorKind::PermissionDenied) => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
+        Some(_) => error.to_string(),
+    };
+    Refusal::new(500, format!("listen tcp {bind}: bind: {cause}"))
 }

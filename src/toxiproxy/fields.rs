@@ -1,6 +1,7 @@
 //! JSON as Toxiproxy's clients expect it to be read: keys in any case, the last of several counts, `null` keeps the default,
 //! what nobody knows is ignored, and so is whatever follows the first value.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::reply::Refusal;
@@ -70,6 +71,16 @@ impl Fields {
     /// A list.
     pub(super) fn list(&self, name: &str) -> Result<Option<Vec<Value>>, Refusal> {
         self.typed(name, "a list", |value| value.as_array().cloned())
+    }
+
+    /// A value in a grammar of the document.
+    pub(super) fn grammar<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        serde_json::from_value(value.clone())
+            .map(Some)
+            .map_err(|error| Refusal::bad(format!("`{name}`: {error}")))
     }
 
     fn typed<T>(

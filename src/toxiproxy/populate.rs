@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     fields::{self, Fields, kind},
-    registry::Proxy,
+    registry::{Encryption, Proxy},
     reply::Refusal,
     toxic::{Toxic, Wanted},
 };
@@ -16,6 +16,7 @@ pub(super) struct Asked {
     pub(super) listen: String,
     pub(super) upstream: String,
     pub(super) enabled: bool,
+    pub(super) encryption: Encryption,
     /// Toxics, which Toxiproxy itself ignores here.
     pub(super) toxics: Vec<Toxic>,
 }
@@ -28,6 +29,7 @@ impl Asked {
             listen: fields.text("listen")?.unwrap_or_default(),
             upstream: fields.text("upstream")?.unwrap_or_default(),
             enabled: fields.truth("enabled")?.unwrap_or(true),
+            encryption: Encryption::default().read(fields)?,
             toxics: Vec::new(),
         })
     }
@@ -49,6 +51,7 @@ impl Asked {
             listen: self.listen.clone(),
             asked: self.listen.clone(),
             upstream: self.upstream.clone(),
+            encryption: self.encryption.clone(),
             up: None,
             toxics: self.toxics.clone(),
         }

@@ -56,7 +56,7 @@ impl Toxiproxy {
             .await
             .map_err(|what| Refusal::new(500, what))?;
         let listens_there = before.asked == asked.listen || before.listen == found.to_string();
-        if listens_there && before.upstream == asked.upstream {
+        if listens_there && before.upstream == asked.upstream && before.encryption == asked.encryption {
             return Ok(false);
         }
         if before.up.is_some() {

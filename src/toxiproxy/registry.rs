@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
-use super::{reply::Refusal, toxic::Toxic};
+use super::{fields::Fields, reply::Refusal, toxic::Toxic};
 use crate::{
-    config::{Listener, Protocol},
+    config::{Listener, Protocol, Tls},
     control::Annex,
     faults::Flow,
     units::Address,
-    upstream::{ClusterSettings, settings::BackendSettings},
+    upstream::{
+        ClusterSettings,
+        settings::{BackendSettings, TlsSettings},
+    },
 };
 
 /// More proxies are a slip: each takes sockets of every worker.
@@ -32,9 +35,31 @@ pub(super) struct Proxy {
     /// Where it was last asked to listen.
     pub(super) asked: String,
     pub(super) upstream: String,
+    pub(super) encryption: Encryption,
     /// Where and in which life it listens, while it is enabled.
     pub(super) up: Option<Up>,
     pub(super) toxics: Vec<Toxic>,
+}
+
+/// Where TLS begins and ends: fields of ours, in the grammar of the document, which are shown only where they are set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Encryption {
+    /// How TLS of clients is ended.
+    pub(super) tls: Option<Tls>,
+    /// How TLS begins towards the upstream.
+    pub(super) upstream_tls: Option<TlsSettings>,
+}
+
+impl Encryption {
+    /// Reads both; what is not named stays.
+    pub(super) fn read(&self, fields: &Fields) -> Result<Self, Refusal> {
+        Ok(Self {
+            tls: fields.grammar("tls")?.or_else(|| self.tls.clone()),
+            upstream_tls: fields
+                .grammar("upstream_tls")?
+                .or_else(|| self.upstream_tls.clone()),
+        })
+    }
 }
 
 /// What an enabled proxy has.
@@ -157,6 +182,7 @@ impl Proxy {
     fn listener(&self, up: Up) -> Listener {
         Listener {
             protocol: Protocol::Tcp,
+            tls: self.encryption.tls.clone(),
             life: Some(up.life),
             ..Listener::new(up.bind, &*self.name)
         }
@@ -171,7 +197,10 @@ impl Proxy {
             weight: None,
             tier: None,
         };
-        serde_json::from_value(json!({"backends": [backend], "idle_timeout": IDLE})).ok()
+        serde_json::from_value(json!({
+            "backends": [backend], "idle_timeout": IDLE, "tls": self.encryption.upstream_tls,
+        }))
+        .ok()
     }
 }
 
@@ -185,12 +214,18 @@ fn upstream(written: &str) -> Option<Address> {
 
 impl Serialize for Proxy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("listen", &self.listen)?;
         map.serialize_entry("upstream", &self.upstream)?;
         map.serialize_entry("enabled", &self.up.is_some())?;
         map.serialize_entry("toxics", &self.toxics)?;
+        if let Some(tls) = &self.encryption.tls {
+            map.serialize_entry("tls", tls)?;
+        }
+        if let Some(tls) = &self.encryption.upstream_tls {
+            map.serialize_entry("upstream_tls", tls)?;
+        }
         map.end()
     }
 }

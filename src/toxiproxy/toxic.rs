@@ -23,6 +23,8 @@ pub(super) struct Toxic {
     pub(super) flow: Flow,
     toxicity: f32,
     values: Vec<Number>,
+    /// Whether all connections share a `bandwidth`: an attribute of ours, which is shown only where it is set.
+    shared: bool,
 }
 
 /// A type of toxic.
@@ -169,6 +171,7 @@ impl Wanted {
             flow: self.flow,
             toxicity: self.toxicity,
             values: none.collect(),
+            shared: false,
         };
         toxic.set(&self.attributes)?;
         Ok(toxic)
@@ -203,6 +206,9 @@ impl Toxic {
         for (attribute, value) in self.kind.attributes.iter().zip(&mut self.values) {
             attribute.set(written, value)?;
         }
+        if self.kind.name == "bandwidth" {
+            self.shared = written.truth("shared")?.unwrap_or(self.shared);
+        }
         Ok(())
     }
 
@@ -229,7 +235,11 @@ impl Toxic {
                 Do::Latency(Latency::of_chunks(add.millis(), jitter.millis(), flow))
             }
             ("bandwidth", [rate]) => match ByteRate::new(rate.size().saturating_mul(1000)) {
-                Ok(rate) => Do::Throttle(Throttle { rate, flow }),
+                Ok(rate) => Do::Throttle(Throttle {
+                    rate,
+                    shared: self.shared,
+                    flow,
+                }),
                 Err(_) => Do::Stall(Stall {
                     flow,
                     ..Stall::default()
@@ -352,7 +362,14 @@ impl Serialize for Toxic {
         impl Serialize for Attributes<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let names = self.0.kind.attributes.iter().map(|attribute| attribute.name);
-                serializer.collect_map(names.zip(&self.0.values))
+                let mut map = serializer.serialize_map(None)?;
+                for (name, value) in names.zip(&self.0.values) {
+                    map.serialize_entry(name, value)?;
+                }
+                if self.0.shared {
+                    map.serialize_entry("shared", &true)?;
+                }
+                map.end()
             }
         }
         struct Toxicity(f32);

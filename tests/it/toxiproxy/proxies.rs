@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::bench::{Bench, NAME};
-use crate::kit::{Doc, Place, Raw, eventually, noise, raw::End, within};
+use crate::kit::{Doc, Place, Raw, certificates::Authority, eventually, noise, raw::End, within};
 
 /// No call of the API takes longer, whatever becomes of connections.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -296,6 +296,59 @@ async fn a_proxy_is_seen_and_carries_faults_of_ours_that_its_clients_do_not_see(
     bench.proxy.lift("first").await;
     bench.proxy.inject("every", &on_it("every: 2, do: refuse")).await;
     assert_eq!(fates().await, [true, false, true, false]);
+}
+
+#[tokio::test]
+async fn tls_ends_and_begins_at_a_proxy() {
+    let bench = Bench::start().await;
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let certificate = authority.issue("redis.test");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let own =
+        json!({"certificate": file("one.pem", &certificate.pem), "key": file("one.key", &certificate.key)});
+    bench.update(&json!({"tls": own})).await;
+    assert_eq!(bench.shown().await["tls"], own);
+    let client = authority.client(None, &[]);
+    let mut stream = client.connect(bench.address().await, "redis.test").await.unwrap();
+    bench.downstream("latency", json!({"latency": 100})).await;
+    let begun = Instant::now();
+    stream.write_all(b"hello").await.unwrap();
+    let mut heard = [0; 5];
+    within("an echo", stream.read_exact(&mut heard)).await.unwrap();
+    assert!(&heard == b"hello" && begun.elapsed() >= Duration::from_millis(100));
+    // Another proxy speaks TLS to the first one, and clear text to its clients.
+    let roots = file("roots.pem", &authority.pem());
+    let asked = json!({
+        "name": "clear", "listen": "127.0.0.1:0", "upstream": bench.address().await.to_string(),
+        "upstream_tls": {"roots": roots, "server_name": "redis.test"},
+    });
+    let made = bench.post("/proxies", &asked).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made: Value = serde_json::from_slice(&made.body).unwrap();
+    let mut raw = Raw::connect(made["listen"].as_str().unwrap().parse().unwrap()).await;
+    raw.say("in clear\n").await;
+    raw.until("in clear\n").await;
+    // What cannot be is refused, and changes nothing.
+    for (wrong, why) in [
+        (
+            json!({"tls": {"certificate": "/nowhere.pem", "key": "/nowhere.key"}}),
+            "/nowhere.pem",
+        ),
+        (json!({"tls": {"certificate": 5}}), "`tls`"),
+        (json!({"upstream_tls": {"root": "x"}}), "`upstream_tls`"),
+    ] {
+        let answer = bench.post(&format!("/proxies/{NAME}"), &wrong).await;
+        assert!(
+            answer.status == 400 && answer.text().contains(why),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_eq!(bench.shown().await["tls"], own);
 }
 
 #[tokio::test]

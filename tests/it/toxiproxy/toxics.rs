@@ -65,6 +65,30 @@ async fn bandwidth_is_in_thousands_of_bytes_and_0_lets_nothing_pass() {
 }
 
 #[tokio::test]
+async fn all_connections_of_a_proxy_can_share_a_bandwidth() {
+    let bench = Bench::start().await;
+    let attributes = json!({"rate": 100, "shared": true});
+    bench.downstream("bandwidth", attributes.clone()).await;
+    assert_eq!(bench.shown().await["toxics"][0]["attributes"], attributes);
+    let mut connections = [bench.connected().await, bench.connected().await];
+    let begun = Instant::now();
+    for raw in &mut connections {
+        raw.say(noise(30_000, 1)).await;
+    }
+    for raw in &mut connections {
+        raw.exactly(30_000).await;
+    }
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(580), "{took:?}");
+    // What is not named stays.
+    bench.change(&json!({"attributes": {"rate": 1_000_000}})).await;
+    assert_eq!(
+        bench.shown().await["toxics"][0]["attributes"],
+        json!({"rate": 1_000_000, "shared": true})
+    );
+}
+
+#[tokio::test]
 async fn slow_close_keeps_the_end_back_and_nothing_else() {
     let bench = Bench::start().await;
     bench.downstream("slow_close", json!({"delay": 500})).await;

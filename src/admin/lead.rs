@@ -9,11 +9,12 @@ use super::{
     ask::{Ask, Fields, Nothing},
     drill::{self, DrillStatus},
     refusal::{Kind, Refusal},
+    report::journal_of,
     tokens::Caller,
 };
 use crate::{
     drill::{
-        Answer,
+        Answer, Watcher as _, hot_wash,
         lead::{Performance, Verb},
         profile::Audience,
     },
@@ -208,7 +209,11 @@ async fn tell(
     caller: &Caller,
     verb: Verb,
 ) -> Result<Json<DrillStatus>, Refusal> {
-    match drill.remote.lead(verb, &caller.name).await.map_err(over)? {
+    let answer = match drill.remote.lead(verb.clone(), &caller.name).await {
+        Ok(answer) => answer,
+        Err(gone) => return afterwards(desk, drill, caller, verb, gone).await,
+    };
+    match answer {
         Answer::Refused(words) => Err(Refusal::new(
             Kind::Conflict,
             words,
@@ -218,10 +223,40 @@ async fn tell(
     }
 }
 
+/// Notes and ratings are taken after the end, too.
+async fn afterwards(
+    desk: &Desk,
+    drill: &super::Drill,
+    caller: &Caller,
+    verb: Verb,
+    gone: crate::drill::Gone,
+) -> Result<Json<DrillStatus>, Refusal> {
+    let journal = journal_of(&desk.reports, &drill.name);
+    let (Verb::Note(_) | Verb::Rate { .. }, Some(journal)) = (&verb, journal) else {
+        return Err(over(gone));
+    };
+    let by = caller.name.clone();
+    let adding = move || hot_wash::add(&journal, &verb, &by, jiff::Timestamp::now());
+    let added = tokio::task::spawn_blocking(adding).await;
+    let (stamped, line) = match added {
+        Ok(Ok(added)) => added,
+        Ok(Err(hot_wash::Closed::Refused(why))) => return Err(Refusal::new(Kind::Conflict, why, READ_IT)),
+        Ok(Err(error)) => {
+            return Err(Refusal::new(
+                Kind::Internal,
+                error.to_string(),
+                "make room on the disk",
+            ));
+        }
+        Err(error) => return Err(Refusal::new(Kind::Internal, error.to_string(), "try again")),
+    };
+    desk.feed.clone().recorded(&stamped, &line);
+    drill::now(desk).map(Json)
+}
+
+/// How one reads about a drill that is over.
+const READ_IT: &str = "`chaosproxy report` (GET /api/v1/report) tells how it ended";
+
 fn over(gone: crate::drill::Gone) -> Refusal {
-    Refusal::new(
-        Kind::Conflict,
-        gone.to_string(),
-        "`chaosproxy report` (GET /api/v1/report) tells how it ended",
-    )
+    Refusal::new(Kind::Conflict, gone.to_string(), READ_IT)
 }

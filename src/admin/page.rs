@@ -1,4 +1,5 @@
-//! `/`: the page for a browser. It shows what stands, keeps itself up to date, and has one button: panic.
+//! `/`: the page for a browser. It shows what stands, keeps itself up to date, and has two things to press: panic, and
+//! what writes down a note or a rating of the drill, also after its end.
 //!
 //! The page is drawn here, whole, each time it is asked for; the script in it only asks again and puts the new middle in
 //! place of the old one. So it shows the same without a script, and there is one place that knows what it looks like.
@@ -16,7 +17,7 @@ use schemars::{Schema, SchemaGenerator};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Desk,
+    Desk, Drill,
     ask::{Answer, Ask},
     clearance::{Clearance, Tell},
     refusal::Refusal,
@@ -24,10 +25,11 @@ use super::{
 };
 use crate::{drill::chart, units::Span};
 
-/// A page: what stands, and the chart of the drill.
+/// A page: what stands, the chart of the drill, and where notes of it are taken.
 pub(super) struct Page {
     status: Status,
     chart: Option<Markup>,
+    drill: Option<Drill>,
 }
 
 impl Tell for Page {
@@ -35,6 +37,7 @@ impl Tell for Page {
         Self {
             status: self.status.told(clearance),
             chart: None,
+            drill: None,
         }
     }
 }
@@ -70,7 +73,7 @@ impl Answer for Page {
             (header::REFERRER_POLICY, "no-referrer"),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        let page = page(&self.status, self.chart.as_ref());
+        let page = page(&self.status, self.chart.as_ref(), self.drill.as_ref());
         (headers, page.into_string()).into_response()
     }
 }
@@ -80,6 +83,7 @@ pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Page, Refusal> {
     Ok(Page {
         status: status::status(desk),
         chart: chart::success(&desk.feed.ledger()),
+        drill: desk.drill().ok(),
     })
 }
 
@@ -92,7 +96,7 @@ const LINKS: [(&str, &str); 5] = [
     ("/api/openapi.json", "API"),
 ];
 
-fn page(status: &Status, chart: Option<&Markup>) -> Markup {
+fn page(status: &Status, chart: Option<&Markup>, drill: Option<&Drill>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -113,6 +117,7 @@ fn page(status: &Status, chart: Option<&Markup>) -> Markup {
                     }
                 }
                 main { (what_stands(status, chart)) }
+                (drill::notes(drill))
                 footer {
                     nav {
                         @for (path, name) in LINKS { a href=(path) { (name) } }

@@ -100,7 +100,10 @@ impl Setting<'_> {
         if let Some(lost) = &outcome.lost {
             lines.push(format!("evidence was lost: {lost}"));
         }
-        let journal = journal::load(&folder.join(JOURNAL));
+        let path = folder.join(JOURNAL);
+        // What people say from here on waits until the report is there, and is then added to it.
+        let _alone = journal::lock(&path);
+        let journal = journal::load(&path);
         let report = journal.map(|text| report::Report::of(&text));
         let saved = report.and_then(|report| {
             lines.push(format!(

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{fs::File, io::AsyncWriteExt as _};
 
-pub use self::reader::{Flaw, Read, load, read};
+pub use self::reader::{Flaw, Read, load, lock, read};
 use super::event::{Event, Stamp, Stamped};
 
 /// One line: an event in a CloudEvents envelope, with the two clocks of the drill as extension attributes.
@@ -43,6 +43,13 @@ pub struct Envelope {
     pub event: Event,
 }
 
+impl Envelope {
+    /// The name of the drill.
+    pub fn drill(&self) -> &str {
+        self.source.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// Seals events into lines. Pure: the same events at the same times give the same lines.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -58,6 +65,16 @@ impl Chain {
             drill: drill.into(),
             lines: 0,
             last: String::new(),
+        }
+    }
+
+    /// A chain that goes on after the last line of a journal that was read.
+    pub fn after(read: &Read) -> Self {
+        let last = read.lines.last();
+        Self {
+            drill: last.map_or_else(String::new, |line| line.drill().to_owned()),
+            lines: last.map_or(0, |line| line.sequence),
+            last: read.last.clone(),
         }
     }
 

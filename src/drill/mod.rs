@@ -10,6 +10,7 @@ mod clock;
 pub mod event;
 mod extends;
 pub mod facts;
+pub mod hot_wash;
 pub mod journal;
 pub mod judge;
 pub mod lead;

@@ -166,3 +166,66 @@ clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}]}}}}
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_written_down_on_the_page_stands_in_the_report_also_after_the_end() {
+    let origin = Origin::quick().await;
+    let public = free();
+    let document = format!(
+        "listeners: {{public: {{bind: \"{public}\", protocol: http, routes: [{{cluster: web}}]}}}}
+clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}]}}}}
+roles: {{http.source: web}}
+",
+        origin.address
+    );
+    let folder = TempDir::new().unwrap();
+    let reports = folder.path().join("reports");
+    let put = |command: &mut Command| _ = command.arg("--report-dir").arg(&reports);
+    let proxy = Proxy::start_in(folder, &document, put).await;
+    let browser = Browser::open().await;
+    browser.go(&format!("http://{}/", proxy.admin)).await;
+    let story = json!({"story": {
+        "schema": "chaosproxy.profile/v1",
+        "name": "brief",
+        "needs": {"http.source": {}},
+        "fault": {"where": {"role": "http.source"}, "do": {"latency": {"add": "1ms"}}},
+        "for": "1s",
+        "objectives": {"notice": {"time": {"from": {"phase": "fault"}, "to": {"signal": "page"}, "target": "1s"}}},
+    }});
+    let started = proxy.api("POST", "/api/v1/drill/start", story.to_string()).await;
+    assert_eq!(started.status(), 200, "{:?}", started.body());
+    eventually("the drill is over", || async {
+        let ended = &proxy.json("/api/v1/drill").await["view"]["ended"];
+        ended.is_string().then_some(())
+    })
+    .await;
+    let says = async |fill: &str, words: &str| {
+        eventually(&format!("the report says `{words}`"), || async {
+            let filled = format!(
+                "const f = document.querySelector('#note'); if (f.hidden) return false; {fill}; return true"
+            );
+            if browser.run(&filled).await == true {
+                browser.click("#note button").await;
+            }
+            let report = proxy.api("GET", "/api/v1/report", "").await;
+            String::from_utf8_lossy(report.body())
+                .contains(words)
+                .then_some(())
+        })
+        .await;
+    };
+    says(
+        "f.elements.text.value = 'Nobody looked.'",
+        "Note by local: Nobody looked.",
+    )
+    .await;
+    says(
+        "f.elements.objective.value = 'notice'; f.elements.rating.value = 'unable'",
+        "unable to be performed, says local",
+    )
+    .await;
+    let verified = proxy
+        .cli(&["report", "--verify", "--report-dir", reports.to_str().unwrap()])
+        .await;
+    assert!(verified.contains("as it was written"), "{verified}");
+}

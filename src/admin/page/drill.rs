@@ -5,8 +5,8 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::{
-    admin::drill::DrillStatus,
-    drill::{Gauge, View},
+    admin::{Drill, drill::DrillStatus},
+    drill::{Gauge, View, lead::Performance},
 };
 
 /// All that those see of a drill who take part in it: that it is one and, unless it is blind, how far it is.
@@ -21,6 +21,34 @@ pub(super) fn banner(drill: &DrillStatus) -> Markup {
         }
     }
 }
+
+/// Where people write down what they saw, and rate objectives; empty without a drill.
+pub(super) fn notes(drill: Option<&Drill>) -> Markup {
+    html! {
+        form id="note" hidden data-drill=[drill.map(|drill| &drill.name)] {
+            @if let Some(drill) = drill {
+                select name="objective" aria-label="what it is about" {
+                    option value="" { "a note" }
+                    @for name in drill.profile.objectives.names() { option { (name) } }
+                }
+                select name="rating" aria-label="how it was performed" {
+                    @for (word, rating) in RATINGS { option value=(word) { (rating) } }
+                }
+                input name="text" maxlength="1000" placeholder="what you saw" aria-label="what you saw" autocomplete="off";
+                button type="submit" { "Write down" }
+                output {}
+            }
+        }
+    }
+}
+
+/// The steps of a rating, as the API writes them.
+const RATINGS: [(&str, Performance); 4] = [
+    ("without", Performance::Without),
+    ("some", Performance::Some),
+    ("major", Performance::Major),
+    ("unable", Performance::Unable),
+];
 
 /// The panel of a drill, with its chart once there is one.
 pub(super) fn panel(drill: &DrillStatus, chart: Option<&Markup>) -> Markup {

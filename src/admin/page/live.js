@@ -4,6 +4,7 @@ const main = document.querySelector("main");
 const stale = document.querySelector("#stale");
 const form = document.querySelector("#panic");
 const [token, said] = [form.querySelector("input"), form.querySelector("output")];
+const note = document.querySelector("#note");
 
 async function refresh() {
   try {
@@ -11,6 +12,7 @@ async function refresh() {
     if (!answer.ok) throw new Error(answer.statusText);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     main.replaceChildren(...fresh.querySelector("main").childNodes);
+    showNotes(fresh.querySelector("#note"));
     stale.hidden = true;
   } catch {
     stale.hidden = false;
@@ -18,29 +20,56 @@ async function refresh() {
   setTimeout(refresh, EVERY_MS);
 }
 
-form.hidden = false;
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  said.textContent = "…";
-  const headers = token.value ? { authorization: `Bearer ${token.value}` } : {};
+// What is being written stays as long as the drill is the same.
+function showNotes(fresh) {
+  if (fresh.dataset.drill !== note.dataset.drill) {
+    note.replaceChildren(...fresh.childNodes);
+    note.dataset.drill = fresh.dataset.drill;
+  }
+  note.hidden = !note.dataset.drill;
+}
+
+// Sends something, and says in `output` what came of it.
+async function send(output, path, body, done, lost) {
+  output.textContent = "…";
+  const headers = { "content-type": "application/json" };
+  if (token.value) headers.authorization = `Bearer ${token.value}`;
   try {
-    const answer = await fetch("/api/v1/panic", { method: "POST", headers });
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
     const told = await answer.json();
     if (answer.status === 401 || answer.status === 403) {
       // A browser's own password only reads, so that no other site can press the button.
       token.hidden = false;
       token.focus();
-      said.textContent = "needs a token";
-    } else if (answer.ok) {
-      said.textContent = told.clean
-        ? `clean in ${told.took_ms.toFixed(1)} ms, ${told.lifted} lifted`
-        : `${told.lifted} lifted, traffic is not clean yet`;
+      output.textContent = "needs a token";
     } else {
-      said.textContent = told.detail ?? answer.statusText;
+      output.textContent = answer.ok ? done(told) : (told.detail ?? answer.statusText);
     }
+    return answer.ok;
   } catch {
-    said.textContent = "no answer: use `chaosproxy panic`, or send SIGUSR1";
+    output.textContent = lost;
+    return false;
   }
+}
+
+form.hidden = false;
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const done = (told) => told.clean
+    ? `clean in ${told.took_ms.toFixed(1)} ms, ${told.lifted} lifted`
+    : `${told.lifted} lifted, traffic is not clean yet`;
+  send(said, "/api/v1/panic", {}, done, "no answer: use `chaosproxy panic`, or send SIGUSR1");
 });
+
+note.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { objective, rating, text } = note.elements;
+  const rated = { objective: objective.value, rating: rating.value, ...(text.value && { why: text.value }) };
+  const [path, body] = objective.value ? ["rate", rated] : ["note", { text: text.value }];
+  const output = note.querySelector("output");
+  if (await send(output, `/api/v1/drill/${path}`, body, () => "written down", "no answer")) text.value = "";
+});
+
+note.hidden = !note.dataset.drill;
 
 setTimeout(refresh, EVERY_MS);

@@ -326,6 +326,20 @@ async fn a_drill_that_is_cleared_is_over() {
         assert_eq!(ended, "local (`drill clear`)", "{}", cleared.text);
         let late = proxy.post("/api/v1/drill/hold", &json!({})).await;
         assert_eq!(late.status, 409);
+        let noted = proxy
+            .post("/api/v1/drill/note", &json!({"text": "too soon"}))
+            .await;
+        assert_eq!(noted.status, 200, "{}", noted.text);
+        let rate = json!({"objective": "localise", "rating": "major", "why": "nobody looked"});
+        let rated = proxy.post("/api/v1/drill/rate", &rate).await;
+        assert_eq!(rated.status, 200, "{}", rated.text);
+        let pray = json!({"objective": "pray", "rating": "major"});
+        assert_eq!(proxy.post("/api/v1/drill/rate", &pray).await.status, 409);
+        let report = proxy.get("/api/v1/report?form=markdown").await.text;
+        assert!(
+            report.contains("too soon") && report.contains("nobody looked"),
+            "{report}"
+        );
         assert!(
             late.json()["mend"]
                 .as_str()
@@ -343,6 +357,7 @@ async fn the_page_draws_the_drill_beside_the_original() {
         let page = proxy.get("/").await.text;
         assert!(page.contains("<figure class=\"chart\">"), "{page}");
         assert!(page.contains("In phase outage from +4m"), "{page}");
+        assert!(page.contains("<option>localise</option>"), "{page}");
     })
     .await;
 }

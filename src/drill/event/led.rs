@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{drill::lead::Performance, units::Span};
+use crate::{
+    config::Named,
+    drill::{lead::Performance, profile::Objective},
+    units::Span,
+};
 
 /// Somebody let the story stand still, or go on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,4 +76,19 @@ pub struct Assessed {
     pub why: Option<String>,
     /// Who said so. Who says it again replaces what they said before.
     pub by: String,
+}
+
+impl Assessed {
+    /// Itself, where it is of one of these objectives; what to say where it is not.
+    pub fn of(self, objectives: &Named<Objective>) -> Result<Self, String> {
+        if objectives.has(&self.objective) {
+            return Ok(self);
+        }
+        let known: Vec<_> = objectives.names().collect();
+        Err(format!(
+            "there is no objective `{}`; there are {}",
+            self.objective,
+            known.join(", ")
+        ))
+    }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    fs::File,
     io::{self, Read as _},
     path::Path,
 };
@@ -42,10 +43,16 @@ impl fmt::Display for Flaw {
 }
 
 impl Read {
-    /// Whether the journal goes to the verdict. One that does not is of a drill that crashed, or lines are missing at its
-    /// end.
+    /// Whether the journal goes to the verdict, after which people may have written down more. One that does not is of a drill
+    /// that crashed, or lines are missing at its end.
     pub fn is_complete(&self) -> bool {
-        let last = self.lines.last().map(|line| &line.event);
+        let afterwards = |event: &&Event| matches!(event, Event::Noted(_) | Event::Assessed(_));
+        let last = self
+            .lines
+            .iter()
+            .rev()
+            .map(|line| &line.event)
+            .find(|event| !afterwards(event));
         matches!(last, Some(Event::Judged(_)))
     }
 
@@ -58,13 +65,19 @@ impl Read {
     }
 }
 
+/// Opens a journal that is finished, to add to it or to make its report, and keeps others who do so waiting until the file is
+/// dropped.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let file = File::options().append(true).open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
 /// The text of a journal. What is no UTF-8, as after a crash in the middle of a character, shows as a flaw and not as an
 /// error.
 pub fn load(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)?;
+    let read = File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if read as u64 > LARGEST {
         let why = format!("it is larger than {} MiB, which no journal is", LARGEST >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));

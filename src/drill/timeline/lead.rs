@@ -206,15 +206,7 @@ impl Timeline {
     }
 
     fn assess(&self, assessed: Assessed, story: Duration, out: &mut Vec<Action>) -> Result<(), String> {
-        let objectives = &self.script.profile.objectives;
-        if !objectives.has(&assessed.objective) {
-            let known: Vec<_> = objectives.names().collect();
-            return Err(format!(
-                "there is no objective `{}`; there are {}",
-                assessed.objective,
-                known.join(", ")
-            ));
-        }
+        let assessed = assessed.of(&self.script.profile.objectives)?;
         self.record(story, Event::Assessed(assessed), out);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod deeds;
 mod sights;
+mod toll;
 mod traffic;
 
 use std::{
@@ -15,6 +16,7 @@ use tokio::{sync::broadcast, time::Instant};
 use self::{
     deeds::{Deeds, Roles},
     sights::Seen,
+    toll::Tolls,
 };
 use super::steady::{Asked, Steady};
 use crate::{
@@ -57,8 +59,8 @@ struct State {
     failing: BTreeMap<String, u32>,
     /// Backends that a fault stood before, with the time by which they must have recovered from it.
     excused: BTreeMap<String, Instant>,
-    /// Touches of faults that are gone: totals only grow.
-    hits: BTreeMap<String, u64>,
+    /// What came of faults, those that are gone included: totals only grow.
+    tolls: Tolls,
     /// What the lease says of traffic.
     steering: Vec<Steering>,
     /// What standbys would carry.
@@ -115,7 +117,7 @@ impl Proxy {
                 events: control.events().subscribe(),
                 failing: BTreeMap::new(),
                 excused: BTreeMap::new(),
-                hits: BTreeMap::new(),
+                tolls: Tolls::default(),
                 steering: Vec::new(),
                 steady: None,
                 broken: false,
@@ -332,8 +334,7 @@ impl World for Proxy {
             restarted,
         } = self.sights(&mut state);
         for status in &faults {
-            let known = state.hits.entry(status.fault.name().to_owned()).or_default();
-            *known = (*known).max(status.fault.hits());
+            state.tolls.note(&status.fault);
         }
         let traffic = self
             .classes
@@ -343,7 +344,8 @@ impl World for Proxy {
         Observed {
             traffic: Traffic(traffic.collect()),
             monitors: count(&self.metrics.monitors),
-            hits: state.hits.clone(),
+            hits: state.tolls.hits(),
+            effects: state.tolls.effects(),
             sights,
             rebuffs,
             restarted,

@@ -15,6 +15,7 @@ use super::{
     signal::Signal,
     verdict::Judgement,
 };
+use crate::faults::Effect;
 
 pub use self::led::{Assessed, Extended, Hand, Hinted, Noted, Overruled};
 
@@ -261,6 +262,9 @@ pub struct Sample {
     pub monitors: Counts,
     /// How many exchanges each fault touched.
     pub hits: BTreeMap<String, u64>,
+    /// What came of each fault otherwise, where anything did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub effects: BTreeMap<String, Effect>,
     /// How many requests were answered with each status of 400 or above.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub statuses: BTreeMap<String, u64>,
@@ -308,6 +312,14 @@ pub struct Lifted {
     pub injected: u64,
     /// Those among them that failed for another reason.
     pub failed: u64,
+    /// Exchanges that faults had held to the end, and that then went on.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub released: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Event {

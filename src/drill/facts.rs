@@ -11,6 +11,7 @@ use super::{
     profile::{ALL, Sight},
     signal::Signal,
 };
+use crate::faults::Effect;
 
 /// What users saw of one class of traffic, and what it cost to serve it.
 ///
@@ -197,6 +198,8 @@ pub struct Observed {
     pub monitors: Counts,
     /// How many exchanges each fault touched.
     pub hits: BTreeMap<String, u64>,
+    /// What came of each fault otherwise, where anything did.
+    pub effects: BTreeMap<String, Effect>,
     /// What the proxy saw people do since it was last asked.
     pub sights: Vec<Sight>,
     /// Backends that were seen to go away and come back since the last look, as `cluster/backend`.

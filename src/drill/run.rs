@@ -19,6 +19,7 @@ use super::{
     verdict::{Judgement, Verdict},
     world::{Leased, World},
 };
+use crate::faults::Effect;
 
 /// How often the timeline looks: six story seconds in a replay at the usual compression.
 const TICK: Duration = Duration::from_millis(100);
@@ -288,12 +289,22 @@ impl<W: World + ?Sized> Shell<'_, W> {
         sleep(CLEAN_WITHIN).await;
         let before: Observed = self.world.observe();
         sleep(LOOK_FOR).await;
-        let after = self.world.observe().traffic.since(&before.traffic).of(None);
+        let seen = self.world.observe();
+        let after = seen.traffic.since(&before.traffic).of(None);
+        let released = |effects: &BTreeMap<String, Effect>| -> u64 {
+            effects.values().map(|effect| effect.released).sum()
+        };
+        let by_the_end = self
+            .ledger
+            .samples
+            .last()
+            .map(|(_, sample)| released(&sample.effects));
         Lifted {
             took_us: u64::try_from(self.lifting.as_micros()).unwrap_or(u64::MAX),
             requests: after.requests(),
             injected: after.injected,
             failed: after.real(),
+            released: released(&seen.effects).saturating_sub(by_the_end.unwrap_or_default()),
         }
     }
 

@@ -12,14 +12,16 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    doc::{Doc, Hook},
-    entry::{Entry, Where},
+    doc::Doc,
+    effect::{Counters, Effect},
+    entry::Entry,
     hook::{Acts, Leg, Told, Unit},
+    stands::{Stands, leg},
 };
 use crate::{
     route::{
         Dialect,
-        matcher::{Facts, Match, Matcher},
+        matcher::{Facts, Matcher},
     },
     units::stable_hash,
 };
@@ -57,30 +59,7 @@ struct Core {
     lifted: AtomicBool,
     lifting: Notify,
     seen: AtomicU64,
-    hits: AtomicU64,
-}
-
-/// Which exchanges need to ask it at all; known once, for the hot path.
-#[derive(Debug)]
-struct Stands {
-    at_connection: bool,
-    in_traffic: bool,
-    in_bytes: bool,
-    needs_request: bool,
-}
-
-impl Stands {
-    fn of(entry: &Entry, doc: &Doc) -> Self {
-        Self {
-            at_connection: at_connection(entry, doc),
-            in_traffic: doc
-                .acts_at
-                .iter()
-                .any(|hook| !matches!(hook, Hook::Probe | Hook::Control)),
-            in_bytes: doc.acts_at.contains(&Hook::Flow),
-            needs_request: needs_request(entry, doc),
-        }
-    }
+    counters: Counters,
 }
 
 impl Fault {
@@ -96,7 +75,7 @@ impl Fault {
             lifted: AtomicBool::new(false),
             lifting: Notify::new(),
             seen: AtomicU64::new(0),
-            hits: AtomicU64::new(0),
+            counters: Counters::default(),
         };
         Arc::new(Self {
             core: Arc::new(core),
@@ -174,7 +153,22 @@ impl Fault {
 
     /// How many exchanges it has touched.
     pub fn hits(&self) -> u64 {
-        self.core.hits.load(Ordering::Relaxed)
+        self.core.counters.hits.load(Ordering::Relaxed)
+    }
+
+    /// What came of it otherwise.
+    pub fn effect(&self) -> Effect {
+        self.core.counters.effect()
+    }
+
+    /// It keeps an exchange waiting from here on.
+    pub fn hold(&self) {
+        self.core.counters.hold();
+    }
+
+    /// An exchange that it kept waiting goes on.
+    pub fn release(&self) {
+        self.core.counters.release();
     }
 
     /// Whether it stands in traffic of this scope; roles must have been resolved.
@@ -272,49 +266,18 @@ impl Fault {
         &self.core.matcher
     }
 
-    /// Counts an exchange that matches, and gives its number, from 1.
+    /// Counts an exchange that matches, whether it is spared or not.
+    pub(super) fn meet(&self, spared: bool) {
+        self.core.counters.met(spared);
+    }
+
+    /// Counts an exchange whose turn counts, and gives its number, from 1.
     pub(super) fn see(&self) -> u64 {
         self.core.seen.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn touch(&self) {
-        self.core.hits.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// The side of the proxy: as written, or where the kind can only stand, or where the names point.
-pub(super) fn leg(place: &Where, doc: &Doc) -> Leg {
-    let upstream_only = doc.acts_at.contains(&Hook::Dial) || doc.acts_at.contains(&Hook::Probe);
-    let names_backends = place.cluster.is_some() || place.backend.is_some() || place.role.is_some();
-    match place.leg {
-        Some(leg) => leg,
-        None if upstream_only || names_backends => Leg::Upstream,
-        None => Leg::Client,
-    }
-}
-
-/// A client's connection is turned away before there is a request only if no request needs to be known for it.
-fn at_connection(entry: &Entry, doc: &Doc) -> bool {
-    leg(&entry.r#where, doc) == Leg::Client
-        && doc.acts_at.contains(&Hook::Connection)
-        && !needs_request(entry, doc)
-}
-
-/// What stands on a leg of its own accord knows less than a request: a client's connection has taken no route yet, and one to
-/// a backend serves many clients.
-fn needs_request(entry: &Entry, doc: &Doc) -> bool {
-    let place = &entry.r#where;
-    match leg(place, doc) {
-        Leg::Client => {
-            let rest = Match {
-                client: Default::default(),
-                tls_name: Default::default(),
-                ..place.r#match.clone()
-            };
-            let names_way = place.cluster.is_some() || place.backend.is_some() || place.role.is_some();
-            names_way || place.route.is_some() || !rest.is_empty()
-        }
-        Leg::Upstream => place.listener.is_some() || place.route.is_some() || !place.r#match.is_empty(),
+        self.core.counters.hits.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -21,6 +21,7 @@ mod cutting;
 mod database_error;
 mod doc;
 mod drive;
+mod effect;
 mod entry;
 mod failover;
 mod fault;
@@ -47,6 +48,7 @@ mod server;
 mod slice;
 mod slow_close;
 mod stall;
+mod stands;
 mod strike;
 #[cfg(test)]
 mod tests;
@@ -78,6 +80,7 @@ pub use self::{
     database_error::{ByHand, DatabaseError, catalogue_of},
     doc::{Doc, Hook},
     drive::{Driven, drive_chain},
+    effect::Effect,
     entry::{Entry, Sticky, Where},
     failover::Failover,
     fault::{Fault, Scope},

@@ -23,7 +23,9 @@ pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_
     if entry.odds.get() <= 0.0 || !fault.matcher().holds(facts) || fault.is_lifted() {
         return false;
     }
-    (entry.probes || !is_probe(facts))
+    let spared = !entry.probes && is_probe(facts);
+    fault.meet(spared);
+    !spared
         && is_its_turn(fault, entry)
         && dice.hits(
             entry.odds,

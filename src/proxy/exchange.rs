@@ -6,7 +6,7 @@ use http::{request, response};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    faults::{Answer, Cut, Fault, Plan, Release, Verdict},
+    faults::{Answer, Cut, Fault, Plan, Queue, Release, Verdict},
     telemetry::Level,
 };
 
@@ -78,36 +78,66 @@ async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Level) -> O
         }
         Verdict::Hold(hold) => {
             let _place = Place::enter(held);
+            fault.hold();
             fault.lifted().await;
+            fault.release();
             (hold.release == Release::Unavailable).then_some(Course::Released(fault))
         }
-        Verdict::Queue(queue) => {
-            let _place = Place::enter(held);
-            let limit = queue.limit.clone();
-            let patience = async {
-                match limit {
-                    Some((time, answer)) => {
-                        sleep(time).await;
-                        answer
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                // A place that is free is taken, however short the patience.
-                biased;
-                place = queue.thread() => match place {
-                    Ok(guard) => {
-                        plan.keep(i, guard);
-                        None
-                    }
-                    Err(cut) => Some(Course::Cut(cut, fault)),
-                },
-                answer = patience => Some(Course::Answer(answer, fault.clone())),
-                () = fault.lifted() => None,
-            }
-        }
+        Verdict::Queue(queue) => wait_for_thread(plan, i, queue, &fault, held).await,
         Verdict::Answer(answer) => Some(Course::Answer(answer, fault)),
         Verdict::Cut(cut) => Some(Course::Cut(cut, fault)),
+    }
+}
+
+/// Waits for a free thread, as long as patience lasts. A place that is free is taken, however short the patience.
+async fn wait_for_thread(
+    plan: &mut Plan,
+    i: usize,
+    queue: Queue,
+    fault: &Arc<Fault>,
+    held: &Level,
+) -> Option<Course> {
+    let _place = Place::enter(held);
+    let limit = queue.limit.clone();
+    let patience = async {
+        match limit {
+            Some((time, answer)) => {
+                sleep(time).await;
+                answer
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let mut thread = std::pin::pin!(queue.thread());
+    let at_once = tokio::select! {
+        biased;
+        place = &mut thread => Some(place),
+        () = std::future::ready(()) => None,
+    };
+    let place = match at_once {
+        Some(place) => place,
+        None => {
+            fault.hold();
+            let place = tokio::select! {
+                biased;
+                place = thread => place,
+                answer = patience => return Some(Course::Answer(answer, fault.clone())),
+                () = fault.lifted() => {
+                    fault.release();
+                    return None;
+                }
+            };
+            if place.is_ok() {
+                fault.release();
+            }
+            place
+        }
+    };
+    match place {
+        Ok(guard) => {
+            plan.keep(i, guard);
+            None
+        }
+        Err(cut) => Some(Course::Cut(cut, fault.clone())),
     }
 }

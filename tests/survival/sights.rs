@@ -1,9 +1,12 @@
 //! What the proxy sees people do by means of their own tools: servers that say what they run, and a deploy tool that says what
 //! it did.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use serde_json::{Value, json};
@@ -50,7 +53,7 @@ struct Room {
 }
 
 impl Room {
-    async fn begin() -> Self {
+    async fn begin(profile: &str) -> Self {
         let version = Arc::new(AtomicU32::new(42));
         let mut origins = Vec::new();
         for _ in 0..2 {
@@ -80,7 +83,7 @@ roles: {{http.primary: app}}
             origins[0].address, origins[1].address
         );
         std::fs::write(folder.path().join("chaosproxy.yaml"), document).unwrap();
-        std::fs::write(folder.path().join("bad-deploy.yaml"), PROFILE).unwrap();
+        std::fs::write(folder.path().join("bad-deploy.yaml"), profile).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut command = std::process::Command::new(BINARY);
         command
@@ -92,16 +95,14 @@ roles: {{http.primary: app}}
             .stderr(log);
         let proxy = Process(command.spawn().unwrap());
         enters(admin, "outage").await;
-        let room = Self {
+        Self {
             version,
             public,
             admin,
             folder,
             proxy,
             _origins: origins,
-        };
-        room.visit().await;
-        room
+        }
     }
 
     /// Asks both servers, and waits until the drill has looked.
@@ -117,8 +118,8 @@ roles: {{http.primary: app}}
         .await;
     }
 
-    /// Asks steadily until the end; gives the one act of the journal.
-    async fn ended(mut self) -> Value {
+    /// Asks steadily until the end; gives the folder of the report.
+    async fn ended(&mut self) -> PathBuf {
         enters(self.admin, "clear").await;
         let public = self.public;
         let visitor = tokio::spawn(async move {
@@ -132,7 +133,12 @@ roles: {{http.primary: app}}
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
         assert_eq!(status.code(), Some(0), "{log}");
         let drills = std::fs::read_dir(self.folder.path().join("reports")).unwrap();
-        let folder = drills.last().unwrap().unwrap().path();
+        drills.last().unwrap().unwrap().path()
+    }
+
+    /// Asks steadily until the end; gives the one act of the journal, which every form of the report tells.
+    async fn act(mut self) -> Value {
+        let folder = self.ended().await;
         let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
         let journal = read("journal.jsonl");
         let mut acts = journal.lines().filter(|line| line.contains("act.ended"));
@@ -147,7 +153,8 @@ roles: {{http.primary: app}}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollback_is_seen_by_what_the_servers_say() {
-    let room = Room::begin().await;
+    let room = Room::begin(PROFILE).await;
+    room.visit().await;
     assert_eq!(
         view(room.admin).await.unwrap()["phase"],
         "outage",
@@ -155,7 +162,7 @@ async fn a_rollback_is_seen_by_what_the_servers_say() {
     );
     room.version.store(41, Relaxed);
     room.visit().await;
-    let act = room.ended().await;
+    let act = room.act().await;
     assert_eq!(act["known"], "observed");
     assert_eq!(act["by"], "the proxy");
     assert_eq!(act["seen"], "header `X-Config-Version: 41`, `42` before");
@@ -163,7 +170,8 @@ async fn a_rollback_is_seen_by_what_the_servers_say() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollback_is_seen_by_the_webhook_of_the_tool_that_did_it() {
-    let room = Room::begin().await;
+    let room = Room::begin(PROFILE).await;
+    room.visit().await;
     let tell = async |status: &str| {
         let rule = "signal=rolled-back&at=/status&is=rolled%20back&text=/app&from=Argo%20CD";
         let body = json!({"app": "shop", "status": status}).to_string();
@@ -177,8 +185,58 @@ async fn a_rollback_is_seen_by_the_webhook_of_the_tool_that_did_it() {
     assert!(!tell("in progress").await);
     assert_eq!(view(room.admin).await.unwrap()["phase"], "outage");
     assert!(tell("rolled back").await);
-    let act = room.ended().await;
+    let act = room.act().await;
     assert_eq!(act["known"], "observed");
     assert_eq!(act["by"], "Argo CD");
     assert_eq!(act["seen"], "signal `rolled-back`: shop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_fault_holds_spares_and_releases_stands_in_the_report() {
+    let held = PROFILE
+        .replace("{latency: {add: 1ms}}", "hang")
+        .replace("declare: false", "declare: true");
+    let mut room = Room::begin(&held).await;
+    let public = room.public;
+    let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(http::get(public, "/"))).collect();
+    let fields = [("user-agent", "kube-probe/1.33")];
+    let probe = http::ask(public, http::request("GET", "/", &fields, "")).await;
+    assert_eq!(probe.unwrap().status(), 200, "the platform's probe is spared");
+    eventually("three requests are held", || async {
+        let faults = http::get(room.admin, "/api/v1/faults").await.ok()?;
+        let faults: Value = serde_json::from_slice(faults.body()).ok()?;
+        (faults[0]["hits"] == 3).then_some(())
+    })
+    .await;
+    let fields = [("content-type", "application/json")];
+    let act = http::request("POST", "/api/v1/acts", &fields, r#"{"name": "rollback"}"#);
+    assert_eq!(http::ask(room.admin, act).await.unwrap().status(), 200);
+    for request in waiting {
+        assert_eq!(request.await.unwrap().unwrap().status(), 200, "it goes on");
+    }
+    let folder = room.ended().await;
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    assert!(
+        read("report.md")
+            .contains("| outage | `slow` | 4 | 3 | 1 | 3 | 0 |\n| clear | `slow` | 0 | 0 | 0 | 0 | 3 |"),
+        "{}",
+        read("report.md")
+    );
+    let report: Value = serde_json::from_str(&read("report.json")).unwrap();
+    // Matched, spared, held, released.
+    assert_eq!(
+        report["phases"][0]["sample"]["effects"]["slow"],
+        json!([4, 1, 3, 0])
+    );
+    assert!(read("report.html").contains("released"));
+    let junit = std::process::Command::new(BINARY)
+        .args(["report", "--junit"])
+        .arg(&folder)
+        .output()
+        .unwrap();
+    let junit = String::from_utf8(junit.stdout).unwrap();
+    assert!(
+        junit.contains("in outage, slow: matched 4, touched 3, spared 1, held 3, released 0"),
+        "{junit}"
+    );
 }

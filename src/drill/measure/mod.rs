@@ -77,6 +77,11 @@ pub fn whole(ledger: &Ledger, phase: &str) -> Sample {
         };
         sum.traffic = sum.traffic.plus(&last.traffic.since(&first.traffic));
         sum.hits = plus(sum.hits, &since(&last.hits, &first.hits));
+        for (fault, effect) in &last.effects {
+            let before = first.effects.get(fault).copied().unwrap_or_default();
+            let sum = sum.effects.entry(fault.clone()).or_default();
+            *sum = sum.plus(&effect.since(&before));
+        }
         sum.statuses = plus(sum.statuses, &since(&last.statuses, &first.statuses));
     }
     sum

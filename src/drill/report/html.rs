@@ -115,7 +115,7 @@ fn evidence(report: &Report) -> Markup {
         @match &report.lifted {
             Some(lifted) if lifted.injected == 0 => p {
                 span class="good" { "All faults are off: " } "lifted in " (words::micros(lifted.took_us)) "; of "
-                (lifted.requests) " requests afterwards none carried an injected answer."
+                (lifted.requests) " requests afterwards none carried an injected answer." (words::let_go(lifted))
             },
             Some(lifted) => p class="alarm" {
                 strong { "Not clean: " } (lifted.injected) " of " (lifted.requests)

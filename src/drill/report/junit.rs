@@ -19,12 +19,18 @@ pub fn render(report: &Report) -> Result<String, SerializeError> {
     document.set_time(report.length.wall);
     let mut drill = suite(name, "drill", [whole(report), journal(report)]);
     drill.set_time(report.length.wall);
-    drill.set_system_out(format!(
+    let mut told = format!(
         "drill {}: exit status {}. {}\n",
         report.drill,
         report.exit(),
         words::verdict_line(report)
-    ));
+    );
+    for (phase, fault, counts) in report.effects() {
+        let words = words::EFFECTS.iter().zip(counts);
+        let counts: Vec<_> = words.map(|(word, count)| format!("{word} {count}")).collect();
+        told += &format!("in {phase}, {fault}: {}\n", counts.join(", "));
+    }
+    drill.set_system_out(told);
     document.add_test_suite(drill);
     for kind in [CheckKind::Fidelity, CheckKind::Team] {
         let checks = report.judgement.checks.iter().filter(|check| check.kind == kind);

@@ -101,9 +101,10 @@ fn evidence(report: &Report, out: &mut String) -> fmt::Result {
     match &report.lifted {
         Some(lifted) if lifted.injected == 0 => writeln!(
             out,
-            "All faults are off: lifted in {}; of {} requests afterwards none carried an injected answer.\n",
+            "All faults are off: lifted in {}; of {} requests afterwards none carried an injected answer.{}\n",
             words::micros(lifted.took_us),
-            lifted.requests
+            lifted.requests,
+            words::let_go(lifted)
         )?,
         Some(lifted) => writeln!(
             out,

@@ -36,7 +36,7 @@ use super::{
     profile::{ALL, Profile},
     verdict::{Judgement, Verdict},
 };
-use crate::units::Span;
+use crate::{faults::Effect, units::Span};
 
 /// Everything that a report says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,9 +131,7 @@ impl Report {
                 event: line.event.clone(),
             });
         Self {
-            drill: first.map_or_else(String::new, |line| {
-                line.source.rsplit('/').next().unwrap_or_default().to_owned()
-            }),
+            drill: first.map_or_else(String::new, |line| line.drill().to_owned()),
             began: first.map(|line| line.time),
             judgement: judge(&ledger),
             ended: ledger.ended.clone().map(|(_, ended)| ended),
@@ -174,6 +172,24 @@ impl Report {
             .flat_map(|profile| profile.traffic.names())
             .collect();
         if named.is_empty() { vec![ALL] } else { named }
+    }
+
+    /// What came of each fault, phase by phase, where anything did: how many exchanges matched, were touched, spared, held
+    /// and released.
+    fn effects(&self) -> impl Iterator<Item = (&str, &str, [u64; 5])> {
+        self.phases.iter().flat_map(|phase| {
+            phase.sample.effects.iter().filter_map(|(fault, effect)| {
+                let touched = phase.sample.hits.get(fault).copied().unwrap_or_default();
+                let Effect {
+                    matched,
+                    spared,
+                    held,
+                    released,
+                } = *effect;
+                let counts = [matched, touched, spared, held, released];
+                (counts != [0; 5]).then_some((phase.phase.as_str(), fault.as_str(), counts))
+            })
+        })
     }
 
     /// The phase in which the fewest requests succeeded; none where all of them always did.

@@ -4,11 +4,19 @@ use serde::Serialize;
 
 use super::Report;
 use crate::drill::{
-    event::{Assessed, Ending},
+    event::{Assessed, Ending, Lifted},
     profile::Outcome,
     verdict::{CheckKind, CheckResult, Verdict},
     watch::ending,
 };
+
+/// What is counted of a fault.
+pub(super) const EFFECTS: [&str; 5] = ["matched", "touched", "spared", "held", "released"];
+
+/// What those words mean.
+pub(super) const EFFECTS_MEAN: &str = "Matched: exchanges, retries included, that a fault was asked about and that are such as it \
+     looks for. Touched: those that it did something to. Spared: probes of the platform. Held: kept waiting. Released: those \
+     that then went on, because a place became free or the fault was lifted, also in the phase after; the others gave up or were answered by the edge.";
 
 /// The word that an enum's variant is written as.
 pub(super) fn word<T: Serialize>(value: &T) -> String {
@@ -103,5 +111,14 @@ pub(super) fn micros(us: u64) -> String {
     match us {
         0..1000 => "less than 1 ms".into(),
         _ => format!("{} ms", us / 1000),
+    }
+}
+
+/// What became of what was held to the end.
+pub(super) fn let_go(lifted: &Lifted) -> String {
+    match lifted.released {
+        0 => String::new(),
+        1 => " One exchange that was held to the end went on.".into(),
+        n => format!(" {n} exchanges that were held to the end went on."),
     }
 }

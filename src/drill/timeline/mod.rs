@@ -361,6 +361,7 @@ impl Timeline {
             traffic: seen.traffic.clone(),
             monitors: seen.monitors,
             hits: seen.hits.clone(),
+            effects: seen.effects.clone(),
             statuses: seen.statuses.clone(),
             backends: seen.backends.clone(),
             admitted: seen.admitted.clone(),

@@ -11,6 +11,7 @@ use crate::{
         report::{
             Report,
             told::{Piece, told},
+            words::{EFFECTS, EFFECTS_MEAN},
         },
         verdict::CheckResult,
         watch::{clock, percent},
@@ -318,7 +319,34 @@ pub(super) fn injected(report: &Report) -> Markup {
                         }
                     }
                 }
+                (effects(report))
             }
+        }
+    }
+}
+
+/// What came of each fault, phase by phase.
+fn effects(report: &Report) -> Markup {
+    html! {
+        @if report.effects().next().is_some() {
+            table {
+                thead {
+                    tr {
+                        th { "phase" } th { "fault" }
+                        @for word in EFFECTS { th class="number" { (word) } }
+                    }
+                }
+                tbody {
+                    @for (phase, fault, counts) in report.effects() {
+                        tr {
+                            td { strong { (phase) } }
+                            td { code { (fault) } }
+                            @for count in counts { td class="number" { (count) } }
+                        }
+                    }
+                }
+            }
+            p class="faint" { (EFFECTS_MEAN) }
         }
     }
 }

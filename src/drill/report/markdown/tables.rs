@@ -9,7 +9,7 @@ use crate::{
         report::{
             Report, story_span,
             told::{Piece, told},
-            words::{kind_name, micros, opinion, result, word},
+            words::{EFFECTS, EFFECTS_MEAN, kind_name, micros, opinion, result, word},
         },
         verdict::CheckResult,
         watch::{clock, percent},
@@ -285,5 +285,23 @@ pub(super) fn injected(report: &Report, out: &mut String) -> fmt::Result {
             hits.join(", ")
         )?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    effects(report, out)
+}
+
+/// What came of each fault, phase by phase.
+fn effects(report: &Report, out: &mut String) -> fmt::Result {
+    if report.effects().next().is_none() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "| phase | fault | {} |\n|---|---|--:|--:|--:|--:|--:|",
+        EFFECTS.join(" | ")
+    )?;
+    for (phase, fault, counts) in report.effects() {
+        let counts = counts.map(|count| count.to_string()).join(" | ");
+        writeln!(out, "| {phase} | `{fault}` | {counts} |")?;
+    }
+    writeln!(out, "\n{EFFECTS_MEAN}\n")
 }

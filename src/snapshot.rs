@@ -197,7 +197,11 @@ impl Snapshot {
     pub fn steered(&self, cluster: usize, method: &Method, exchange: u64) -> Option<usize> {
         let mut steering = self.steering.iter();
         let steered = steering.find(|one| one.takes(cluster, method))?;
-        steered.pick(self.dice, exchange)
+        let backends = self.clusters[cluster].cluster.backends();
+        // What the responders took out of service gets nothing: that is how they save the reads.
+        steered
+            .pick(self.dice, exchange)
+            .filter(|index| backends[*index].in_service())
     }
 
     /// Whether a request is monitoring's, which is no user.

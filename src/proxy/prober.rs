@@ -139,8 +139,12 @@ impl Checker {
                 self.learn_replication(&target, index, is);
             }
             let now = Instant::now();
-            if let Some(change) = health.learn(now, result, &mut stream) {
+            let change = health.learn(now, result, &mut stream);
+            if let Some(change) = &change {
                 target.cluster.backends()[index].set_condition(now, change.to);
+            }
+            target.cluster.looked();
+            if let Some(change) = change {
                 self.events.tell(Event::HealthChanged {
                     cluster: self.key.0.to_string(),
                     backend: self.key.1.clone(),

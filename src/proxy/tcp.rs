@@ -242,6 +242,9 @@ pub async fn dial(
         .enter()
         .await
         .map_err(|full| Failure::real(Reason::ClusterFull, full))?;
+    let limit = cluster.settings().connect_timeout();
+    // Whoever has not been told by then is turned away.
+    let _ = tokio::time::timeout(limit, cluster.first_look()).await;
     let hash = cluster.hash_key(&client.facts());
     let mut tried = Vec::new();
     let mut last = None;

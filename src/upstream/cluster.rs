@@ -1,6 +1,7 @@
 //! A cluster, compiled: its backends, the choice between them, and what their answers say about them.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     backend::{Active, Backend, nanos_since},
@@ -48,6 +49,8 @@ struct Shared {
     /// Held while an ejection is judged, so that two at once do not each take the other for the one that stays. That is
     /// seldom, and short: no request waits for it otherwise.
     judging: Mutex<()>,
+    /// Told whenever a backend was looked at.
+    looked: Notify,
 }
 
 /// How a cluster stands, for metrics and people.
@@ -72,6 +75,7 @@ impl Cluster {
             epoch: now,
             admitted: AtomicU64::new(1.0_f64.to_bits()),
             judging: Mutex::new(()),
+            looked: Notify::new(),
         };
         let shared = previous.map_or_else(|| Arc::new(fresh()), |cluster| Arc::clone(&cluster.shared));
         let joining = match (previous, &settings.health) {
@@ -133,6 +137,29 @@ impl Cluster {
     pub fn pick(&self, choice: &mut Choice<'_>) -> Result<usize, NoBackend> {
         let field = self.tiers.field(&self.view(choice.now), choice.tried)?;
         Ok(self.policy.choose(&field, choice))
+    }
+
+    /// Tells those who wait for it that a backend was looked at, and what was found published.
+    pub fn looked(&self) {
+        self.shared.looked.notify_waiters();
+    }
+
+    /// Waits until somebody is known to be what the cluster wants, or everybody was looked at: when the proxy begins, nothing is
+    /// known yet.
+    pub async fn first_look(&self) {
+        while self.settings.only.is_some() {
+            let mut looked = pin!(self.shared.looked.notified());
+            looked.as_mut().enable();
+            let view = self.view(Instant::now());
+            let unseen =
+                |backend: &Backend| matches!(backend.condition(), Condition::Unchecked | Condition::Joining);
+            let waits = !self.backends.iter().any(|backend| view.may_serve(backend))
+                && self.backends.iter().any(|backend| unseen(backend));
+            if !waits {
+                return;
+            }
+            looked.await;
+        }
     }
 
     pub(super) fn view(&self, now: Instant) -> View<'_> {

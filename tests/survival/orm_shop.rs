@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::kit::{drill::enters, eventually, proxy::BINARY};
+use crate::kit::{drill::enters, eventually, http, proxy::BINARY};
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/orm-shop")
@@ -120,7 +120,7 @@ fn the_shop_really_fails_and_really_recovers() {
 }
 
 #[tokio::test]
-async fn control_c_ends_all_of_it() {
+async fn the_runbook_saves_the_reads_and_control_c_ends_all_of_it() {
     let mut running = Running::start(&["--wait", "80", "--seed", "7"]);
     let folder = running.folder_of_logs();
     let admin: SocketAddr = eventually("the document is written", || {
@@ -132,6 +132,26 @@ async fn control_c_ends_all_of_it() {
     })
     .await;
     enters(admin, "outage").await;
+    let drain = http::request("POST", "/api/v1/backends/shop/app-source/drain", &[], "");
+    assert_eq!(http::ask(admin, drain).await.unwrap().status(), 200);
+    enters(admin, "reads-saved").await;
+    let reads = |process: &str| {
+        let log = std::fs::read_to_string(folder.join(process)).unwrap();
+        log.lines().filter(|line| line.contains(" GET ")).count()
+    };
+    // What was under way when it was drained has been answered long since when the other has answered so many.
+    let grown = async |by: usize| {
+        let before = reads("app-replica.log");
+        eventually("reads are served", || {
+            std::future::ready((reads("app-replica.log") >= before + by).then_some(()))
+        })
+        .await;
+    };
+    grown(50).await;
+    let before = reads("app-source.log");
+    grown(100).await;
+    assert_eq!(reads("app-source.log"), before, "what is drained gets no reads");
+
     running.interrupt();
     let ended = tokio::task::spawn_blocking(move || (running.end(), running.is_tidy()));
     let ((status, said), tidy) = ended.await.unwrap();

@@ -13,6 +13,7 @@ mod signals;
 mod steady;
 mod vital;
 mod watch;
+mod wheel;
 mod workers;
 mod world;
 
@@ -27,7 +28,10 @@ use std::{
 use tokio::{net::TcpListener, runtime, sync};
 use tokio_util::sync::CancellationToken;
 
-pub use self::plan::{InPlace, Incident, Plan, Written};
+pub use self::{
+    plan::{InPlace, Incident, Plan, Written},
+    wheel::turn_wheel,
+};
 use self::{signals::Order, vital::Vital, workers::Workers};
 use crate::{
     admin::{self, Desk, Feed, Guard, Stage, Tokens},
@@ -184,7 +188,8 @@ async fn open(
     }
 }
 
-fn fresh_seed() -> u64 {
+/// A seed that nobody asked for.
+pub fn fresh_seed() -> u64 {
     let clock = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();

@@ -12,8 +12,12 @@ use crate::{
 /// A drill that somebody asks for, on its way to whoever runs drills.
 #[derive(Debug)]
 pub struct Begin {
-    /// The profile.
-    pub profile: Profile,
+    /// The profile; nothing where the wheel is to find one.
+    pub profile: Option<Profile>,
+    /// What the drill is called as long as nobody may know more, where its profile was under seal.
+    pub sealed: Option<String>,
+    /// The seed of the wheel and of what is varied; a new one where none is asked for.
+    pub seed: Option<u64>,
     /// Who drives.
     pub mode: Mode,
     /// Minutes of the story in a minute on the wall.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     control::ChangeError,
-    drill::{Mode, Runbook, profile::Profile, profiles},
+    drill::{Mode, Runbook, profile::Profile, profiles, sealed::Sealed},
     units::Span,
 };
 
@@ -29,6 +29,12 @@ pub struct Start {
     /// A profile of one's own, in place of a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub story: Option<Box<Profile>>,
+    /// A profile under seal, in place of a name; such a drill is blind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
+    /// Whether one of those that ship is found by the seed, in place of a name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wheel: bool,
     /// Who drives.
     #[serde(default)]
     pub mode: Mode,
@@ -44,6 +50,9 @@ pub struct Start {
     /// Whether those who take part must not know what it is about, until it is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blind: bool,
+    /// The seed of the wheel, and of what is varied in a blind drill; by default a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 /// Starts a drill.
@@ -63,23 +72,29 @@ pub(super) async fn start(
             "let it come to its end, or end it with `chaosproxy drill clear` (POST /api/v1/drill/clear)",
         ));
     }
+    let sealed = ask.body.0.sealed.as_ref().map(|sealed| sealed.id.clone());
     let Start {
         profile,
         story,
+        sealed: under_seal,
+        wheel,
         mode,
         wait,
         max_wall,
         runbook,
         blind,
+        seed,
     } = ask.body.0;
     let (answer, answered) = oneshot::channel();
     let begin = Begin {
-        profile: chosen(profile, story)?,
+        profile: chosen(profile, story, under_seal, wheel)?,
+        blind: blind || sealed.is_some(),
+        sealed,
+        seed,
         mode,
         wait,
         max_wall,
         runbook,
-        blind,
         answer,
     };
     desk.starts.try_send(begin).map_err(|_| busy())?;
@@ -95,14 +110,25 @@ pub(super) async fn start(
     drill::now(&desk).map(Json)
 }
 
-fn chosen(name: Option<String>, story: Option<Box<Profile>>) -> Result<Profile, Refusal> {
-    match (name, story) {
-        (None, Some(story)) => Ok(*story),
+/// The profile that is asked for; nothing where the wheel is to find one.
+fn chosen(
+    name: Option<String>,
+    story: Option<Box<Profile>>,
+    sealed: Option<Sealed>,
+    wheel: bool,
+) -> Result<Option<Profile>, Refusal> {
+    match (name, story, sealed, wheel) {
+        (None, None, None, true) => Ok(None),
+        (None, Some(story), None, false) => Ok(Some(*story)),
+        (None, None, Some(sealed), false) => sealed
+            .open("sealed")
+            .map(Some)
+            .map_err(|problems| Refusal::problems("the profile", problems)),
         // A name is never taken for a file of this machine.
-        (Some(name), None) if profiles::find(&name).is_some() => {
-            profiles::load(&name).map_err(|problems| Refusal::problems("the profile", problems))
-        }
-        (Some(name), None) => {
+        (Some(name), None, None, false) if profiles::find(&name).is_some() => profiles::load(&name)
+            .map(Some)
+            .map_err(|problems| Refusal::problems("the profile", problems)),
+        (Some(name), None, None, false) => {
             let known: Vec<_> = profiles::SHIPPED.iter().map(|shipped| shipped.name).collect();
             Err(Refusal::new(
                 Kind::NotFound,
@@ -113,7 +139,7 @@ fn chosen(name: Option<String>, story: Option<Box<Profile>>) -> Result<Profile, 
         _ => Err(Refusal::new(
             Kind::Invalid,
             "a drill has one profile",
-            "send either `profile`, a name, or `story`, a profile of your own",
+            "send one of `profile`, a name, `story`, a profile of your own, `sealed`, or `wheel`",
         )),
     }
 }

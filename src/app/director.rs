@@ -2,9 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Incident, Order, StartError, incident::Setting, signals::Orders};
+use super::{Incident, Order, StartError, fresh_seed, incident::Setting, signals::Orders, wheel::turn_wheel};
 use crate::{
     admin::{Begin, Feed},
+    config::Document,
     drill::Autopilot,
 };
 
@@ -46,34 +47,53 @@ impl Setting<'_> {
                 },
                 Some(begin) = begins.recv() => begin,
             };
-            let (incident, answer) = asked(begin);
-            let mut answer = Some(answer);
+            let (incident, mut answer) = asked(begin, &self.app.control.document());
+            let incident = match incident {
+                Ok(incident) => incident,
+                Err(why) => {
+                    refuse(answer, why);
+                    continue;
+                }
+            };
             match Box::pin(self.run(incident, seed, feed.clone(), orders, &mut answer)).await {
                 Ok((_, true)) => return Ok(status),
                 Ok((_, false)) => self.goes_on(),
                 Err(error) => {
                     tracing::warn!(%error, "the drill was not started");
-                    if let Some(answer) = answer {
-                        // An asker who has gone needs no answer.
-                        let _ = answer.send(Err(error.to_string()));
-                    }
+                    refuse(answer, error.to_string());
                 }
             }
         }
     }
 }
 
-/// What was asked for as an incident, and who waits for word of it.
-fn asked(begin: Begin) -> (Incident, oneshot::Sender<Result<(), String>>) {
-    let incident = Incident {
-        profile: begin.profile,
+/// Whoever waits for an answer, if somebody does.
+type Waiting = Option<oneshot::Sender<Result<(), String>>>;
+
+fn refuse(answer: Waiting, why: String) {
+    if let Some(answer) = answer {
+        // An asker who has gone needs no answer.
+        let _ = answer.send(Err(why));
+    }
+}
+
+/// What was asked for as an incident, or why it cannot be; and who waits for word of it.
+fn asked(begin: Begin, document: &Document) -> (Result<Incident, String>, Waiting) {
+    let seed = begin.seed.unwrap_or_else(fresh_seed);
+    let profile = match begin.profile {
+        Some(profile) => Ok(profile),
+        None => turn_wheel(Some(document), seed),
+    };
+    let incident = profile.map(|profile| Incident {
+        profile,
         mode: begin.mode,
         compression: begin.wait,
         max_wall: begin.max_wall,
         autopilot: begin.runbook.map(Autopilot::Runbook),
-        blind: begin.blind,
+        blind: begin.blind.then_some(seed),
+        sealed: begin.sealed,
         exit: false,
         junit: None,
-    };
-    (incident, begin.answer)
+    });
+    (incident, Some(begin.answer))
 }

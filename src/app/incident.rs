@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -48,11 +49,13 @@ impl Setting<'_> {
         answer: &mut Option<oneshot::Sender<Result<(), String>>>,
     ) -> Result<(u8, bool), StartError> {
         let (app, junit) = (self.app, incident.junit.clone());
-        if incident.blind && !app.tells_apart {
+        if incident.blind.is_some() && !app.tells_apart {
             return Err(StartError::Unguarded(NEEDS_TOKENS.to_owned()));
         }
+        let sealed = incident.sealed.clone();
         let script = script(app, incident, seed)?;
-        let (name, folder) = new_folder(&self.plan.reports, title(&script))
+        let title = title(&script, sealed.as_deref());
+        let (name, folder) = new_folder(&self.plan.reports, title, script.is_blind())
             .map_err(StartError::system("the folder for reports cannot be made"))?;
         let journal = Journal::create(&folder.join(JOURNAL), &name).await;
         let journal = journal.map_err(StartError::system("the journal cannot be written"))?;
@@ -139,10 +142,11 @@ const NEEDS_TOKENS: &str = "a blind drill needs tokens, since without them every
      name a file with a token for the facilitator and one for responders, by `admin.tokens_file` in the document or with --tokens FILE";
 
 /// What a drill is called where everybody reads it.
-fn title(script: &Script) -> &str {
-    match script.is_blind() {
-        true => EXERCISE,
-        false => &script.profile().name,
+fn title<'a>(script: &'a Script, sealed: Option<&'a str>) -> &'a str {
+    match sealed {
+        Some(id) => id,
+        None if script.is_blind() => EXERCISE,
+        None => &script.profile().name,
     }
 }
 
@@ -167,8 +171,11 @@ fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError
     })
 }
 
+/// Only its owner looks into the folder of a blind drill: the journal in it tells all.
+const CLOSED: u32 = 0o700;
+
 /// A folder of its own for each drill, named by incident and time, also where two begin in the same second.
-fn new_folder(reports: &Path, incident: &str) -> io::Result<(String, PathBuf)> {
+fn new_folder(reports: &Path, incident: &str, closed: bool) -> io::Result<(String, PathBuf)> {
     let at =
         |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     fs::create_dir_all(reports).map_err(|error| at(reports, error))?;
@@ -176,7 +183,11 @@ fn new_folder(reports: &Path, incident: &str) -> io::Result<(String, PathBuf)> {
     let mut name = first.clone();
     for n in 2.. {
         let folder = reports.join(&name);
-        match fs::create_dir(&folder) {
+        let mut builder = fs::DirBuilder::new();
+        if closed {
+            builder.mode(CLOSED);
+        }
+        match builder.create(&folder) {
             Ok(()) => return Ok((name, folder)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => name = format!("{first}-{n}"),
             Err(error) => return Err(at(&folder, error)),

@@ -64,8 +64,10 @@ pub struct Incident {
     pub max_wall: Option<Span>,
     /// Who acts in the team's place; in a replay the original team does unless this says otherwise.
     pub autopilot: Option<Autopilot>,
-    /// Whether those who take part must not know what it is about.
-    pub blind: bool,
+    /// The seed of what is varied, where those who take part must not know what it is about.
+    pub blind: Option<u64>,
+    /// What it is called as long as nobody may know more, where its profile was under seal.
+    pub sealed: Option<String>,
     /// Whether the process ends with it.
     pub exit: bool,
     /// Where the verdict is also written as JUnit XML.

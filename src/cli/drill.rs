@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     admin::{Accept, DrillStatus, HintOf, More, News, Note, Onward, Rate, Refuse, Start},
-    drill::{Autopilot, lead::Performance, profile::Audience, profiles, watch},
+    drill::{Autopilot, lead::Performance, profile::Audience, profiles, sealed::Sealed, watch},
     units::Span,
 };
 
@@ -134,8 +134,12 @@ pub(super) enum Command {
 /// A drill to be started.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Begin {
-    /// The incident: a name that `chaosproxy profiles` lists, or a file
-    profile: String,
+    /// The incident: a name that `chaosproxy profiles` lists, or a file, sealed or not
+    #[arg(required_unless_present = "wheel")]
+    profile: Option<String>,
+    /// Any of those that ship, by the seed, among those that fit the document
+    #[arg(long, conflicts_with = "profile")]
+    wheel: bool,
     /// Who drives it: replay, rehearse or step
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     mode: Mode,
@@ -151,6 +155,9 @@ pub(super) struct Begin {
     /// Keep what it is about from those who take part, until it is over; needs tokens
     #[arg(long)]
     blind: bool,
+    /// The seed of the wheel, and of what a blind drill varies; by default a new one
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     whereabouts: Whereabouts,
 }
@@ -158,18 +165,24 @@ pub(super) struct Begin {
 impl Begin {
     /// What is asked of the proxy; files are read here, not there.
     fn asked(&self) -> Result<Start, Trouble> {
-        let shipped = profiles::find(&self.profile).is_some();
-        let story = match shipped {
-            true => None,
-            false => Some(Box::new(profiles::load(&self.profile)?)),
-        };
+        let (mut profile, mut story, mut sealed) = (None, None, None);
+        if let Some(name) = &self.profile {
+            match Sealed::load(name) {
+                Some(read) => sealed = Some(read?),
+                None if profiles::find(name).is_some() => profile = Some(name.clone()),
+                None => story = Some(Box::new(profiles::load(name)?)),
+            }
+        }
         let runbook = match self.autopilot.as_deref().map(Autopilot::load).transpose()? {
             Some(Autopilot::Runbook(runbook)) => Some(runbook),
             Some(Autopilot::Original) | None => None,
         };
         Ok(Start {
-            profile: shipped.then(|| self.profile.clone()),
+            profile,
             story,
+            sealed,
+            wheel: self.wheel,
+            seed: self.seed,
             mode: self.mode.into(),
             wait: self.wait,
             max_wall: self.max_wall,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 mod new;
+mod seal;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -29,6 +30,7 @@ Examples:
   chaosproxy profiles
   chaosproxy profiles show orm-break
   chaosproxy profiles new our-outage                     A commented skeleton, which can be run as it stands
+  chaosproxy profiles seal orm-break                     For a blind drill: nothing can be read off it
   chaosproxy profiles new our-break --from orm-break     A shipped incident, and what may be changed in it"
 )]
 pub(super) struct Args {
@@ -51,6 +53,7 @@ enum Command {
         resolved: bool,
     },
     New(new::Args),
+    Seal(seal::Args),
 }
 
 /// A profile in a line.
@@ -68,13 +71,22 @@ impl Args {
             None => terminal.show(&all()?, |lines| list_text(lines))?,
             Some(Command::Show { name, text: true, .. }) => terminal.show(&text(&name)?, Clone::clone)?,
             Some(Command::Show { name, resolved, .. }) => {
-                let Opened { profile, extends } = open(&name)?;
+                let Opened {
+                    profile,
+                    extends,
+                    sealed,
+                } = open(&name)?;
+                if let Some(id) = sealed {
+                    terminal.show(&id, |id| format!("{id} is under seal: nothing is shown of it"))?;
+                    return Ok(Exit::Ok);
+                }
                 let yaml = resolved.then(|| written(&profile)).transpose()?;
                 terminal.show(&profile, |profile| {
                     yaml.unwrap_or_else(|| page(profile, &extends))
                 })?;
             }
             Some(Command::New(args)) => return args.perform(terminal),
+            Some(Command::Seal(args)) => return args.perform(terminal),
         }
         Ok(Exit::Ok)
     }

@@ -17,7 +17,10 @@ use crate::{
     app::{self, Incident, Plan, StartError, Written},
     config,
     control::ChangeError,
-    drill::{self, profiles},
+    drill::{
+        self,
+        profiles::{self, Opened},
+    },
     telemetry::{log, screen::Screen},
     units::Span,
 };
@@ -49,7 +52,7 @@ pub(super) struct Args {
     /// A server to put the proxy in front of, without a document; may be repeated
     #[arg(long = "backend", value_name = "NAME=ADDRESS")]
     backends: Vec<Service>,
-    /// The incident to run: a name that `chaosproxy profiles` lists, or a file
+    /// The incident to run: a name that `chaosproxy profiles` lists, a file, sealed or not, or `wheel` for any
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     #[command(flatten)]
@@ -189,14 +192,16 @@ impl Args {
             .as_deref()
             .map(drill::Autopilot::load)
             .transpose()?;
+        let seed = drill.seed.unwrap_or_else(app::fresh_seed);
         let incident = profile.map(|name| {
-            profiles::load(&name).map(|profile| Incident {
+            chosen(&name, document.as_ref(), seed).map(|Opened { profile, sealed, .. }| Incident {
                 profile,
                 mode: drill.mode.into(),
                 compression: drill.wait,
                 max_wall: drill.max_wall,
                 autopilot,
-                blind: drill.blind,
+                blind: (drill.blind || sealed.is_some()).then_some(seed),
+                sealed,
                 exit: drill.exit,
                 junit: drill.junit,
             })
@@ -204,7 +209,7 @@ impl Args {
         Ok(Plan {
             document,
             incident: incident.transpose()?,
-            seed: drill.seed,
+            seed: Some(seed),
             workers: process.workers,
             admin: process.admin,
             tokens: process.tokens,
@@ -240,6 +245,21 @@ impl From<StartError> for Trouble {
             }
         }
     }
+}
+
+/// The profile of this name or in this file, or the one at which the wheel stops.
+fn chosen(name: &str, document: Option<&Written>, seed: u64) -> Result<Opened, Trouble> {
+    if name != profiles::WHEEL {
+        return Ok(profiles::open(name)?);
+    }
+    let found = app::turn_wheel(document.map(|written| &written.document), seed);
+    let profile =
+        found.map_err(|why| Trouble::usage(why, "`chaosproxy profiles show NAME` tells what it needs"))?;
+    Ok(Opened {
+        profile,
+        extends: Vec::new(),
+        sealed: None,
+    })
 }
 
 /// Finds out before a drill, and not after it, that its verdict cannot be written there.

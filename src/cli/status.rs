@@ -190,11 +190,12 @@ fn drill_line(drill: &DrillStatus) -> String {
         sealed,
         ..
     } = drill;
-    let profile = match *blind && !sealed {
+    let profile = match blind {
         true => format!("{profile}, blind"),
         false => profile.clone(),
     };
     match view {
+        _ if *sealed && *blind => "an exercise runs".to_owned(),
         None => format!("{drill} of {profile}: about to begin"),
         Some(view) if view.ended.is_some() => format!("{drill} of {profile}: over"),
         Some(view) => format!(

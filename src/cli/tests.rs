@@ -117,8 +117,8 @@ fn help_fits_on_a_screen() {
           --config <FILE>           The document: listeners, clusters, roles [env: CHAOSPROXY_CONFIG]
           --backend <NAME=ADDRESS>  A server to put the proxy in front of, without a document; may be
                                     repeated
-          --profile <NAME|FILE>     The incident to run: a name that `chaosproxy profiles` lists, or a
-                                    file
+          --profile <NAME|FILE>     The incident to run: a name that `chaosproxy profiles` lists, a
+                                    file, sealed or not, or `wheel` for any
       -h, --help                    Print help
       -V, --version                 Print version
 

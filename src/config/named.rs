@@ -16,6 +16,16 @@ impl<T> Named<T> {
         self.0.get(name)
     }
 
+    /// The thing of this name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut T> {
+        self.0.get_mut(name)
+    }
+
+    /// All things, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.values_mut()
+    }
+
     /// Whether there is a thing of this name.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

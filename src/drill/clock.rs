@@ -40,18 +40,19 @@ impl Mode {
         }
     }
 
-    /// Story time per time on the wall during a phase.
-    pub fn pace(self, clock: &Clock, compression: NonZeroU32, phase: &Phase) -> f64 {
+    /// Story time per time on the wall during a phase, which lasts `stretch` times as long as usual where people wait.
+    pub fn pace(self, clock: &Clock, compression: NonZeroU32, phase: &Phase, stretch: f64) -> f64 {
         let compression = f64::from(compression.get());
         match (self, phase.kind) {
-            (Self::Replay, _) => compression,
+            (Self::Replay, _) => compression / stretch,
             (_, Kind::Think) => f64::from(clock.think.get()),
             // A wait that is over before anybody has seen it teaches nothing.
             (_, Kind::Wait) => match planned(phase) {
                 Some(lasts) if !clock.floor.0.is_zero() => {
-                    compression.min(lasts.div_duration_f64(clock.floor.0)).max(1.0)
+                    let most = lasts.div_duration_f64(clock.floor.0);
+                    (compression.min(most) / stretch).min(most).max(1.0)
                 }
-                _ => compression,
+                _ => compression / stretch,
             },
         }
     }
@@ -164,7 +165,7 @@ mod tests {
     fn a_replay_compresses_everything_and_people_only_wait_faster() {
         let clock = Clock::default();
         let check = |mode: Mode, phase: &Phase, pace: f64| {
-            let got = mode.pace(&clock, mode.compression(&clock), phase);
+            let got = mode.pace(&clock, mode.compression(&clock), phase, 1.0);
             assert!((got - pace).abs() < 1e-9, "{mode:?}: {got}");
         };
         check(Mode::Replay, &phase(Kind::Think, 10), 60.0);

@@ -13,6 +13,7 @@ use super::{
     offset::Offset,
     profile::{Audience, Kind, Outcome, Profile},
     signal::Signal,
+    vary::Variation,
     verdict::Judgement,
 };
 use crate::faults::Effect;
@@ -157,6 +158,9 @@ pub struct Started {
     /// Whether those who took part were not to know what it was about.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blind: bool,
+    /// What was varied in it, for that reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variation: Option<Variation>,
     /// What each role was bound to.
     pub roles: BTreeMap<String, String>,
     /// Faults whose role is not bound, and what was used in their place.

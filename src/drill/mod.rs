@@ -25,12 +25,14 @@ pub mod report;
 mod run;
 mod runbook;
 mod script;
+pub mod sealed;
 mod shipped;
 pub mod signal;
 #[cfg(test)]
 mod simulated;
 mod terminal;
 mod timeline;
+pub mod vary;
 pub mod verdict;
 pub mod watch;
 mod world;

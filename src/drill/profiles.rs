@@ -6,8 +6,12 @@ pub use super::shipped::{SHIPPED, Shipped, find};
 use super::{
     extends,
     profile::{Profile, proof},
+    sealed::Sealed,
 };
-use crate::config::{Problem, Problems, Tree, salvage};
+use crate::{
+    config::{Problem, Problems, Tree, salvage},
+    units::Dice,
+};
 
 /// A profile that can be run, and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Opened {
     pub profile: Profile,
     /// What it extends, the nearest first.
     pub extends: Vec<String>,
+    /// Its name as long as nobody may know more, where it was under seal.
+    pub sealed: Option<String>,
 }
 
 /// Reads and proves the profile of this name, or the one in this file.
@@ -51,6 +57,14 @@ pub fn read(file: &str, text: &str) -> Result<Profile, Problems> {
 
 /// [`read`], with where the profile comes from. What it extends is looked for beside the file.
 pub fn open_text(file: &str, text: &str) -> Result<Opened, Problems> {
+    if let Some(sealed) = Sealed::read(file, text) {
+        let sealed = sealed?;
+        return Ok(Opened {
+            profile: sealed.open(file)?,
+            extends: Vec::new(),
+            sealed: Some(sealed.id),
+        });
+    }
     let tree = extends::resolve(Tree::parse(file, text)?, Path::new(file))?;
     let (profile, mut problems): (Option<Profile>, _) = salvage(&tree);
     let Some(profile) = profile else {
@@ -64,11 +78,31 @@ pub fn open_text(file: &str, text: &str) -> Result<Opened, Problems> {
     problems.or(Opened {
         profile,
         extends: tree.files().skip(1).map(str::to_owned).collect(),
+        sealed: None,
     })
 }
 
+/// The name that stands for any of those that ship.
+pub const WHEEL: &str = "wheel";
+
+/// One of the profiles that ship, by a seed, among those that fit.
+pub fn wheel(seed: u64, fits: impl Fn(&Profile) -> bool) -> Option<Profile> {
+    let shipped = SHIPPED.iter().filter_map(|shipped| load(shipped.name).ok());
+    let mut fitting: Vec<_> = shipped.filter(fits).collect();
+    if fitting.is_empty() {
+        return None;
+    }
+    let place = Dice::new(seed).stream(TURN, 0).below(fitting.len());
+    Some(fitting.swap_remove(place))
+}
+
+/// The question that the wheel asks the dice.
+const TURN: u64 = 0x7768;
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -77,6 +111,18 @@ mod tests {
             let profile = load(shipped.name).unwrap_or_else(|problems| panic!("{problems}"));
             assert_eq!(profile.name, shipped.name);
         }
+    }
+
+    #[test]
+    fn the_wheel_turns_by_its_seed_and_stops_only_where_it_fits() {
+        let names: BTreeSet<_> = (0..64)
+            .filter_map(|seed| wheel(seed, |_| true))
+            .map(|it| it.name)
+            .collect();
+        assert_eq!(names.len(), SHIPPED.len());
+        let fits = |profile: &Profile| profile.name == "hung-auth";
+        assert!((0..8).all(|seed| wheel(seed, fits).unwrap().name == "hung-auth"));
+        assert_eq!(wheel(7, |_| false), None);
     }
 
     #[test]

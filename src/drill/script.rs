@@ -11,6 +11,7 @@ use super::{
     clock::Mode,
     event::{Form, Started},
     profile::{self, Kind, Over, Profile, Sight, Steady, proof},
+    vary::{Variation, vary},
 };
 use crate::{
     faults::Entry,
@@ -40,8 +41,8 @@ pub struct Settings {
     pub seed: u64,
     /// A tighter limit on how long the drill may last.
     pub max_wall: Option<Span>,
-    /// Whether those who take part must not know what it is about.
-    pub blind: bool,
+    /// The seed of what is varied, where those who take part must not know what it is about.
+    pub blind: Option<u64>,
 }
 
 /// Where a class of traffic must go while a drill runs, as it did in the incident's system.
@@ -115,6 +116,9 @@ pub struct Script {
     pub(super) pilot: Pilot,
     roles: BTreeMap<String, String>,
     replaced: BTreeMap<String, String>,
+    /// Of the profile as it was before it was varied.
+    hash: String,
+    variation: Option<Variation>,
 }
 
 /// Who acts in the team's place.
@@ -185,12 +189,19 @@ impl Script {
             return Err(unfit);
         }
         let profile = profile.expand();
+        let hash = hash(&profile);
+        let (profile, variation) = varied(profile, bindings, settings.blind);
         let compression = settings
             .compression
             .unwrap_or_else(|| settings.mode.compression(&profile.clock));
         let replaced = replaced(&profile, bindings);
+        let pace = |phase: &profile::Phase| {
+            let stretch = variation.as_ref().and_then(|it| it.waits.get(&phase.name));
+            let stretch = stretch.copied().unwrap_or(1.0);
+            settings.mode.pace(&profile.clock, compression, phase, stretch)
+        };
         let stations = (profile.phases.iter())
-            .map(|phase| station(&profile, phase, settings.mode, compression, &replaced))
+            .map(|phase| station(&profile, phase, pace(phase), &replaced))
             .collect();
         let roles = bindings
             .iter()
@@ -213,6 +224,8 @@ impl Script {
             stations,
             roles,
             replaced,
+            hash,
+            variation,
         })
     }
 
@@ -233,7 +246,7 @@ impl Script {
 
     /// Whether those who take part must not know what it is about.
     pub const fn is_blind(&self) -> bool {
-        self.settings.blind
+        self.settings.blind.is_some()
     }
 
     /// The seed of the dice.
@@ -287,18 +300,30 @@ impl Script {
 
     pub(super) fn started(&self) -> Started {
         Started {
-            hash: hash(&self.profile),
+            hash: self.hash.clone(),
             profile: (*self.profile).clone(),
             mode: self.settings.mode,
             compression: self.compression.get(),
             seed: self.settings.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             form: self.form(),
-            blind: self.settings.blind,
+            blind: self.is_blind(),
+            variation: self.variation.clone(),
             roles: self.roles.clone(),
             replaced: self.replaced.clone(),
         }
     }
+}
+
+/// The profile as a blind drill varies it.
+fn varied(profile: Profile, bindings: &Bindings, blind: Option<u64>) -> (Profile, Option<Variation>) {
+    let Some(seed) = blind else {
+        return (profile, None);
+    };
+    let mut optional = profile.needs.iter().filter(|(_, need)| need.optional);
+    let certain = optional.any(|(role, _)| bindings.contains_key(role));
+    let (profile, variation) = vary(&profile, seed, certain);
+    (profile, Some(variation))
 }
 
 /// SHA-256 of a profile's content: comments and layout do not count.

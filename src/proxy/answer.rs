@@ -53,7 +53,13 @@ pub async fn answer(
     }
     match result {
         Ok(made) => made.outcome(asked),
-        Err(ending) => asked.end(ending),
+        Err(ending) => {
+            if asked.view.blind {
+                // In a box: what only a blind drill needs takes no room in a request.
+                Box::pin(asked.linger(&ending)).await;
+            }
+            asked.end(ending)
+        }
     }
 }
 

@@ -308,7 +308,11 @@ impl Record {
         }
         if let Some(backend) = &self.backend {
             let lane = backend.target.lanes.lane(worker);
-            lane.duration.observe(self.begun.elapsed());
+            let took = self.begun.elapsed();
+            lane.duration.observe(took);
+            if self.view.blind && self.complete && self.origin == Origin::Upstream {
+                lane.usual.note(took);
+            }
             lane.retries.add(u64::from(self.attempts.saturating_sub(1)));
         }
         let failed = self.cut || has_failed(self.status, self.origin, self.reason);

@@ -15,6 +15,7 @@ use super::{
     labels::{Attempt, Class, Origin},
     refusals::RefusalLane,
     shard::{Counter, Histogram, Level, Sharded},
+    usual::Usual,
 };
 
 /// All numbers of the process.
@@ -109,6 +110,8 @@ pub struct ClusterLane {
     pub retries_denied: Counter,
     /// Requests for which no backend was left.
     pub without_backend: Counter,
+    /// How long its backends' answers took lately, where injected ones must look like them.
+    pub usual: Usual,
 }
 
 /// What a worker counts for a backend.

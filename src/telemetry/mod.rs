@@ -14,6 +14,7 @@ mod refusals;
 mod scrape;
 pub mod screen;
 mod shard;
+mod usual;
 
 pub use labels::{Attempt, Class, Origin};
 pub use last_value::LastValue;
@@ -23,3 +24,4 @@ pub use metrics::{
 };
 pub use scrape::{CONTENT_TYPE, Extent, Gauge};
 pub use shard::{Counter, Histogram, Level, Sharded};
+pub use usual::Usual;

@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::print_stderr, reason = "what a test was doing when it failed")]
 
+mod blind;
 mod circuit;
 mod end;
 mod failure;

@@ -8,6 +8,7 @@ mod phases;
 pub mod proof;
 mod short;
 mod sight;
+mod vary;
 mod yardstick;
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
@@ -20,6 +21,7 @@ pub use self::{
     checks::{Check, Checks, Interval, Limits, Moment, Objective, Of, Steady, StopRule, Target},
     phases::{Kind, Leave, Over, Phase, When},
     sight::{Admission, Header, Sight},
+    vary::Vary,
     yardstick::{Curve, Yardstick},
 };
 use crate::{
@@ -93,6 +95,9 @@ pub struct Profile {
     /// What decides the verdict.
     #[serde(default)]
     pub checks: Checks,
+    /// What may differ from one blind drill to the next, by its seed.
+    #[serde(default, skip_serializing_if = "Vary::is_empty")]
+    pub vary: Vary,
     /// How far a drill may go; a drill may tighten this, never widen it.
     #[serde(default)]
     pub limits: Limits,

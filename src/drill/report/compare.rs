@@ -235,6 +235,9 @@ fn doubts(a: &Report, b: &Report) -> Vec<String> {
         } else if a.compression != b.compression {
             doubts.push("they ran at different paces: story time can be compared, the wall cannot".into());
         }
+        if a.variation != b.variation {
+            doubts.push("they were not varied alike: story time can be compared, the wall cannot".into());
+        }
         if a.form != b.form {
             let (a, b) = (words::word(&a.form), words::word(&b.form));
             doubts.push(format!(

@@ -194,6 +194,7 @@ fn run(report: &Report, started: &Started) -> Markup {
             dt { "profile" } dd { (started.profile.name) ", SHA-256 " code { (started.hash) } }
             dt { "journal" } dd { (report.lines) " lines, the last with the hash " code { (report.last) } }
             dt { "pace" } dd { (started.compression) " minutes of the story in a minute on the wall, while compressed" }
+            @if started.blind { dt { "blind" } dd { "yes" (ticked(&words::varied(started))) } }
             @for (role, target) in &started.roles { dt { "role " (role) } dd { (target) } }
             @for (fault, stand_in) in &started.replaced {
                 dt { "fault " (fault) } dd { "replaced by " (stand_in) ": its role is not bound" }

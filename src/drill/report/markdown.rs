@@ -198,6 +198,9 @@ fn provenance(report: &Report, out: &mut String) -> fmt::Result {
         words::word(&started.mode),
         started.compression
     )?;
+    if started.blind {
+        writeln!(out, "- blind{}", words::varied(started))?;
+    }
     for (role, target) in &started.roles {
         writeln!(out, "- role `{role}` is `{target}`")?;
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::drill::{
-    event::{Assessed, Ending, Lifted},
+    event::{Assessed, Ending, Lifted, Started},
     profile::Outcome,
     verdict::{CheckKind, CheckResult, Verdict},
     watch::ending,
@@ -24,6 +24,14 @@ pub(super) fn word<T: Serialize>(value: &T) -> String {
         Ok(serde_json::Value::String(word)) => word.replace('_', " "),
         _ => String::new(),
     }
+}
+
+/// What was varied in a blind drill.
+pub(super) fn varied(started: &Started) -> String {
+    let variation = started.variation.as_ref();
+    variation
+        .map(|it| format!("; {}", it.words()))
+        .unwrap_or_default()
 }
 
 /// The verdict in a few words.

@@ -1,13 +1,10 @@
 //! The names of a profile, resolved for one run: stand-ins chosen, phases and acts by their places.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Act, Bindings, Named, Station, Way, When};
 use crate::{
-    drill::{
-        clock::Mode,
-        profile::{self, END, Profile, Sight},
-    },
+    drill::profile::{self, END, Profile, Sight},
     faults::Entry,
 };
 
@@ -29,11 +26,9 @@ pub(super) fn replaced(profile: &Profile, bindings: &Bindings) -> BTreeMap<Strin
 pub(super) fn station(
     profile: &Profile,
     phase: &profile::Phase,
-    mode: Mode,
-    compression: NonZeroU32,
+    pace: f64,
     replaced: &BTreeMap<String, String>,
 ) -> Station {
-    let pace = mode.pace(&profile.clock, compression, phase);
     let mut faults: Vec<Named> = Vec::new();
     for name in &phase.faults {
         let name = replaced.get(name).unwrap_or(name);

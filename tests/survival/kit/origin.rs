@@ -54,6 +54,20 @@ impl Origin {
         .await
     }
 
+    /// Answers every request with a few bytes after it has thought for so long.
+    pub async fn slow(thinks: std::time::Duration) -> Self {
+        Self::start(move |mut stream| async move {
+            while read_head(&mut stream).await {
+                tokio::time::sleep(thinks).await;
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n";
+                if stream.write_all(answer).await.is_err() {
+                    return;
+                }
+            }
+        })
+        .await
+    }
+
     /// Answers every request with a body that has no end: a line every few milliseconds.
     pub async fn endless() -> Self {
         Self::start(|mut stream| async move {

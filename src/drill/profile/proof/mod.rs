@@ -49,6 +49,7 @@ pub fn prove(profile: &Profile) -> Vec<Finding> {
     yardstick(&long, &mut found);
     checks(&long, &mut found);
     limits(&long, &mut found);
+    variation(&long, &mut found);
     found.0
 }
 
@@ -86,6 +87,29 @@ fn short_form(profile: &Profile, found: &mut Findings) {
             "write `fault: {where: {cluster: app}, do: {latency: {add: 300ms}}}` and `for: 10m`",
         ),
         _ => {}
+    }
+}
+
+fn variation(profile: &Profile, found: &mut Findings) {
+    let path = Path::of(["vary"]);
+    for (i, (one, other)) in profile.vary.swap.iter().enumerate() {
+        let [a, b] = [one, other].map(|role| profile.needs.get(role));
+        if a != b || a.is_some_and(|need| need.optional) {
+            found.add(
+                path.key("swap").item(i),
+                format!("`{one}` and `{other}` do not need the same, so neither can be the other"),
+                "swap roles that are written the same in `needs`, and that are not optional",
+            );
+        }
+    }
+    for (name, (least, greatest)) in &profile.vary.odds {
+        if least > greatest {
+            found.add(
+                path.key("odds").key(name),
+                format!("{least} is more than {greatest}"),
+                "write the least first, as in [20%, 35%]",
+            );
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn prove(profile: &Profile, found: &mut Findings) {
     in_acts(profile, &mut uses);
     in_checks(profile, &mut uses);
     in_objectives(profile, &mut uses);
+    in_variation(profile, &mut uses);
     for (path, sort, name) in uses {
         let known = sort.known(profile);
         if known.contains(&name) {
@@ -71,6 +72,17 @@ impl Sort {
             Self::Role => profile.needs.keys().map(String::as_str).collect(),
         }
     }
+}
+
+fn in_variation<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
+    let path = Path::of(["vary"]);
+    for (i, (one, other)) in profile.vary.swap.iter().enumerate() {
+        let path = path.key("swap").item(i);
+        uses.push((path.item(0), Sort::Role, one));
+        uses.push((path.item(1), Sort::Role, other));
+    }
+    let odds = profile.vary.odds.keys();
+    uses.extend(odds.map(|name| (path.key("odds").key(name), Sort::Fault, name.as_str())));
 }
 
 fn in_traffic_and_faults<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {

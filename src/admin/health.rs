@@ -9,7 +9,10 @@ use super::{
     clusters::{self, BackendStatus, Health},
     refusal::{Kind, Refusal},
 };
-use crate::telemetry::{CONTENT_TYPE, Extent, Gauge, Metrics};
+use crate::{
+    telemetry::{CONTENT_TYPE, Extent, Gauge, Metrics},
+    upstream::Replication,
+};
 
 /// A word.
 pub(super) struct Plain(&'static str);
@@ -84,6 +87,20 @@ pub(super) fn metrics(desk: &Desk, _: &Ask) -> Result<Paged<OpenMetrics>, Refusa
     }))
 }
 
+/// Which copy of the data a database's server has; nothing where no check has told.
+fn primary(backend: &BackendStatus) -> Option<Gauge> {
+    let is_primary = backend.replication? == Replication::Primary;
+    Some(Gauge {
+        name: "backend_primary",
+        help: "1 for a database's primary, 0 for a replica, as its health check says",
+        labels: vec![
+            ("cluster", backend.cluster.clone()),
+            ("backend", backend.name.clone()),
+        ],
+        value: f64::from(u8::from(is_primary)),
+    })
+}
+
 fn gauges(desk: &Desk) -> Vec<Gauge> {
     let clusters = clusters::all(desk);
     let backends: Vec<_> = clusters.iter().flat_map(|cluster| &cluster.backends).collect();
@@ -117,6 +134,7 @@ fn gauges(desk: &Desk) -> Vec<Gauge> {
         "Exchanges that run now",
         |backend| backend.active as f64,
     ));
+    gauges.extend(backends.iter().filter_map(|backend| primary(backend)));
     gauges.extend(clusters.iter().map(|cluster| Gauge {
         name: "cluster_admitted_ratio",
         help: "Share of exchanges that is taken",

@@ -70,6 +70,10 @@ async fn sessions_of_postgresql_follow_a_promotion() {
     admin.batch_execute("select pg_promote()").await.unwrap();
     is(&proxy, "a", "primary").await;
     assert_eq!(served_by(&proxy).await, Some(standby.address.port()));
+    let is_primary = proxy
+        .metric("chaosproxy_backend_primary", &["backend=\"a\""])
+        .await;
+    assert!(is_primary > 0.0);
     let session = connect(proxy.address(), "web", "shop").await.unwrap();
     session
         .batch_execute("create table orders (id int)")

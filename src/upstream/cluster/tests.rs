@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{OutcomeKind, outlier::Spared},
+    super::{OutcomeKind, Replication, outlier::Spared},
     *,
 };
 
@@ -251,4 +251,34 @@ fn the_standing_tells_panic() {
     assert_eq!(cluster.standing(now), standing(2, 2, false));
     cluster.backends()[1].set_condition(now, Condition::Unhealthy);
     assert_eq!(cluster.standing(now), standing(1, 3, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_look_is_waited_for_where_only_a_primary_serves() {
+    let now = Instant::now();
+    let soon = Duration::from_secs(1);
+    let waits = async |cluster: &Cluster| tokio::time::timeout(soon, cluster.first_look()).await.is_err();
+    assert!(
+        !waits(&cluster("a", json!({"health": {"redis": {}}}), now)).await,
+        "anybody serves"
+    );
+    let cluster = cluster("ab", json!({"health": {"redis": {}}, "only": "primary"}), now);
+    assert!(waits(&cluster).await, "nothing is known");
+    let is = |index: usize, is, condition| {
+        let backend: &Backend = &cluster.backends()[index];
+        backend.set_replication(is);
+        backend.set_condition(now, condition);
+        cluster.looked();
+    };
+    is(0, Some(Replication::Replica), Condition::Healthy);
+    assert!(waits(&cluster).await, "the other may be one");
+    let (told, ()) = tokio::join!(tokio::time::timeout(soon, cluster.first_look()), async {
+        is(1, Some(Replication::Primary), Condition::Healthy);
+    });
+    assert!(told.is_ok(), "one is known");
+    is(1, None, Condition::Unhealthy);
+    assert!(
+        !waits(&cluster).await,
+        "everybody was looked at, and nobody is one"
+    );
 }

@@ -52,7 +52,7 @@ pub use self::{
     report::{Form, JOURNAL, journal_of, newest},
     serve::serve,
     start::Start,
-    status::{ListenerStatus, Status},
+    status::{ClientStatus, ListenerStatus, Status},
     tokens::{Role, Tokens},
     webhooks::Heard,
 };

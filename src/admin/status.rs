@@ -59,6 +59,17 @@ pub struct ListenerStatus {
     pub connections: usize,
     /// How many it may serve.
     pub connections_at_most: usize,
+    /// The addresses that have connected most, the first most often; ten at most.
+    pub busiest_clients: Vec<ClientStatus>,
+}
+
+/// An address that connects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientStatus {
+    /// The address.
+    pub address: String,
+    /// How often it has connected, at least: of one that was long away some may be forgotten.
+    pub connections: u64,
 }
 
 /// Shows everything that stands.
@@ -98,5 +109,14 @@ fn listening(listener: &Listener) -> ListenerStatus {
         tls: listener.tls.is_some(),
         connections: listener.permits.taken(),
         connections_at_most: listener.settings.limits.connections.get() as usize,
+        busiest_clients: listener
+            .lanes
+            .busiest()
+            .into_iter()
+            .map(|(address, connections)| ClientStatus {
+                address: address.to_string(),
+                connections,
+            })
+            .collect(),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     terminal::{BAD, FAINT, GOOD, ODD, STRONG, styled},
 };
 use crate::{
-    admin::{BackendStatus, ClusterStatus, DrillStatus, Health, ListenerStatus, Status},
+    admin::{BackendStatus, ClientStatus, ClusterStatus, DrillStatus, Health, ListenerStatus, Status},
     units::{Probability, Span},
 };
 
@@ -104,7 +104,7 @@ fn headline(status: &Status) -> String {
 }
 
 fn listeners(listeners: &[ListenerStatus]) -> Table {
-    let mut table = Table::new(&["listener", "address", "protocol", "connections"]);
+    let mut table = Table::new(&["listener", "address", "protocol", "connections", "came most"]);
     for listener in listeners {
         let protocol = if listener.tls {
             format!("{} over tls", listener.protocol)
@@ -117,9 +117,18 @@ fn listeners(listeners: &[ListenerStatus]) -> Table {
             listener.address.clone(),
             protocol,
             connections,
+            busiest(&listener.busiest_clients),
         ]);
     }
     table
+}
+
+/// The addresses that connect most, as far as a line has room.
+fn busiest(clients: &[ClientStatus]) -> String {
+    const SHOWN: usize = 3;
+    let times = |client: &ClientStatus| format!("{} {} times", client.address, client.connections);
+    let shown: Vec<_> = clients.iter().take(SHOWN).map(times).collect();
+    shown.join(", ")
 }
 
 fn cluster_line(cluster: &ClusterStatus) -> String {
@@ -252,6 +261,16 @@ pub(super) mod tests {
                 tls: true,
                 connections: 64,
                 connections_at_most: 10_000,
+                busiest_clients: vec![
+                    ClientStatus {
+                        address: "10.0.0.7".to_owned(),
+                        connections: 4_120,
+                    },
+                    ClientStatus {
+                        address: "10.0.0.9".to_owned(),
+                        connections: 12,
+                    },
+                ],
             }],
             clusters: vec![ClusterStatus {
                 name: "app".to_owned(),
@@ -278,8 +297,8 @@ pub(super) mod tests {
         chaosproxy 0.1.0 ready, up 3m12s, revision 4, seed 4711
 
         Listeners
-          listener  address       protocol       connections
-          public    0.0.0.0:8080  http over tls  64 of 10000
+          listener  address       protocol       connections  came most
+          public    0.0.0.0:8080  http over tls  64 of 10000  10.0.0.7 4120 times, 10.0.0.9 12 times
 
         Cluster app least_request, 25% admitted
           backend  address              health                    tier  weight  active  exchanges  failed

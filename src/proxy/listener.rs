@@ -161,6 +161,7 @@ async fn welcome(
         tracing::debug!(listener = &*listener.name, peer = %stream.peer(), %error, "no PROXY protocol header");
         return None;
     }
+    listener.lanes.lane(worker.index).clients.came(stream.peer().ip());
     let mut plan = of_connection(worker, listener, view, &stream);
     // Some databases' clients ask for TLS within their protocol.
     let sound = listener

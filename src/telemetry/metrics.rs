@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use super::{
+    clients::{Busiest, ClientTable},
     labels::{Attempt, Class, Origin},
     refusals::RefusalLane,
     shard::{Counter, Histogram, Level, Sharded},
@@ -62,6 +64,17 @@ pub struct ListenerLane {
     pub accept_pauses: Counter,
     /// TLS handshakes that failed.
     pub handshakes_failed: Counter,
+    /// Who connected.
+    pub clients: ClientTable,
+}
+
+impl Sharded<ListenerLane> {
+    /// The addresses that have connected most, the first most often, each with how often at least.
+    pub fn busiest(&self) -> Vec<(IpAddr, u64)> {
+        let mut busiest = Busiest::default();
+        self.each(|lane| busiest.add(&lane.clients));
+        busiest.shown()
+    }
 }
 
 /// What a worker counts for a route and the backend that answered.

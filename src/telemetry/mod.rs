@@ -1,10 +1,11 @@
 //! What the proxy tells about itself: numbers ([`Metrics`]), events ([`events`]), the log ([`log`]), the access log
 //! ([`access`]), and the screen that people read some of it on ([`screen`]).
 //!
-//! Traffic writes, people read; nothing here ever makes traffic wait. Labels come from names in the document, never from
-//! clients.
+//! Traffic writes, people read; nothing here ever makes traffic wait. Labels come from names in the document; of
+//! clients there are but the addresses of the few that connect most.
 
 pub mod access;
+mod clients;
 pub mod events;
 mod labels;
 mod last_value;
@@ -16,6 +17,7 @@ pub mod screen;
 mod shard;
 mod usual;
 
+pub use clients::{CLIENTS_SHOWN, ClientTable};
 pub use labels::{Attempt, Class, Origin};
 pub use last_value::LastValue;
 pub use metrics::{

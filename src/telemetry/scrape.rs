@@ -138,7 +138,20 @@ impl Page<'_> {
         })?;
         self.counters("tls_handshakes_failed", "TLS handshakes that failed", all, |l| {
             l.handshakes_failed.get()
-        })
+        })?;
+        let help = "Connections accepted from the addresses that connect most, at least so many";
+        let mut clients = self.counter("client_connections", help)?;
+        for ([listener], lanes) in all.all() {
+            for (address, came) in lanes.busiest() {
+                let address = address.to_string();
+                sample(
+                    &mut clients,
+                    &[("listener", &*listener), ("client", &*address)],
+                    came,
+                )?;
+            }
+        }
+        Ok(())
     }
 
     /// What the users saw. Combinations that have not occurred are left out: most never do.

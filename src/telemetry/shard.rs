@@ -32,6 +32,11 @@ impl<T> Sharded<T> {
         &self.0[worker.min(self.0.len() - 1)].0
     }
 
+    /// Looks at all lanes.
+    pub(super) fn each(&self, look: impl FnMut(&T)) {
+        self.0.iter().map(|lane| &lane.0).for_each(look);
+    }
+
     /// Adds up something in all lanes.
     pub fn sum(&self, value: impl Fn(&T) -> u64) -> u64 {
         self.0.iter().map(|lane| value(&lane.0)).sum()

@@ -2,6 +2,7 @@
 
 pub mod dialogue;
 pub mod errors;
+pub mod fuzz;
 pub mod http1;
 pub mod mysql;
 pub mod postgres;

@@ -10,7 +10,7 @@ use chaosproxy::{
         Facts, Match,
         pattern::{GrpcPattern, HostPattern, PathPattern, Pattern},
     },
-    wire::http1,
+    wire::{fuzz, http1},
 };
 use tokio::time::Instant;
 
@@ -46,6 +46,21 @@ pub(crate) const TARGETS: &[Target] = &[
         run: http1,
         seeds: MESSAGES,
     },
+    Target {
+        name: "postgres",
+        run: postgres,
+        seeds: POSTGRES,
+    },
+    Target {
+        name: "mysql",
+        run: mysql,
+        seeds: MYSQL,
+    },
+    Target {
+        name: "redis",
+        run: redis,
+        seeds: REDIS,
+    },
 ];
 
 const DOCUMENTS: &[&[u8]] = &[
@@ -69,6 +84,27 @@ const MESSAGES: &[&[u8]] = &[
     b"POST /a HTTP/1.0\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nabcGET / HTTP/1.1\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
     b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\nuntil the end",
+];
+
+/// A conversation: what is stopped before, then who speaks (1 is the server) and how long, and what is said.
+const POSTGRES: &[&[u8]] = &[
+    // Welcome, a query, rows, a group with a failing Execute.
+    b"\x03\x01\x0fR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I\x06\x0eQ\0\0\0\x0dselect 1\0\x03\x0fD\0\0\0\x05xC\0\0\0\x05\0Z\0\0\0\x05T",
+    b"\x03\x01\x0fR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I\x08\x24P\0\0\0\x0es\0insert\0\0\0B\0\0\0\x0ap\0s\0\0\0E\0\0\0\x06p\0S\0\0\0\x04\x05\x151\0\0\0\x042\0\0\0\x04C\0\0\0\x05\0Z\0\0\0\x05I",
+    // A cancel request, a request for TLS, a startup.
+    b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x07\0\0\0\x09\0\0\0\x08\x04\xd2\x16\x2f\0\0\0\x12\0\x03\0\0user\0web\0\0",
+];
+
+const MYSQL: &[&[u8]] = &[
+    // Greeting, login, OK, a query, its OK, a preparation with its number, an execution.
+    b"\x03\x01\x35\x31\0\0\0\x0a8.0\0\x07\0\0\0saltsalt\0\x29\xaa\x21\x02\0\0\0\x15\0\0\0\0\0\0\0\0\0\0moresaltmor\0x\0\x04\x29\x25\0\0\x01\x09\x82\0\0\0\0\0\0\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0web\0\0\x01\x0b\x07\0\0\x02\0\0\0\x02\0\0\0\x06\x0d\x09\0\0\0\x03select 1\x03\x0b\x07\0\0\x01\0\0\0\x02\0\0\0",
+    b"\x01\x01\x0b\x07\0\0\0\xff\x10\x04full\0\x04\x05\x01\0\0\0\x0e",
+];
+
+const REDIS: &[&[u8]] = &[
+    b"\x03\x02\x1c*2\r\n$3\r\nGET\r\n$4\r\ncart\r\nPING\r\n\x03\x0f$2\r\nxy\r\n+PONG\r\n",
+    b"\x01\x02\x1b*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n\x03\x15*2\r\n:1\r\n%1\r\n+a\r\n_\r\n>0\r\n",
+    b"\x01\0\x10SUBSCRIBE news\r\n\x01\x10-ERR no such\r\n\r\n",
 ];
 
 /// A document is read or refused in words; what was read can be written, and reads as the same.
@@ -168,4 +204,19 @@ pub(crate) fn shaper(bytes: &[u8]) {
 /// Heads and bodies from whoever sends what.
 pub(crate) fn http1(bytes: &[u8]) {
     http1::fuzz(bytes);
+}
+
+/// What client and server say in a session of PostgreSQL, at any split.
+pub(crate) fn postgres(bytes: &[u8]) {
+    fuzz::postgres(bytes);
+}
+
+/// The same for MySQL.
+pub(crate) fn mysql(bytes: &[u8]) {
+    fuzz::mysql(bytes);
+}
+
+/// The same for Redis.
+pub(crate) fn redis(bytes: &[u8]) {
+    fuzz::redis(bytes);
 }

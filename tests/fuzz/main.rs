@@ -100,6 +100,21 @@ fn http1_reads_anything_without_a_panic() {
 }
 
 #[test]
+fn sessions_of_postgres_are_the_same_at_any_split() {
+    drive("postgres");
+}
+
+#[test]
+fn sessions_of_mysql_are_the_same_at_any_split() {
+    drive("mysql");
+}
+
+#[test]
+fn sessions_of_redis_are_the_same_at_any_split() {
+    drive("redis");
+}
+
+#[test]
 fn every_entry_has_its_target_and_every_target_its_entry() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/fuzz_targets");
     let files = fs::read_dir(folder).unwrap();

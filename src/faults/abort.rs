@@ -131,6 +131,10 @@ impl Acts for Compiled {
         }
     }
 
+    fn meets_preparation(&self, dialect: Dialect) -> bool {
+        !self.answer.after && self.answer.is_of_preparation(dialect)
+    }
+
     /// What a server may say unasked, it says to the sessions that stand.
     fn farewell(&self, _: Duration, dialect: Dialect) -> Option<Arc<Answer>> {
         let known = self.answer.error.as_ref()?.known(dialect)?;

@@ -8,9 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::database_error::DatabaseError;
-use crate::route::{
-    Dialect,
-    name::{FieldName, FieldValue},
+use crate::{
+    route::{
+        Dialect,
+        name::{FieldName, FieldValue},
+    },
+    wire::errors::Moment,
 };
 
 /// An answer given by a fault.
@@ -73,6 +76,12 @@ impl Answer {
     /// Whether a session of a database gets it only once its server was asked for the session.
     pub fn is_late(&self, dialect: Dialect) -> bool {
         self.error.as_ref().is_some_and(|error| error.is_late(dialect))
+    }
+
+    /// Whether a server would say it already to what prepares a command.
+    pub(super) fn is_of_preparation(&self, dialect: Dialect) -> bool {
+        let known = self.error.as_ref().and_then(|error| error.known(dialect));
+        known.is_some_and(|known| known.moment == Moment::Prepare)
     }
 
     /// The answer as HTTP; gRPC calls get an answer that consists of trailers only.

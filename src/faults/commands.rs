@@ -179,6 +179,15 @@ impl Acts for Commands {
         Unit::Command
     }
 
+    fn meets_preparation(&self, dialect: Dialect) -> bool {
+        matches!(&self.does, Does::Answer(answer) if answer.is_of_preparation(dialect))
+    }
+
+    /// A server that refuses every change is a replica.
+    fn stands_by(&self, _: Duration) -> bool {
+        matches!(self.of, Of::Changes)
+    }
+
     fn marks(&self, facts: &Facts<'_>) -> bool {
         facts.command.is_some_and(|command| {
             let meaning = command.meaning();

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Body, Chain, Close, Corrupt, Do, Entry, Fault, Flow, Latency, LimitData, Piece, Plan, Reset, Slice,
-    SlowClose, Stall, Throttle, Timeout, Truncate,
+    Body, Chain, Close, Corrupt, Do, Entry, Fault, Flow, IdleCut, Latency, LimitData, Piece, Plan, Reset,
+    Slice, SlowClose, Stall, Throttle, Timeout, Truncate,
 };
 use crate::{
     route::matcher::Facts,
@@ -116,7 +116,7 @@ fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
     let bytes = ByteSize(u64::from(size));
     let time = Span::millis(u64::from(size));
     let flow = Flow::Reply;
-    match kind % 14 {
+    match kind % 15 {
         0 => (
             Do::Latency(Latency::of_chunks(time, Span::millis(10), flow)),
             false,
@@ -200,6 +200,7 @@ fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
             true,
             false,
         ),
+        13 => (Do::IdleCut(IdleCut { after: time }), true, false),
         _ => {
             let find = String::from_utf8_lossy(&[size % 4, size % 4 + 1]).into_owned();
             let body = Body {

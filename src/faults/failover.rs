@@ -136,6 +136,10 @@ impl Acts for Compiled {
         true
     }
 
+    fn stands_by(&self, age: Duration) -> bool {
+        (self.down..self.down + self.read_only).contains(&age)
+    }
+
     /// Marked is a command that changes something.
     fn marks(&self, facts: &Facts<'_>) -> bool {
         facts.command.is_some_and(changes)

@@ -211,10 +211,11 @@ impl Fault {
 
     /// Whether it meets sessions, or commands, on a database listener.
     pub fn meets(&self, unit: Unit, dialect: Dialect) -> bool {
-        if self.core.matcher.needs_command() {
-            unit == Unit::Command
-        } else {
-            self.acts.meets(unit, dialect)
+        match unit {
+            Unit::Preparation => self.meets(Unit::Command, dialect) && self.acts.meets_preparation(dialect),
+            Unit::Prepared => self.meets(Unit::Command, dialect) && !self.acts.meets_preparation(dialect),
+            _ if self.core.matcher.needs_command() => unit == Unit::Command,
+            _ => self.acts.meets(unit, dialect),
         }
     }
 

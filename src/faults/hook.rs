@@ -13,6 +13,7 @@ use super::{
     doc::{Doc, Hook},
     line::{Cut, Shape},
     queue::Queue,
+    track::Track,
 };
 use crate::{
     route::{Dialect, matcher::Facts},
@@ -94,6 +95,10 @@ pub enum Unit {
     Session,
     /// Each of its commands.
     Command,
+    /// What prepares a command, where the server would give its error then already.
+    Preparation,
+    /// A command whose preparation was met.
+    Prepared,
 }
 
 /// What a health check is told instead of the truth.
@@ -135,6 +140,8 @@ pub(super) struct Ask {
     pub(super) dice: Stream,
     /// What `Acts::marks` said of the exchange.
     pub(super) marked: bool,
+    /// What both directions share, where the kind wants that (`Acts::tracks`).
+    pub(super) track: Option<Arc<Track>>,
     /// Set by a kind that has changed a head.
     pub(super) touched: bool,
     /// Set by a kind that has changed a head in a way that the body must follow, lifted or not.
@@ -166,6 +173,16 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         self.unit(dialect) == unit
     }
 
+    /// Whether a server would say it already to what prepares a command.
+    fn meets_preparation(&self, _dialect: Dialect) -> bool {
+        false
+    }
+
+    /// Whether the server is a replica meanwhile, and says so to sessions that begin.
+    fn stands_by(&self, _age: Duration) -> bool {
+        false
+    }
+
     /// What a session is told that stands when the fault comes, and then ends.
     fn farewell(&self, _age: Duration, _dialect: Dialect) -> Option<Arc<Answer>> {
         None
@@ -173,6 +190,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
 
     /// Whether the exchange is one that the kind treats in its own way; asked once, when the plan is rolled.
     fn marks(&self, _facts: &Facts<'_>) -> bool {
+        false
+    }
+
+    /// Whether its two directions must know of each other.
+    fn tracks(&self) -> bool {
         false
     }
 

@@ -19,6 +19,7 @@ mod corrupt;
 mod crash_loop;
 mod cutting;
 mod database_error;
+mod disconnect;
 mod doc;
 mod drive;
 mod effect;
@@ -28,6 +29,7 @@ mod fault;
 mod hang;
 mod health;
 mod hook;
+mod idle_cut;
 mod latency;
 mod limit_data;
 mod line;
@@ -56,6 +58,7 @@ mod threads;
 mod throttle;
 mod timeout;
 mod tls;
+mod track;
 #[cfg(test)]
 mod trial;
 mod truncate;
@@ -78,6 +81,7 @@ pub use self::{
     crash_loop::CrashLoop,
     cutting::Since,
     database_error::{ByHand, DatabaseError, catalogue_of},
+    disconnect::{Disconnect, With},
     doc::{Doc, Hook},
     drive::{Driven, drive_chain},
     effect::Effect,
@@ -86,6 +90,7 @@ pub use self::{
     fault::{Fault, Scope},
     hang::Hang,
     hook::{Dial, Flow, Handshake, Hold, Leg, Release, Told, Unit, Verdict},
+    idle_cut::IdleCut,
     latency::{Distribution, Latency},
     limit_data::LimitData,
     line::{Cut, Piece},
@@ -103,7 +108,7 @@ pub use self::{
     slice::Slice,
     slow_close::SlowClose,
     stall::Stall,
-    strike::effective_shares,
+    strike::{effective_shares, stands_by},
     threads::{MOST_WAITING, Threads},
     throttle::Throttle,
     timeout::Timeout,
@@ -147,6 +152,8 @@ pub enum Do {
     Timeout(Timeout),
     /// Closes the connection after so many bytes.
     LimitData(LimitData),
+    /// Forgets connections that stand idle.
+    IdleCut(IdleCut),
     /// Changes heads.
     Rewrite(Rewrite),
     /// Changes bodies.
@@ -185,6 +192,8 @@ pub enum Do {
     SlowQueries(SlowQueries),
     /// Lets changes meet a deadlock.
     Deadlocks(Deadlocks),
+    /// Breaks connections in the middle of an answer.
+    Disconnect(Disconnect),
 }
 
 impl Do {
@@ -205,6 +214,7 @@ impl Do {
             Self::SlowClose(slow_close) => Box::new(slow_close.clone()),
             Self::Timeout(timeout) => Box::new(timeout.clone()),
             Self::LimitData(limit_data) => Box::new(limit_data.clone()),
+            Self::IdleCut(idle) => Box::new(idle.clone()),
             Self::Rewrite(rewrite) => Box::new(rewrite.clone()),
             Self::Body(body) => Box::new(body.clone()),
             Self::RateLimit(rate_limit) => Box::new(rate_limit.compile(now)),
@@ -224,6 +234,7 @@ impl Do {
             Self::MissedMigration(missed) => Box::new(missed.compile()),
             Self::SlowQueries(slow) => Box::new(slow.compile()),
             Self::Deadlocks(_) => Box::new(Deadlocks::compile()),
+            Self::Disconnect(disconnect) => Box::new(disconnect.clone()),
         }
     }
 
@@ -240,7 +251,37 @@ impl Do {
                 | Self::MissedMigration(_)
                 | Self::SlowQueries(_)
                 | Self::Deadlocks(_)
+                | Self::Disconnect(_)
         )
+    }
+
+    /// What it acts on where a match asks for something that only a command of a database has, and it cannot: then it would
+    /// hit nothing.
+    pub fn misses_commands(&self) -> Option<&'static str> {
+        const SESSIONS: &str = "acts on sessions that begin";
+        const CONNECTIONS: &str = "acts on whole connections";
+        const REQUESTS: &str = "would shape commands, of which only the answers can be shaped";
+        let shapes = |flow: Flow| (flow == Flow::Request).then_some(REQUESTS);
+        match self {
+            Self::Misroute(_)
+            | Self::Tls(_)
+            | Self::TooManyConnections(_)
+            | Self::PoolExhausted(_)
+            | Self::BadCredentials(_)
+            | Self::MissingDatabase(_) => Some(SESSIONS),
+            Self::IdleCut(_) | Self::Timeout(_) | Self::SlowClose(_) => Some(CONNECTIONS),
+            Self::Latency(latency) => shapes(latency.flow),
+            Self::Throttle(throttle) => shapes(throttle.flow),
+            Self::Slice(slice) => shapes(slice.flow),
+            Self::Stall(stall) => shapes(stall.flow),
+            Self::Truncate(truncate) => shapes(truncate.flow),
+            Self::Corrupt(corrupt) => shapes(corrupt.flow),
+            Self::Lose(lose) => shapes(lose.flow),
+            Self::LimitData(limit) => shapes(limit.flow),
+            Self::Reset(reset) => shapes(reset.flow),
+            Self::Close(close) => shapes(close.flow),
+            _ => None,
+        }
     }
 
     /// The same in less time, for a drill that compresses its story: curves, lives and deaths. What a client waits for stays
@@ -275,6 +316,7 @@ pub const fn catalogue() -> &'static [&'static Doc] {
         &slow_close::DOC,
         &timeout::DOC,
         &limit_data::DOC,
+        &idle_cut::DOC,
         &rewrite::DOC,
         &body::DOC,
         &rate_limit::DOC,
@@ -294,5 +336,6 @@ pub const fn catalogue() -> &'static [&'static Doc] {
         &commands::MISSED_MIGRATION,
         &commands::SLOW_QUERIES,
         &commands::DEADLOCKS,
+        &disconnect::DOC,
     ]
 }

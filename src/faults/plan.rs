@@ -14,6 +14,7 @@ use super::{
     line::{Cut, Piece},
     queue::Guard,
     strike::strikes,
+    track::Track,
 };
 use crate::{
     route::{Dialect, matcher::Facts},
@@ -35,6 +36,7 @@ struct Hit {
     committed: bool,
     touched: bool,
     guard: Option<Guard>,
+    track: Option<Arc<Track>>,
 }
 
 impl Plan {
@@ -146,6 +148,7 @@ impl Plan {
                 committed: false,
                 touched: false,
                 guard: None,
+                track: fault.acts().tracks().then(Arc::default),
             });
             if ends(fault) {
                 break;
@@ -340,6 +343,7 @@ impl Plan {
                 .dice
                 .stream(hit.fault.key().wrapping_add(1 + hook as u64), self.exchange),
             marked: hit.marked,
+            track: hit.track.clone(),
             touched: false,
             committed: hit.committed,
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     route::matcher::Facts,
-    units::{Dice, stable_hash},
+    units::{Dice, Probability, stable_hash},
 };
 
 /// The agents of platform probes, which are spared unless a fault says `probes: true`.
@@ -78,6 +78,16 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     pairs.find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// Whether a fault makes a replica of a database, of which sessions that begin are told: only where none of their changes passes.
+pub fn stands_by(fault: &Fault, facts: &Facts<'_>, now: Instant) -> bool {
+    let entry = fault.entry();
+    let is_whole = entry.odds == Probability::ALWAYS
+        && (entry.first, entry.nth, entry.every) == (None, None, None)
+        && !fault.matcher().needs_command();
+    let age = now.saturating_duration_since(fault.begun());
+    is_whole && !fault.is_lifted() && fault.acts().stands_by(age) && fault.matcher().holds(facts)
 }
 
 /// The share of exchanges that each fault really gets, when all of them match: what those before it leave, times its odds.

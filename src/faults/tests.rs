@@ -83,7 +83,14 @@ fn hooks_that_act(example: &str) -> BTreeSet<String> {
             if !matches!(verdict, Verdict::Pass) || !untouched(&plan) {
                 acted.insert("Reply".into());
             }
-            if plan.flow(Flow::Reply, now).is_some() || plan.flow(Flow::Request, now).is_some() {
+            // Some shape only what is no body of HTTP.
+            let mut bytes = Plan::roll(&faults, Dice::new(1), exchange, &facts(None));
+            let shapes = |plan: &mut Plan| {
+                [Flow::Reply, Flow::Request]
+                    .into_iter()
+                    .any(|flow| plan.flow(flow, now).is_some())
+            };
+            if shapes(&mut plan) || shapes(&mut bytes) {
                 acted.insert("Flow".into());
             }
             if plan.dial().0 != Dial::Backend {

@@ -89,21 +89,40 @@ pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<St
             .await
             .map_err(lost)?;
     }
-    let Some(tls) = &way.target.tls else {
+    let left = limit
+        .saturating_sub(begun.elapsed())
+        .max(Duration::from_millis(1));
+    match way.dialect {
+        _ if way.target.tls.is_none() => return Ok(stream),
+        // Its server speaks first, and in clear: TLS begins between greeting and login.
+        Some(Dialect::Mysql) => return Ok(stream),
+        Some(Dialect::Postgres) => ask_for_tls(&mut stream, left).await?,
+        Some(Dialect::Redis) | None => {}
+    }
+    secure(way.target, way.index, stream, plan, left).await
+}
+
+/// Begins TLS with a backend, where the cluster asks for it, or what a fault makes of it.
+pub async fn secure(
+    target: &Target,
+    index: usize,
+    stream: Stream,
+    plan: &mut Plan,
+    limit: Duration,
+) -> Result<Stream, Failure> {
+    let Some(tls) = &target.tls else {
         return Ok(stream);
     };
-    if way.dialect == Some(Dialect::Postgres) {
-        ask_for_tls(&mut stream, limit).await?;
+    let begun = Instant::now();
+    if let (shown, Some(fault)) = plan.handshake() {
+        let settings = target.settings.tls.as_ref();
+        let verifies = settings.is_none_or(|tls| tls.verify != Some(false));
+        suffer(shown, &fault, verifies, limit).await?;
     }
     let left = limit
         .saturating_sub(begun.elapsed())
         .max(Duration::from_millis(1));
-    if let (shown, Some(fault)) = plan.handshake() {
-        let settings = way.target.settings.tls.as_ref();
-        let verifies = settings.is_none_or(|tls| tls.verify != Some(false));
-        suffer(shown, &fault, verifies, left).await?;
-    }
-    let host = host_of(addresses);
+    let host = host_of(&target.addresses[index]);
     tls.connect(stream, &host, left)
         .await
         .map_err(|error| Failure::real(Reason::TlsHandshake, error))

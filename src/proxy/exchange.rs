@@ -1,6 +1,10 @@
 //! Verdicts carried out: the one performer of what faults decide about an exchange that opens or is answered.
 
-use std::sync::Arc;
+use std::{
+    future::{Future, pending},
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use http::{request, response};
 use tokio::time::{Instant, sleep};
@@ -40,10 +44,21 @@ impl Drop for Place<'_> {
 }
 
 /// Asks the faults of one leg before anything is sent on it, and carries out what they say.
-pub async fn open(plan: &mut Plan, held: &Level, mut head: Option<&mut request::Parts>) -> Course {
+pub async fn open(plan: &mut Plan, held: &Level, head: Option<&mut request::Parts>) -> Course {
+    open_for(plan, held, head, pending()).await
+}
+
+/// The same for a client that may go while it is held or waits for a place: it then gives its place up.
+pub async fn open_for(
+    plan: &mut Plan,
+    held: &Level,
+    mut head: Option<&mut request::Parts>,
+    gone: impl Future<Output = ()>,
+) -> Course {
+    let mut gone = pin!(gone);
     for i in 0..plan.len() {
         let verdict = plan.open(i, Instant::now(), head.as_deref_mut());
-        if let Some(course) = perform(plan, i, verdict, held).await {
+        if let Some(course) = perform(plan, i, verdict, held, gone.as_mut()).await {
             return course;
         }
     }
@@ -52,9 +67,20 @@ pub async fn open(plan: &mut Plan, held: &Level, mut head: Option<&mut request::
 
 /// Asks the faults of one leg when the head of the answer is there.
 pub async fn reply(plan: &mut Plan, held: &Level, head: &mut response::Parts) -> Course {
+    reply_for(plan, held, head, pending()).await
+}
+
+/// The same for a client that may go while it is held.
+pub async fn reply_for(
+    plan: &mut Plan,
+    held: &Level,
+    head: &mut response::Parts,
+    gone: impl Future<Output = ()>,
+) -> Course {
+    let mut gone = pin!(gone);
     for i in 0..plan.len() {
         let verdict = plan.reply(i, Instant::now(), head);
-        if let Some(course) = perform(plan, i, verdict, held).await {
+        if let Some(course) = perform(plan, i, verdict, held, gone.as_mut()).await {
             return course;
         }
     }
@@ -62,7 +88,13 @@ pub async fn reply(plan: &mut Plan, held: &Level, head: &mut response::Parts) ->
 }
 
 /// Carries out one verdict; `None`: the exchange goes on to the next fault.
-async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Level) -> Option<Course> {
+async fn perform(
+    plan: &mut Plan,
+    i: usize,
+    verdict: Verdict,
+    held: &Level,
+    gone: Pin<&mut impl Future<Output = ()>>,
+) -> Option<Course> {
     let fault = match verdict {
         Verdict::Pass => return None,
         _ => plan.fault(i).clone(),
@@ -79,11 +111,14 @@ async fn perform(plan: &mut Plan, i: usize, verdict: Verdict, held: &Level) -> O
         Verdict::Hold(hold) => {
             let _place = Place::enter(held);
             fault.hold();
-            fault.lifted().await;
+            tokio::select! {
+                () = fault.lifted() => {}
+                () = gone => return Some(Course::Cut(Cut::Close, fault)),
+            }
             fault.release();
             (hold.release == Release::Unavailable).then_some(Course::Released(fault))
         }
-        Verdict::Queue(queue) => wait_for_thread(plan, i, queue, &fault, held).await,
+        Verdict::Queue(queue) => wait_for_thread(plan, i, queue, &fault, held, gone).await,
         Verdict::Answer(answer) => Some(Course::Answer(answer, fault)),
         Verdict::Cut(cut) => Some(Course::Cut(cut, fault)),
     }
@@ -96,6 +131,7 @@ async fn wait_for_thread(
     queue: Queue,
     fault: &Arc<Fault>,
     held: &Level,
+    gone: Pin<&mut impl Future<Output = ()>>,
 ) -> Option<Course> {
     let _place = Place::enter(held);
     let limit = queue.limit.clone();
@@ -105,10 +141,10 @@ async fn wait_for_thread(
                 sleep(time).await;
                 answer
             }
-            None => std::future::pending().await,
+            None => pending().await,
         }
     };
-    let mut thread = std::pin::pin!(queue.thread());
+    let mut thread = pin!(queue.thread());
     let at_once = tokio::select! {
         biased;
         place = &mut thread => Some(place),
@@ -126,6 +162,7 @@ async fn wait_for_thread(
                     fault.release();
                     return None;
                 }
+                () = gone => return Some(Course::Cut(Cut::Close, fault.clone())),
             };
             if place.is_ok() {
                 fault.release();

@@ -61,6 +61,11 @@ impl Shaping {
         self.chain.held() < MOST_HELD && !self.chain.is_over()
     }
 
+    /// Whether something waits in it.
+    pub fn holds(&self) -> bool {
+        self.chain.held() > 0 || !self.ready.is_empty()
+    }
+
     /// Whether every fault is lifted and everything held has gone on: bytes may pass beside it.
     pub fn is_done(&self) -> bool {
         self.chain.is_empty() && self.ready.is_empty()

@@ -16,11 +16,11 @@ use super::errors::Refusal;
 
 /// The session of one client, as its protocol sees it.
 pub trait Dialogue {
-    /// Looks at what the client has sent and was not passed on yet. With `stops` it stops before each command.
+    /// Looks at what the client has sent and was not passed on yet, and stops where it is to.
     ///
     /// # Errors
     /// The bytes are none of this protocol: from here on they can only be passed on as they come.
-    fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost>;
+    fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost>;
 
     /// The command before which [`Self::hear`] stopped goes on as it is.
     fn accept(&mut self);
@@ -28,8 +28,15 @@ pub trait Dialogue {
     /// The command before which [`Self::hear`] stopped is answered in the server's place. What to send the server instead.
     fn refuse(&mut self, refusal: Refusal) -> Bytes;
 
+    /// The command before which [`Self::hear`] stopped goes on as it is, and its answer is replaced. An error that the server
+    /// itself gives is not.
+    fn replace(&mut self, refusal: Refusal);
+
     /// Keeps an answer for the moment of the opening that it belongs to.
     fn refuse_opening(&mut self, refusal: Refusal);
+
+    /// The client is told in the opening that the server is a replica, where the protocol has words for it.
+    fn stands_by(&mut self) {}
 
     /// Looks at what the server has said and was not passed on yet.
     ///
@@ -55,6 +62,29 @@ pub trait Dialogue {
     fn answered(&self) -> u64;
 }
 
+/// Before what [`Dialogue::hear`] stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stops {
+    /// Before each command that is done.
+    pub commands: bool,
+    /// Before each that only prepares one.
+    pub preparing: bool,
+}
+
+impl Stops {
+    /// Before everything.
+    pub const ALL: Self = Self {
+        commands: true,
+        preparing: true,
+    };
+
+    /// Before what is done.
+    pub const COMMANDS: Self = Self {
+        commands: true,
+        preparing: false,
+    };
+}
+
 /// What the client's bytes come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -62,8 +92,22 @@ pub struct Heard {
     pub pass: usize,
     /// So many after those are dropped.
     pub drop: usize,
+    /// What the server is told in their place.
+    pub say: Bytes,
     /// What stands behind them.
     pub then: Next,
+}
+
+impl Heard {
+    /// Bytes that go on or are dropped, without a word of ours.
+    pub(super) const fn plain(pass: usize, drop: usize, then: Next) -> Self {
+        Self {
+            pass,
+            drop,
+            say: Bytes::new(),
+            then,
+        }
+    }
 }
 
 /// What stands behind the bytes that could be decided.
@@ -82,8 +126,22 @@ pub enum Next {
 pub struct Command {
     /// What is asked: SQL, or the words of a Redis command. Of a very long one only the front.
     pub text: Arc<str>,
+    /// What is to become of it.
+    pub step: Step,
     /// Whether the server will refuse it by itself, because its transaction has failed already.
     pub doomed: bool,
+}
+
+/// What a command wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Step {
+    /// To be done.
+    #[default]
+    Whole,
+    /// To be prepared.
+    Prepare,
+    /// To be done, as the first that comes of a preparation before which it was stopped.
+    First,
 }
 
 /// What is waited for in the server's bytes.

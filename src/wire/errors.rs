@@ -52,6 +52,8 @@ pub enum Moment {
     Proof,
     /// Right after the client was welcomed.
     Login,
+    /// As the answer to a command, and already to what prepares it.
+    Prepare,
     /// As the answer to a command.
     Command,
     /// At any time, asked or not: also on a session that is idle.
@@ -71,6 +73,7 @@ impl fmt::Display for Moment {
             Self::Connect => "on connecting",
             Self::Proof => "instead of the welcome",
             Self::Login => "after the welcome",
+            Self::Prepare => "as a command's answer, or on preparing it",
             Self::Command => "as a command's answer",
             Self::Any => "at any time",
         })

@@ -1,7 +1,7 @@
 //! A client, a session and a server, for tests of the protocols.
 
 use super::{
-    dialogue::{After, Dialogue, Next, Watch},
+    dialogue::{After, Dialogue, Next, Step, Stops, Watch},
     errors::Refusal,
 };
 
@@ -18,6 +18,12 @@ pub(super) struct Line<S> {
     pub(super) client: Vec<u8>,
     /// The commands that were decided upon.
     pub(super) commands: Vec<String>,
+    /// What each of them wanted.
+    pub(super) steps: Vec<Step>,
+    /// Whether it is stopped before what prepares a command too.
+    pub(super) preparing: bool,
+    /// Whether answers are replaced once the server has given them, and not commands.
+    pub(super) late: bool,
     /// Whether the session has ended.
     pub(super) closed: bool,
 }
@@ -26,19 +32,27 @@ impl<S: Dialogue> Line<S> {
     /// The client sends this; each command for which there is an answer in `refuse` is refused with it.
     pub(super) fn asks(&mut self, bytes: &[u8], refuse: &dyn Fn(&str) -> Option<Refusal>) {
         self.asked.extend_from_slice(bytes);
+        let stops = if self.preparing {
+            Stops::ALL
+        } else {
+            Stops::COMMANDS
+        };
         loop {
-            let heard = self.session.hear(&self.asked, true).unwrap();
+            let heard = self.session.hear(&self.asked, stops).unwrap();
             self.server.extend(self.asked.drain(..heard.pass));
             self.asked.drain(..heard.drop);
+            self.server.extend(heard.say);
             match heard.then {
                 Next::More => return,
                 Next::Again => {}
                 Next::Command(command) => {
                     match refuse(&command.text) {
+                        Some(refusal) if self.late => self.session.replace(refusal),
                         Some(refusal) => self.server.extend(self.session.refuse(refusal)),
                         None => self.session.accept(),
                     }
                     self.commands.push(command.text.to_string());
+                    self.steps.push(command.step);
                 }
             }
         }

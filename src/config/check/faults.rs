@@ -1,5 +1,7 @@
 //! Faults: what they name must exist, they must be able to match something, and must not reach somebody else's servers.
 
+use std::time::Duration;
+
 use super::{Finding, routes::is_foreign, unknown_target};
 use crate::{
     config::{
@@ -8,7 +10,7 @@ use crate::{
         listener::{Listener, Protocol},
         path::Path,
     },
-    faults::{Do, Entry, Leg, Where},
+    faults::{Do, Entry, IdleCut, Leg, Where},
     units::{Address, Span},
     upstream::settings::BackendSettings,
 };
@@ -143,6 +145,8 @@ struct Reach<'d>(Vec<Way<'d>>);
 struct Way<'d> {
     listener: &'d Listener,
     backends: Vec<&'d BackendSettings>,
+    /// After how long the proxy ends connections that stand idle.
+    idle: Duration,
 }
 
 impl<'d> Reach<'d> {
@@ -167,10 +171,16 @@ impl<'d> Reach<'d> {
                     None => ways.push(Way {
                         listener,
                         backends: Vec::new(),
+                        idle: Duration::MAX,
                     }),
                     Some(cluster) => {
                         let backends: Vec<_> = cluster.backends.iter().filter(meant).collect();
-                        ways.extend((!backends.is_empty()).then_some(Way { listener, backends }));
+                        let idle = cluster.idle_timeout();
+                        ways.extend((!backends.is_empty()).then_some(Way {
+                            listener,
+                            backends,
+                            idle,
+                        }));
                     }
                 }
             }
@@ -199,6 +209,9 @@ impl<'d> Reach<'d> {
                 "no listener that leads here speaks the protocol of a database, so the fault can hit nothing";
             return finding(what, "set `protocol: postgres` on the listener");
         }
+        if let Some((what, mend)) = self.out_of_reach(entry) {
+            return finding(&what, mend);
+        }
         let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);
         if !self.0.is_empty() && !self.0.iter().any(can_hold) {
             let only_bytes = self.0.iter().all(|way| way.listener.protocol == Protocol::Tcp);
@@ -210,6 +223,39 @@ impl<'d> Reach<'d> {
             return finding(what, "match on `client`, or remove the match");
         }
         None
+    }
+
+    /// Why a kind can do nothing where its traffic goes, or to what its match asks for, and what mends it.
+    fn out_of_reach(&self, entry: &Entry) -> Option<(String, &'static str)> {
+        if entry.r#where.r#match.compile().needs_command()
+            && let Some(acts) = entry.r#do.misses_commands()
+        {
+            let what = format!("the match asks for a command, but this {acts}, so the fault can hit nothing");
+            return Some((
+                what,
+                "remove `sql`, `table` and `statement` from the match, or write another kind",
+            ));
+        }
+        let Do::IdleCut(IdleCut { after }) = &entry.r#do else {
+            return None;
+        };
+        let idle = |way: &Way<'_>| match way.listener.protocol {
+            Protocol::Http => None,
+            _ => Some(Span(way.idle)),
+        };
+        match self.0.iter().filter_map(idle).max() {
+            None => {
+                let what = "connections of HTTP are not forgotten: only `tcp` listeners and those of databases pass them on";
+                Some((what.to_owned(), "use `hang` or `stall`"))
+            }
+            Some(longest) if longest <= *after => {
+                let what = format!(
+                    "the proxy itself ends connections that stand idle for {longest}, before the fault can"
+                );
+                Some((what, "set the cluster's `idle_timeout` longer than `after`"))
+            }
+            Some(_) => None,
+        }
     }
 
     /// A finding where a fault can hit a server that may be somebody else's.

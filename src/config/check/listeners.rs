@@ -87,14 +87,6 @@ fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {
         let what = "there is no certificate to show";
         found.push(Finding::new(path.key("encryption"), what, "set `tls`"));
     }
-    if listener.protocol == Protocol::Mysql
-        && (listener.tls.is_some() || listener.encryption == Some(Encryption::Terminate))
-    {
-        let what = "TLS of MySQL is not ended here";
-        let mend = "remove it: clients that only prefer TLS go on in clear; or set `encryption: pass`, where only \
-                    faults of bytes reach the session";
-        found.push(Finding::new(path.key("protocol"), what, mend));
-    }
     if listener.protocol != Protocol::Http && listener.headers != Default::default() {
         let what = format!(
             "this says nothing on a `{}` listener, which has no headers",

@@ -1,10 +1,12 @@
 //! Databases: the opening of a session by its protocol, then commands as exchanges.
 //!
-//! `postgres`, `mysql` and `redis` open sessions, `talk` passes them on and performs what faults decide about their commands, `answers` puts
-//! errors into the protocol's words, `side` moves bytes. What the bytes mean is told by a `wire::dialogue`.
+//! `postgres`, `mysql` and `redis` open sessions, `talk` passes them on, `commands` asks the faults about each command, `answers` puts
+//! errors into the protocol's words, `greeting` begins TLS of MySQL, `side` moves bytes. What the bytes mean is told by a `wire::dialogue`.
 
 mod answers;
 mod cancels;
+mod commands;
+mod greeting;
 mod mysql;
 mod opened;
 mod postgres;

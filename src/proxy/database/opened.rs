@@ -2,11 +2,18 @@
 
 use std::{rc::Rc, time::Duration};
 
+use bytes::BytesMut;
 use tokio::{io::AsyncWriteExt, time::Instant};
 
-use super::{answers, cancels::Owner, side::drain, talk::Talk};
+use super::{
+    answers,
+    cancels::Owner,
+    greeting::{self, Unsettled},
+    side::{drain, gone},
+    talk::Talk,
+};
 use crate::{
-    faults::{Answer, Cut, Plan, Unit},
+    faults::{Answer, Cut, Plan, Unit, stands_by},
     net::Stream,
     proxy::{
         client::Client,
@@ -16,7 +23,8 @@ use crate::{
         tcp::{self, Dialled, Record, Undialled},
     },
     route::{Dialect, Session},
-    snapshot::Route,
+    snapshot::{Listener, Route, Target},
+    telemetry::Level,
     wire::{dialogue::Dialogue, errors::Refusal},
 };
 
@@ -58,7 +66,7 @@ pub(super) async fn from_the_first_byte(
 }
 
 /// Asks the faults of the opening, dials, and passes the session on to its end.
-pub(super) async fn serve(client: Rc<Client>, opened: Opened) {
+pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
     let worker = client.worker.clone();
     let (view, listener) = client.seen();
     let number = worker.number();
@@ -68,28 +76,39 @@ pub(super) async fn serve(client: Rc<Client>, opened: Opened) {
     };
     let mut record = Record::begun();
     let mut plan = Plan::of_database(&route.faults, view.dice, number, &client.facts(), Unit::Session);
-    let late = match exchange::open(&mut plan, worker.held(), None).await {
+    let late = match open(&mut plan, &mut opened.stream, worker.held()).await {
         Course::On => None,
         Course::Answer(answer, _) if answer.is_late(opened.session.dialect) => Some(answer),
-        Course::Answer(answer, _) => {
-            turn_away(opened, &answer).await;
-            record.plans.push(plan);
-            return record.write(&client, &view, &listener, route, begun);
-        }
-        Course::Cut(cut, _) => {
-            client.cut(cut);
-            record.plans.push(plan);
-            return record.write(&client, &view, &listener, route, begun);
-        }
-        Course::Released(_) => {
+        over => {
+            match over {
+                Course::Answer(answer, _) => turn_away(opened, &answer).await,
+                Course::Cut(cut, _) => client.cut(cut),
+                Course::On | Course::Released(_) => {}
+            }
             record.plans.push(plan);
             return record.write(&client, &view, &listener, route, begun);
         }
     };
     match tcp::dial(&client, &view, route, number).await {
         Ok(dialled) => {
-            record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
-            record.plans = join(&client, route, number, opened, plan, late, dialled).await;
+            let target = &view.clusters[dialled.place];
+            record.backend = Some((target.clone(), dialled.backend));
+            match encrypt(&listener, target, opened, dialled).await {
+                Ok((opened, dialled)) => {
+                    record.plans = join(&client, route, number, opened, plan, late, dialled).await;
+                }
+                Err(unsettled) => {
+                    record.plans.push(plan);
+                    match unsettled {
+                        Unsettled::Client(why) => {
+                            listener.lanes.lane(worker.index).handshakes_failed.inc();
+                            tracing::debug!(listener = &*listener.name, peer = %client.peer, why, "no session");
+                        }
+                        Unsettled::Server(failure) => record.failed(&client, &view, &listener, &failure),
+                    }
+                    client.cut(Cut::Reset);
+                }
+            }
         }
         Err(Undialled::Answered(answer, upstream)) => {
             turn_away(opened, &answer).await;
@@ -102,6 +121,16 @@ pub(super) async fn serve(client: Rc<Client>, opened: Opened) {
         }
     }
     record.write(&client, &view, &listener, route, begun);
+}
+
+/// Asks the faults of the opening. A client that goes while it waits leaves its place in the queue.
+async fn open(plan: &mut Plan, stream: &mut Stream, held: &Level) -> Course {
+    let mut ahead = BytesMut::new();
+    let course = exchange::open_for(plan, held, None, gone(stream, &mut ahead)).await;
+    if !ahead.is_empty() {
+        stream.unread(ahead.freeze());
+    }
+    course
 }
 
 /// Tells a client why it gets no session, and closes.
@@ -117,6 +146,33 @@ async fn turn_away(opened: Opened, answer: &Answer) {
         // Nobody has to wait for longer: the socket is closed either way.
         let _ = tokio::time::timeout(CLOSING, drain(&mut reader)).await;
     }
+}
+
+/// Begins TLS on the sides that are to have it, where that can be done only once the server has greeted.
+async fn encrypt(
+    listener: &Listener,
+    target: &Target,
+    opened: Opened,
+    mut dialled: Dialled,
+) -> Result<(Opened, Dialled), Unsettled> {
+    if opened.session.dialect != Dialect::Mysql || !greeting::is_needed(listener, target) {
+        return Ok((opened, dialled));
+    }
+    let settled = greeting::settle(
+        listener,
+        (target, dialled.backend),
+        opened.stream,
+        dialled.upstream,
+        &mut dialled.plan,
+    )
+    .await?;
+    let opened = Opened {
+        stream: settled.client,
+        dialogue: Box::new(settled.session),
+        ..opened
+    };
+    dialled.upstream = settled.upstream;
+    Ok((opened, dialled))
 }
 
 /// Joins the client to its backend until they part; gives back the plans, for the record.
@@ -146,6 +202,11 @@ async fn join(
         first,
         mut dialogue,
     } = opened;
+    let now = Instant::now();
+    let mut faults = route.faults.iter().chain(route.upstream[backend].iter());
+    if faults.any(|fault| stands_by(fault, &client.facts(), now)) {
+        dialogue.stands_by();
+    }
     if let Some(answer) = late.or(late_upstream) {
         dialogue.refuse_opening(answers::refusal(&answer, &session, None));
     }

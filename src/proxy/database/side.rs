@@ -4,11 +4,12 @@ use std::{
     future::{Future, poll_fn},
     io,
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     sync::watch,
 };
 
@@ -22,11 +23,16 @@ use crate::{
 /// How much is read at once. Large enough for many rows, and held only while bytes are there.
 const READ_SIZE: usize = 32 * 1024;
 
+/// So much of what a client says is kept while its command is held.
+const MOST_AHEAD: usize = 256 * 1024;
+
 /// One direction of a session.
 pub(super) struct Side {
     reader: Reader,
     writer: Writer,
     shaping: Option<Shaping>,
+    /// What shapes the answer that is passing, before whatever shapes the session.
+    answer: Option<Shaping>,
     truth: watch::Receiver<Arc<Snapshot>>,
     ended: bool,
 }
@@ -54,6 +60,7 @@ impl Side {
             reader,
             writer,
             shaping: None,
+            answer: None,
             truth,
             ended: false,
         }
@@ -68,12 +75,33 @@ impl Side {
         }
     }
 
+    /// Shapes the answer that begins now by these faults.
+    pub(super) fn shape_answer(&mut self, more: Chain) {
+        match &mut self.answer {
+            Some(answer) => answer.extend(more),
+            none => *none = Some(Shaping::new(more)),
+        }
+    }
+
+    /// The answer has ended: what its faults still hold comes out before anything follows.
+    pub(super) async fn finish_answer(&mut self) -> io::Result<Option<Event>> {
+        while self.answer.as_ref().is_some_and(Shaping::holds) {
+            let (answer, shaping) = (&mut self.answer, &mut self.shaping);
+            let out = poll_fn(|cx| poll_out(answer, shaping, cx)).await;
+            if let Some(event) = self.carry(out).await? {
+                return Ok(Some(event));
+            }
+        }
+        self.answer = None;
+        Ok(None)
+    }
+
     /// Passes on the front of what was read.
     pub(super) async fn pass(&mut self, input: &mut BytesMut, n: usize) -> io::Result<()> {
         if n == 0 {
             return Ok(());
         }
-        match &mut self.shaping {
+        match self.answer.as_mut().or(self.shaping.as_mut()) {
             Some(shaping) => shaping.push(Piece::Data(input.split_to(n).freeze())),
             None => {
                 self.writer.write_all(&input[..n]).await?;
@@ -86,7 +114,7 @@ impl Side {
 
     /// Says something of our own.
     pub(super) async fn say(&mut self, bytes: Bytes) -> io::Result<()> {
-        match &mut self.shaping {
+        match self.answer.as_mut().or(self.shaping.as_mut()) {
             _ if bytes.is_empty() => {}
             Some(shaping) => shaping.push(Piece::Data(bytes)),
             None => {
@@ -99,12 +127,36 @@ impl Side {
 
     /// Passes on the end of the direction. Where faults shape it, [`Event::Finished`] comes once it is out.
     pub(super) async fn end(&mut self) -> io::Result<bool> {
-        match &mut self.shaping {
+        match self.answer.as_mut().or(self.shaping.as_mut()) {
             Some(shaping) => {
                 shaping.push(Piece::End);
                 Ok(false)
             }
             None => self.writer.shutdown().await.map(|()| true),
+        }
+    }
+
+    /// Carries on what has come out of a chain.
+    async fn carry(&mut self, out: Out) -> io::Result<Option<Event>> {
+        let piece = match (out, &mut self.shaping) {
+            (Out::Answer(piece), Some(shaping)) => {
+                shaping.push(piece);
+                return Ok(None);
+            }
+            (Out::Answer(piece) | Out::Session(piece), _) => piece,
+        };
+        match piece {
+            Piece::Data(bytes) => {
+                self.writer.write_all(&bytes).await?;
+                self.writer.flush().await?;
+                Ok(None)
+            }
+            Piece::Trailers(_) => Ok(None),
+            Piece::End => {
+                self.writer.shutdown().await?;
+                Ok(Some(Event::Finished))
+            }
+            Piece::Cut(cut) => Ok(Some(Event::Cut(cut))),
         }
     }
 
@@ -119,27 +171,21 @@ impl Side {
             if self.shaping.as_ref().is_some_and(Shaping::is_done) && !self.ended {
                 self.shaping = None;
             }
-            let wants = !self.ended && self.shaping.as_ref().is_none_or(Shaping::wants_more);
-            let shaping = &mut self.shaping;
-            let shaped = poll_fn(|cx| match shaping {
-                Some(shaping) => shaping.poll_next(cx),
-                None => std::task::Poll::Pending,
-            });
+            if self.answer.as_ref().is_some_and(Shaping::is_done) && !self.ended {
+                self.answer = None;
+            }
+            let wants = |shaping: &Option<Shaping>| shaping.as_ref().is_none_or(Shaping::wants_more);
+            let wants = !self.ended && wants(&self.shaping) && wants(&self.answer);
+            let (answer, shaping) = (&mut self.answer, &mut self.shaping);
+            let out = poll_fn(|cx| poll_out(answer, shaping, cx));
             // Every branch is cancel-safe.
             tokio::select! {
                 biased;
-                piece = shaped => match piece {
-                    Piece::Data(bytes) => {
-                        self.writer.write_all(&bytes).await?;
-                        self.writer.flush().await?;
+                out = out => {
+                    if let Some(event) = self.carry(out).await? {
+                        return Ok(event);
                     }
-                    Piece::Trailers(_) => {}
-                    Piece::End => {
-                        self.writer.shutdown().await?;
-                        return Ok(Event::Finished);
-                    }
-                    Piece::Cut(cut) => return Ok(Event::Cut(cut)),
-                },
+                }
                 () = &mut told => return Ok(Event::Told),
                 () = changed(&mut self.truth) => return Ok(Event::Change),
                 read = read_some(&mut self.reader, input), if wants => {
@@ -150,9 +196,34 @@ impl Side {
         }
     }
 
+    /// Comes when the peer has gone.
+    pub(super) async fn gone(&mut self, input: &mut BytesMut) {
+        gone(&mut self.reader, input).await;
+    }
+
     /// Reads and drops what still comes, until the peer finishes.
     pub(super) async fn drain(&mut self) {
         drain(&mut self.reader).await;
+    }
+}
+
+/// What has come out of a chain.
+enum Out {
+    /// Of that of an answer.
+    Answer(Piece),
+    /// Of that of the session.
+    Session(Piece),
+}
+
+fn poll_out(answer: &mut Option<Shaping>, shaping: &mut Option<Shaping>, cx: &mut Context<'_>) -> Poll<Out> {
+    if let Some(answer) = answer
+        && let Poll::Ready(piece) = answer.poll_next(cx)
+    {
+        return Poll::Ready(Out::Answer(piece));
+    }
+    match shaping {
+        Some(shaping) => shaping.poll_next(cx).map(Out::Session),
+        None => Poll::Pending,
     }
 }
 
@@ -163,6 +234,16 @@ pub(super) async fn drain(reader: &mut Reader) {
     while matches!(read_some(reader, &mut input).await, Ok(n) if n > 0) {
         input.clear();
     }
+}
+
+/// Comes when the peer has gone. What it says meanwhile is read on, up to a limit; beyond it nobody looks.
+pub(super) async fn gone(reader: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) {
+    while input.len() < MOST_AHEAD {
+        if matches!(reader.read_buf(input).await, Ok(0) | Err(_)) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Comes when the truth has changed; never once nobody is left to change it.

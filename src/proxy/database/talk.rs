@@ -3,7 +3,6 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::VecDeque,
     io,
     rc::Rc,
     time::Duration,
@@ -15,18 +14,18 @@ use tokio::sync::Notify;
 use super::{
     answers,
     cancels::{Known, Owner},
+    commands::Commands,
     side::{Event, Side},
 };
 use crate::{
-    faults::{Answer, Cut, Flow, Plan, Unit},
+    faults::{Answer, Cut, Flow},
     net::{Reader, Stream, Writer},
     proxy::{
-        attempt::attempt_number,
         client::Client,
-        exchange::{self, Course},
+        exchange::Course,
         relay::{Joint, Parted, is_reset},
     },
-    route::{self, Facts, Session},
+    route::{self, Session},
     wire::{
         dialogue::{After, Command, Dialogue, Heard, Next, Told, Watch},
         errors::Refusal,
@@ -46,18 +45,12 @@ pub(super) struct Talk {
     owner: Owner,
     /// By what its commands can be cancelled.
     cancel: OnceCell<Known>,
-    /// The commands whose answers have not ended, and that faults have to do with.
-    pending: RefCell<VecDeque<Pending>>,
+    commands: Commands,
     /// The bytes are not understood any more, and pass as they come.
     lost: Cell<bool>,
     told: Notify,
-}
-
-/// A command that faults have to do with, until its answer has ended.
-struct Pending {
-    unit: u64,
-    plan: Plan,
-    asked: bool,
+    /// The client says no more.
+    left: Notify,
 }
 
 impl Talk {
@@ -68,6 +61,7 @@ impl Talk {
         dialogue: Box<dyn Dialogue>,
         owner: Owner,
     ) -> Rc<Self> {
+        let commands = Commands::new(client, &joint, session.dialect);
         Rc::new(Self {
             client: client.clone(),
             session,
@@ -75,9 +69,10 @@ impl Talk {
             dialogue: RefCell::new(dialogue),
             owner,
             cancel: OnceCell::new(),
-            pending: RefCell::default(),
+            commands,
             lost: Cell::new(false),
             told: Notify::new(),
+            left: Notify::new(),
         })
     }
 
@@ -87,14 +82,16 @@ impl Talk {
         let request = self.clone().direction(Flow::Request, client_reader, writer);
         let reply = self.clone().direction(Flow::Reply, reader, client_writer);
         let parted = self.joint.both(request, reply, idle).await;
-        let pending = self.pending.take();
-        pending.iter().for_each(|pending| self.count(&pending.plan));
+        self.commands.end();
         parted
     }
 
     async fn direction(self: Rc<Self>, flow: Flow, reader: Reader, writer: Writer) -> io::Result<()> {
         let truth = self.client.worker.shared.truth.clone();
         let result = self.follow(flow, Side::new(reader, writer, truth)).await;
+        if flow == Flow::Request {
+            self.left.notify_one();
+        }
         if let Err(error) = &result {
             self.joint
                 .end(if is_reset(error) { Cut::Reset } else { Cut::Close });
@@ -152,19 +149,26 @@ impl Talk {
                 side.pass(input, all).await?;
                 return Ok(true);
             }
-            let stops = self.has_faults();
+            let stops = self.commands.stops();
             let heard = self.dialogue.borrow_mut().hear(input, stops);
-            let Some(Heard { pass, drop, then }) = self.understood(heard) else {
+            let Some(Heard {
+                pass,
+                drop,
+                say,
+                then,
+            }) = self.understood(heard)
+            else {
                 continue;
             };
             self.learn_login();
             side.pass(input, pass).await?;
             input.advance(drop);
+            side.say(say).await?;
             match then {
                 Next::More => break,
                 Next::Again => {}
                 Next::Command(command) => {
-                    if !self.decide(side, command).await? {
+                    if !self.decide(side, input, command).await? {
                         return Ok(false);
                     }
                 }
@@ -183,7 +187,7 @@ impl Talk {
             }
             let farewell = self.joint.farewell();
             let watch = Watch {
-                unit: self.awaited(),
+                unit: self.commands.awaited(),
                 border: farewell.is_some(),
             };
             let told = self.dialogue.borrow_mut().tell(input, watch);
@@ -200,7 +204,9 @@ impl Talk {
             input.advance(drop);
             side.say(say).await?;
             self.learn_key();
-            self.settle();
+            if !self.settle(side).await? {
+                return Ok(false);
+            }
             match then {
                 After::More => return Ok(true),
                 After::Again => {}
@@ -212,7 +218,7 @@ impl Talk {
                     return self.close(side, input).await;
                 }
                 After::Answer => {
-                    if !self.reply().await {
+                    if !self.reply(side).await {
                         return Ok(false);
                     }
                 }
@@ -267,134 +273,74 @@ impl Talk {
         }
     }
 
-    /// Whether a fault may have to do with a command.
-    fn has_faults(&self) -> bool {
-        let known = self.joint.known();
-        let mut faults = known.client.iter().chain(&known.upstream);
-        faults.any(|fault| !fault.is_lifted() && fault.meets(Unit::Command, self.session.dialect))
-    }
-
     /// Asks the faults about a command, and does as they say; false: the session is over.
-    async fn decide(&self, side: &mut Side, command: Command) -> io::Result<bool> {
+    async fn decide(&self, side: &mut Side, input: &mut BytesMut, command: Command) -> io::Result<bool> {
         self.joint.follow();
-        if !command.doomed {
-            let command = route::Command::new(self.session.dialect, command.text);
-            match self.ask(&command).await {
-                Course::On => {}
-                Course::Answer(answer, _) => {
-                    self.answer(side, &answer, &command).await?;
-                    return Ok(true);
-                }
-                Course::Cut(cut, _) => {
-                    self.joint.end(cut);
-                    return Ok(false);
-                }
-                Course::Released(_) => {
-                    let answer = Answer::new(http::StatusCode::SERVICE_UNAVAILABLE);
-                    self.answer(side, &answer, &command).await?;
-                    return Ok(true);
-                }
+        if command.doomed {
+            self.dialogue.borrow_mut().accept();
+            return Ok(true);
+        }
+        let begun = self.dialogue.borrow().begun();
+        let step = command.step;
+        let command = route::Command::new(self.session.dialect, command.text);
+        match self.commands.ask(&command, step, begun, side.gone(input)).await {
+            Course::On => self.dialogue.borrow_mut().accept(),
+            Course::Answer(answer, _) => self.answer(side, &answer, &command).await?,
+            Course::Cut(cut, _) => {
+                self.joint.end(cut);
+                return Ok(false);
+            }
+            Course::Released(_) => {
+                let answer = Answer::new(http::StatusCode::SERVICE_UNAVAILABLE);
+                self.answer(side, &answer, &command).await?;
             }
         }
-        self.dialogue.borrow_mut().accept();
         Ok(true)
     }
 
-    async fn ask(&self, command: &route::Command) -> Course {
-        let worker = &self.client.worker;
-        let view = worker.view();
-        let legs = self.joint.known().clone();
-        let number = worker.number();
-        let facts = Facts {
-            command: Some(command),
-            ..self.client.facts()
-        };
-        for (faults, number) in [
-            (&legs.client, number),
-            (&legs.upstream, attempt_number(number, 1)),
-        ] {
-            let mut plan = Plan::of_database(faults, view.dice, number, &facts, Unit::Command);
-            if plan.is_empty() {
-                continue;
-            }
-            let course = exchange::open(&mut plan, worker.held(), None).await;
-            if !matches!(course, Course::On) {
-                self.count(&plan);
-                return course;
-            }
-            self.pending.borrow_mut().push_back(Pending {
-                unit: self.dialogue.borrow().begun(),
-                plan,
-                asked: false,
-            });
-        }
-        Course::On
-    }
-
+    /// Answers a command in the server's place, or once it is done.
     async fn answer(&self, side: &mut Side, answer: &Answer, command: &route::Command) -> io::Result<()> {
-        let refusal: Refusal = answers::refusal(
-            answer,
-            self.client.session().unwrap_or(&self.session),
-            Some(command),
-        );
+        let session = self.client.session().unwrap_or(&self.session);
+        let refusal: Refusal = answers::refusal(answer, session, Some(command));
+        if answer.after {
+            self.dialogue.borrow_mut().replace(refusal);
+            return Ok(());
+        }
         let instead = self.dialogue.borrow_mut().refuse(refusal);
         side.say(instead).await
     }
 
-    /// The unit whose answer faults want to see first.
-    fn awaited(&self) -> Option<u64> {
-        let pending = self.pending.borrow();
-        pending
-            .iter()
-            .find(|pending| !pending.asked)
-            .map(|pending| pending.unit)
-    }
-
     /// Asks the faults when a command's answer begins; false: the session is over.
-    async fn reply(&self) -> bool {
+    async fn reply(&self, side: &mut Side) -> bool {
         let answered = self.dialogue.borrow().answered();
-        loop {
-            let due = |pending: &&mut Pending| !pending.asked && pending.unit <= answered;
-            let plan = self.pending.borrow_mut().iter_mut().find(due).map(|pending| {
-                pending.asked = true;
-                std::mem::replace(&mut pending.plan, Plan::none())
-            });
-            let Some(mut plan) = plan else { return true };
-            let mut head = http::Response::new(()).into_parts().0;
-            let course = exchange::reply(&mut plan, self.client.worker.held(), &mut head).await;
-            if let Some(pending) = self
-                .pending
-                .borrow_mut()
-                .iter_mut()
-                .find(|p| p.asked && p.plan.is_empty())
-            {
-                pending.plan = plan;
+        match self.commands.reply(answered, self.left.notified()).await {
+            Ok(shapes) => {
+                if let Some(shapes) = shapes {
+                    side.shape_answer(shapes);
+                }
+                true
             }
-            if let Course::Cut(cut, _) = course {
+            Err(cut) => {
                 self.joint.end(cut);
-                return false;
+                false
             }
         }
     }
 
-    /// Lets go what commands held whose answers have ended.
-    fn settle(&self) {
+    /// Lets go what commands held whose answers have ended; false: the session is over.
+    async fn settle(&self, side: &mut Side) -> io::Result<bool> {
         let answered = self.dialogue.borrow().answered();
-        let mut pending = self.pending.borrow_mut();
-        while pending.front().is_some_and(|pending| pending.unit < answered) {
-            if let Some(done) = pending.pop_front() {
-                self.count(&done.plan);
-            }
+        self.commands.settle(answered);
+        if !self.commands.has_ended(answered) {
+            return Ok(true);
         }
-    }
-
-    fn count(&self, plan: &Plan) {
-        let worker = &self.client.worker;
-        let view = worker.view();
-        for fault in plan.touched() {
-            if let Some(lanes) = view.fault_lanes.get(fault.name()) {
-                lanes.lane(worker.index).hits.inc();
+        match side.finish_answer().await? {
+            Some(Event::Cut(cut)) => {
+                self.joint.end(cut);
+                Ok(false)
             }
+            Some(_) => Ok(false),
+            None => Ok(true),
         }
     }
 }

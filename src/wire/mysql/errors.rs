@@ -1,5 +1,7 @@
 //! The errors of MySQL and MariaDB, and how they are written on the wire.
 
+use bytes::Bytes;
+
 use super::frame::packet;
 use crate::wire::errors::{KnownError, Moment, Refusal, Said, Weight};
 
@@ -17,7 +19,7 @@ const fn line(
     }
 }
 
-use Moment::{Any, Command, Connect, Login, Proof};
+use Moment::{Any, Command, Connect, Login, Prepare, Proof};
 use Weight::{Error, Fatal};
 
 /// The catalogue.
@@ -31,9 +33,9 @@ pub const ERRORS: &[KnownError] = &[
     line(("missing_database", "1049", "42000"), Fatal, Login, "Unknown database '{database}'", "a wrong setting of the application"),
     line(("too_many_connections_for_role", "1203", "42000"), Fatal, Login, "User {user} already has more than 'max_user_connections' active connections", "a limit of the user"),
     line(("resource_limit", "1226", "42000"), Fatal, Login, "User '{user}' has exceeded the 'max_connections_per_hour' resource (current value: 100)", "a quota of the user"),
-    line(("missing_table", "1146", "42S02"), Error, Command, "Table '{database}.{table}' doesn't exist", "a migration that was missed"),
-    line(("missing_column", "1054", "42S22"), Error, Command, "Unknown column '{table}_id' in 'field list'", "a migration that was missed"),
-    line(("permission_denied", "1142", "42000"), Error, Command, "{verb} command denied to user '{user}'@'localhost' for table '{table}'", "a grant that was missed"),
+    line(("missing_table", "1146", "42S02"), Error, Prepare, "Table '{database}.{table}' doesn't exist", "a migration that was missed"),
+    line(("missing_column", "1054", "42S22"), Error, Prepare, "Unknown column '{table}_id' in 'field list'", "a migration that was missed"),
+    line(("permission_denied", "1142", "42000"), Error, Prepare, "{verb} command denied to user '{user}'@'localhost' for table '{table}'", "a grant that was missed"),
     line(("read_only", "1290", "HY000"), Error, Command, "The MySQL server is running with the --read-only option so it cannot execute this statement", "a write that meets a replica"),
     line(("read_only_mode", "1836", "HY000"), Error, Command, "Running in read-only mode", "a write that meets a replica (MySQL)"),
     line(("read_only_transaction", "1792", "25006"), Error, Command, "Cannot execute statement in a READ ONLY transaction", "a write in a session that only reads"),
@@ -71,16 +73,21 @@ pub fn refusal(error: &Said) -> Refusal {
         ANY_STATE
     };
     let greeted = error.moment != Connect;
-    let mut payload = vec![ERR];
-    payload.extend(number.to_le_bytes());
-    if greeted {
-        payload.push(b'#');
-        payload.extend(state.as_bytes());
-    }
-    payload.extend(error.text.as_bytes());
     Refusal {
-        bytes: packet(u8::from(greeted), &payload),
+        bytes: self::error(u8::from(greeted), number, greeted.then_some(state), &error.text),
         moment: error.moment,
         closes: error.weight.closes(),
     }
+}
+
+/// The packet of an error.
+pub(super) fn error(sequence: u8, number: u16, state: Option<&str>, text: &str) -> Bytes {
+    let mut payload = vec![ERR];
+    payload.extend(number.to_le_bytes());
+    if let Some(state) = state {
+        payload.push(b'#');
+        payload.extend(state.as_bytes());
+    }
+    payload.extend(text.as_bytes());
+    packet(sequence, &payload)
 }

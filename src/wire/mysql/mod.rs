@@ -4,6 +4,7 @@
 //! Format: <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>,
 //! <https://mariadb.com/kb/en/clientserver-protocol/>
 
+mod encryption;
 mod errors;
 mod frame;
 mod login;
@@ -15,6 +16,8 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
+pub use encryption::Packet;
 pub use errors::{ERRORS, refusal};
 pub use login::{Greeting, NoLogin, Said, answer, command, error, first_column, said};
+pub use opening::{Encrypted, PassedGreeting};
 pub use session::Session;

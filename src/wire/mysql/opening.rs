@@ -1,6 +1,8 @@
 //! How a session opens: the server greets, the client says what it can and who it is.
 
-use super::frame::{long, number, text};
+use bytes::Bytes;
+
+use super::frame::{long, number, packet, short, text};
 
 /// What server and client can do, as bits (`CLIENT_...` in MySQL's documentation).
 pub(super) mod can {
@@ -28,39 +30,96 @@ pub(super) mod can {
     pub(crate) const MARIADB_UNREADABLE: u32 = 0x01 | 0x10;
 }
 
+/// The longest packet of an opening.
+pub(super) const MAX_OPENING: usize = 64 << 10;
+
 /// The version of the greeting that every server since MySQL 3.21 sends.
 const GREETING: u8 = 10;
 
-/// A server's greeting without what would hide the session's bytes: TLS, compression, MariaDB's progress reports and
-/// results without columns. `None` where it is no greeting that is known.
-pub(super) fn in_clear(payload: &[u8]) -> Option<(Vec<u8>, u32)> {
-    if payload.first() != Some(&GREETING) {
-        return None;
+/// A server's greeting as a client is to hear it: without what would hide the session's bytes, which is TLS that does not end
+/// here, compression, MariaDB's progress reports and results without columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedGreeting {
+    payload: Vec<u8>,
+    /// Where the two halves of what the server can do stand.
+    low: usize,
+    high: usize,
+    has_tls: bool,
+    pub(super) can: u32,
+}
+
+impl PassedGreeting {
+    /// Reads the payload of a greeting; `None` where it is none that is known.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        if payload.first() != Some(&GREETING) {
+            return None;
+        }
+        // Version with its NUL, thread, salt, filler.
+        let version = text(&payload[1..])?.0.len();
+        let low = 1 + version + 1 + 4 + 8 + 1;
+        let high = low + 2 + 1 + 2;
+        let own = high + 2 + 1 + 6;
+        let said = u32::from(short(payload, high)?) << 16 | u32::from(short(payload, low)?);
+        let mut payload = payload.to_vec();
+        // MariaDB does not call itself MySQL, and says what else it can in bytes that MySQL leaves empty.
+        const IS_MYSQL: u32 = 0x01;
+        if said & IS_MYSQL == 0 {
+            let extra = long(&payload, own)? & !can::MARIADB_UNREADABLE;
+            payload[own..own + 4].copy_from_slice(&extra.to_le_bytes());
+        }
+        Some(Self {
+            payload,
+            low,
+            high,
+            has_tls: said & can::SSL != 0,
+            can: said & !(can::SSL | can::COMPRESS | can::ZSTD),
+        })
     }
-    // Version with its NUL, thread, salt, filler.
-    let version = text(&payload[1..])?.0.len();
-    let low = 1 + version + 1 + 4 + 8 + 1;
-    let high = low + 2 + 1 + 2;
-    let own = high + 2 + 1 + 6;
-    let mut greeting = payload.to_vec();
-    let bits = |at: usize| {
-        Some(u32::from(u16::from_le_bytes([
-            *payload.get(at)?,
-            *payload.get(at + 1)?,
-        ])))
-    };
-    let said = bits(high)? << 16 | bits(low)?;
-    let kept = said & !(can::SSL | can::COMPRESS | can::ZSTD);
-    let [a, b, c, d] = kept.to_le_bytes();
-    greeting[low..low + 2].copy_from_slice(&[a, b]);
-    greeting[high..high + 2].copy_from_slice(&[c, d]);
-    // MariaDB does not call itself MySQL, and says what else it can in bytes that MySQL leaves empty.
-    const IS_MYSQL: u32 = 0x01;
-    if said & IS_MYSQL == 0 {
-        let extra = long(payload, own)? & !can::MARIADB_UNREADABLE;
-        greeting[own..own + 4].copy_from_slice(&extra.to_le_bytes());
+
+    /// Whether the server speaks TLS.
+    pub const fn has_tls(&self) -> bool {
+        self.has_tls
     }
-    Some((greeting, kept))
+
+    /// The packet that the client gets; with `tls` it is told that it may ask for it.
+    pub fn packet(&self, tls: bool) -> Bytes {
+        let can = self.can | if tls { can::SSL } else { 0 };
+        let [a, b, c, d] = can.to_le_bytes();
+        let mut payload = self.payload.clone();
+        payload[self.low..self.low + 2].copy_from_slice(&[a, b]);
+        payload[self.high..self.high + 2].copy_from_slice(&[c, d]);
+        packet(0, &payload)
+    }
+}
+
+/// Which sides of a session are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encrypted {
+    /// Between the client and us.
+    pub client: bool,
+    /// Between us and the server.
+    pub server: bool,
+}
+
+impl Encrypted {
+    /// The client's number for a packet of the server.
+    pub(super) const fn for_client(self, sequence: u8) -> u8 {
+        sequence
+            .wrapping_add(self.client as u8)
+            .wrapping_sub(self.server as u8)
+    }
+
+    /// The server's number for a packet of the client.
+    pub(super) const fn for_server(self, sequence: u8) -> u8 {
+        sequence
+            .wrapping_add(self.server as u8)
+            .wrapping_sub(self.client as u8)
+    }
+
+    /// Whether only one side is: numbers differ then, and so does what may be said of a password.
+    pub(super) const fn is_one_sided(self) -> bool {
+        self.client != self.server
+    }
 }
 
 /// What a client says of itself.

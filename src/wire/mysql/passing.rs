@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::{
     errors::ERR,
     frame::{FULL, HEAD, Head, head, packet},
-    opening::{can, in_clear},
+    opening::{MAX_OPENING, PassedGreeting, can},
     reply::{Kind, Reply},
-    session::{Passing, Phase, Session, com},
+    session::{By, Passing, Phase, Replaced, Session, com},
 };
 use crate::wire::{
-    dialogue::{After, Dialogue, Heard, Lost, Next, Told, Watch},
+    dialogue::{After, Dialogue, Heard, Lost, Next, Stops, Told, Watch},
     errors::Refusal,
 };
 
@@ -19,9 +19,6 @@ const LOOK: usize = 16 << 10;
 
 /// So much of a packet of an answer is looked at.
 const LOOK_AT_ANSWER: usize = 64;
-
-/// The longest packet of an opening.
-const MAX_OPENING: usize = 64 << 10;
 
 /// The number of a deadlock: the server then ends the whole transaction.
 const DEADLOCK: u16 = 1213;
@@ -40,6 +37,12 @@ const fn told(pass: usize, drop: usize, say: Bytes, then: After) -> Told {
     }
 }
 
+/// The head of a packet with another number.
+fn renumbered(head: Head, sequence: u8) -> Bytes {
+    let [a, b, c, _] = u32::try_from(head.payload).unwrap_or(0).to_le_bytes();
+    Bytes::copy_from_slice(&[a, b, c, sequence])
+}
+
 /// The number of an error that was written in the catalogue's form.
 fn number_of(refusal: &Refusal) -> Option<u16> {
     match refusal.bytes.get(HEAD..)? {
@@ -49,9 +52,9 @@ fn number_of(refusal: &Refusal) -> Option<u16> {
 }
 
 impl Dialogue for Session {
-    fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost> {
+    fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
         let (mut at, mut drop) = (0, 0);
-        let heard = |pass, drop, then| Ok(Heard { pass, drop, then });
+        let heard = |pass, drop, then| Ok(Heard::plain(pass, drop, then));
         loop {
             if self.asked.left > 0 {
                 let n = self.asked.left.min(input.len() - at - drop);
@@ -90,6 +93,13 @@ impl Dialogue for Session {
                     self.front = front.payload;
                     return heard(at, 0, Next::Command(command));
                 }
+                if self.renumbers() {
+                    self.asked.left = front.payload;
+                    return Ok(Heard {
+                        say: renumbered(front, self.encrypted.for_server(front.sequence)),
+                        ..Heard::plain(at, HEAD, Next::Again)
+                    });
+                }
             }
             self.asked.left = HEAD + front.payload;
         }
@@ -111,7 +121,11 @@ impl Dialogue for Session {
             dropped: true,
             goes_on: self.front == FULL,
         };
-        self.refused.push_back((self.begun, refusal));
+        self.refused.push_back(Replaced {
+            unit: self.begun,
+            by: By::Stub,
+            refusal,
+        });
         // There is room: a command beyond it is doomed, and not decided upon.
         let _ = self.expect(Kind::Results);
         let attributes: &[u8] = if self.both_can(can::QUERY_ATTRIBUTES) {
@@ -120,6 +134,15 @@ impl Dialogue for Session {
             &[]
         };
         packet(0, &[&[com::QUERY], attributes, instead].concat())
+    }
+
+    fn replace(&mut self, refusal: Refusal) {
+        self.accepted = true;
+        self.refused.push_back(Replaced {
+            unit: self.begun,
+            by: By::Deed,
+            refusal,
+        });
     }
 
     fn refuse_opening(&mut self, refusal: Refusal) {
@@ -166,21 +189,18 @@ impl Dialogue for Session {
             let Some(there) = front_of(&input[at..], front, look) else {
                 return stops(at, After::More);
             };
-            if !std::mem::replace(&mut self.said.goes_on, front.payload == FULL) {
+            let continues = std::mem::replace(&mut self.said.goes_on, front.payload == FULL);
+            if !continues {
                 if opens {
-                    return self.greets(at, there, front.sequence);
+                    return self.greets(at, there);
                 }
-                let instead = self.instead(there, front.sequence);
-                self.says(there, front.payload)?;
-                if let Some(refusal) = instead {
-                    self.said.left = HEAD + front.payload;
-                    self.said.dropped = true;
-                    self.over = refusal.closes;
-                    return Ok(told(at, 0, refusal.bytes, After::Again));
+                if let Some(instead) = self.instead_of(front, there, at)? {
+                    return Ok(instead);
                 }
             }
             self.said.left = HEAD + front.payload;
-            self.said.dropped = false;
+            // What continues a packet that was dropped goes with it.
+            self.said.dropped &= continues;
         }
     }
 
@@ -198,16 +218,47 @@ impl Dialogue for Session {
 }
 
 impl Session {
+    /// Follows a packet that begins, and what is done where it is not to pass as it is.
+    fn instead_of(&mut self, head: Head, front: &[u8], at: usize) -> Result<Option<Told>, Lost> {
+        let renumbers = self.renumbers();
+        let sequence = if renumbers {
+            self.encrypted.for_client(head.sequence)
+        } else {
+            head.sequence
+        };
+        let mutes = self.muted;
+        let instead = self.instead(front, sequence);
+        self.says(front, head.payload)?;
+        let (dropped, say) = match instead {
+            Some(refusal) => {
+                self.over = refusal.closes;
+                (true, refusal.bytes)
+            }
+            None if mutes => (true, Bytes::new()),
+            None if renumbers => (false, renumbered(head, sequence)),
+            None => return Ok(None),
+        };
+        self.said.dropped = dropped;
+        self.said.left = head.payload + if dropped { HEAD } else { 0 };
+        let drop = if dropped { 0 } else { HEAD };
+        Ok(Some(told(at, drop, say, After::Again)))
+    }
+
     /// The greeting goes on in clear; a server that refuses at once says so as it is.
-    fn greets(&mut self, at: usize, payload: &[u8], sequence: u8) -> Result<Told, Lost> {
+    fn greets(&mut self, at: usize, payload: &[u8]) -> Result<Told, Lost> {
         if payload.first() == Some(&ERR) {
             self.phase = Phase::Stream;
             return Ok(told(at, 0, Bytes::new(), After::Again));
         }
-        let (greeting, can) = in_clear(payload).ok_or(Lost("the server's greeting is of an unknown form"))?;
-        self.can = can;
+        let greeting =
+            PassedGreeting::read(payload).ok_or(Lost("the server's greeting is of an unknown form"))?;
+        self.can = greeting.can;
         self.phase = Phase::Login;
-        let say = packet(sequence, &greeting);
-        Ok(told(at, HEAD + payload.len(), say, After::Again))
+        Ok(told(
+            at,
+            HEAD + payload.len(),
+            greeting.packet(false),
+            After::Again,
+        ))
     }
 }

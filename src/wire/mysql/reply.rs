@@ -1,15 +1,14 @@
 //! Where the answer to a command ends: packet by packet, without their contents.
 
-use std::sync::Arc;
-
 use super::{
     errors::ERR,
     frame::{long, number, short},
+    statements::Prepared,
 };
 
 const OK: u8 = 0x00;
 const EOF: u8 = 0xfe;
-const LOCAL_INFILE: u8 = 0xfb;
+pub(super) const LOCAL_INFILE: u8 = 0xfb;
 
 /// An EOF packet of the older form is shorter than this; a row that begins with the same byte is not.
 const EOF_SHORTER_THAN: usize = 9;
@@ -24,7 +23,7 @@ pub(super) enum Kind {
     /// OK, an error or results.
     Results,
     /// The number of a prepared statement, with its parameters and columns.
-    Statement(Arc<str>),
+    Statement(Prepared),
     /// Rows, of a cursor.
     Rows,
     /// Columns, of a table.
@@ -45,7 +44,7 @@ pub(super) enum Event {
     /// The server wants a file, and answers once it has it.
     WantsFile,
     /// The server has given a statement this number.
-    Prepared(u32, Arc<str>),
+    Given(u32, Prepared),
 }
 
 /// An answer that is passing.
@@ -91,6 +90,11 @@ impl Reply {
         self.begun
     }
 
+    /// Whether nothing of it has passed but, at most, that the server wants a file.
+    pub(super) fn is_to_begin(&self) -> bool {
+        !self.begun || (self.stage == Stage::First && self.kind == Kind::Results)
+    }
+
     /// Follows a packet: the front of its payload, and how long all of it is.
     pub(super) fn packet(&mut self, front: &[u8], length: usize) -> Event {
         self.begun = true;
@@ -134,8 +138,8 @@ impl Reply {
             (Kind::Proof, _) => Event::More,
             (Kind::Columns, Some(EOF)) if self.ends_rows(length) => Event::End,
             (Kind::Columns, _) => Event::More,
-            (Kind::Statement(text), Some(OK)) => {
-                let event = Event::Prepared(long(front, 1).unwrap_or(0), text.clone());
+            (Kind::Statement(prepared), Some(OK)) => {
+                let event = Event::Given(long(front, 1).unwrap_or(0), prepared.clone());
                 self.definitions(front);
                 event
             }

@@ -5,13 +5,14 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
+    errors::ERR,
     frame::{HEAD, long, number, packet},
-    opening::{Login, can, login},
-    reply::{Event, Kind, Reply},
-    statements::Statements,
+    opening::{Encrypted, Login, can, login},
+    reply::{Event, Kind, LOCAL_INFILE, Reply},
+    statements::{Prepared, Statements},
 };
 use crate::wire::{
-    dialogue::{Command, Lost},
+    dialogue::{Command, Lost, Step, Stops},
     errors::{Refusal, Words},
 };
 
@@ -64,6 +65,23 @@ pub(super) enum Phase {
     Stream,
 }
 
+/// A command whose answer is replaced.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) unit: u64,
+    pub(super) by: By,
+    pub(super) refusal: Refusal,
+}
+
+/// What the server does in the meantime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Something that changes nothing, in the command's place.
+    Stub,
+    /// The command.
+    Deed,
+}
+
 /// A session, from the first byte that the server says.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -73,6 +91,7 @@ pub struct Session {
     pub(super) login: Option<Login>,
     /// What the server can do, of what the client was told.
     pub(super) can: u32,
+    pub(super) encrypted: Encrypted,
     pub(super) statements: Statements,
     pub(super) waiting: VecDeque<Reply>,
     pub(super) begun: u64,
@@ -81,7 +100,9 @@ pub struct Session {
     pub(super) accepted: bool,
     /// How long its payload's first packet is.
     pub(super) front: usize,
-    pub(super) refused: VecDeque<(u64, Refusal)>,
+    pub(super) refused: VecDeque<Replaced>,
+    /// The answer was replaced, and nothing more of it is heard.
+    pub(super) muted: bool,
     pub(super) opening: Option<Refusal>,
     pub(super) over: bool,
 }
@@ -109,16 +130,20 @@ impl Session {
     }
 
     /// The command that a packet of the client is, if it is one for which a decision is wanted.
-    fn command(&self, kind: u8, body: &[u8]) -> Option<Arc<str>> {
+    fn command(&self, kind: u8, body: &[u8], stops: Stops) -> Option<(Arc<str>, Step)> {
         match kind {
-            com::QUERY => Some(lossy(self.sql(body))),
-            com::EXECUTE | com::BULK_EXECUTE => Some(self.statements.get(long(body, 0)?)),
+            com::QUERY if stops.commands => Some((lossy(self.sql(body)), Step::Whole)),
+            com::PREPARE if stops.preparing => Some((lossy(body), Step::Prepare)),
+            com::EXECUTE | com::BULK_EXECUTE if stops.commands => {
+                let Prepared { text, fresh } = self.statements.get(long(body, 0)?);
+                Some((text, if fresh { Step::First } else { Step::Whole }))
+            }
             _ => None,
         }
     }
 
-    /// Follows a command that goes on to the server.
-    fn asks(&mut self, kind: u8, body: &[u8]) -> Result<(), Lost> {
+    /// Follows a command that goes on to the server; `stopped` says that it was stopped before.
+    fn asks(&mut self, kind: u8, body: &[u8], stopped: bool) -> Result<(), Lost> {
         let answer = match kind {
             com::QUIT | com::LONG_DATA => return Ok(()),
             com::CLOSE => {
@@ -138,7 +163,14 @@ impl Session {
                 self.statements.clear();
                 Kind::Results
             }
-            com::PREPARE => Kind::Statement(lossy(body)),
+            com::PREPARE => Kind::Statement(Prepared {
+                text: lossy(body),
+                fresh: stopped,
+            }),
+            com::EXECUTE | com::BULK_EXECUTE => {
+                self.statements.done(long(body, 0).unwrap_or(0));
+                Kind::Results
+            }
             com::FETCH => Kind::Rows,
             com::FIELD_LIST => Kind::Columns,
             com::STATISTICS => Kind::Line,
@@ -158,32 +190,39 @@ impl Session {
     }
 
     /// Looks at the client's packet at the front, all of whose head and as much as is looked at are there.
-    pub(super) fn hears(&mut self, body: &[u8], length: usize, stops: bool) -> Result<Option<Command>, Lost> {
+    pub(super) fn hears(
+        &mut self,
+        body: &[u8],
+        length: usize,
+        stops: Stops,
+    ) -> Result<Option<Command>, Lost> {
         match self.phase {
             Phase::Login => {
-                self.login = Some(login(body).ok_or(Lost("the client's login is cut short"))?);
-                self.phase = Phase::Proof;
-                self.waiting.push_back(Reply::new(Kind::Proof, false));
+                self.logs_in(login(body).ok_or(Lost("the client's login is cut short"))?);
             }
             Phase::File if length == 0 => self.phase = Phase::Commands,
             Phase::Commands => {
                 let Some((&kind, body)) = body.split_first() else {
                     return Err(Lost("a command has no payload"));
                 };
-                if stops
-                    && !std::mem::take(&mut self.accepted)
-                    && let Some(text) = self.command(kind, body)
-                {
+                let accepted = std::mem::take(&mut self.accepted);
+                if !accepted && let Some((text, step)) = self.command(kind, body, stops) {
                     let doomed = self.refused.len() >= MOST_WAITING;
-                    return Ok(Some(Command { text, doomed }));
+                    return Ok(Some(Command { text, step, doomed }));
                 }
-                self.accepted = false;
-                self.asks(kind, body)?;
+                self.asks(kind, body, accepted)?;
             }
             Phase::Greeting => return Err(Lost("the client speaks before the server has greeted it")),
             Phase::Proof | Phase::File | Phase::Stream => {}
         }
         Ok(None)
+    }
+
+    /// The client has said who it is.
+    pub(super) fn logs_in(&mut self, login: Login) {
+        self.login = Some(login);
+        self.phase = Phase::Proof;
+        self.waiting.push_back(Reply::new(Kind::Proof, false));
     }
 
     /// Follows a packet of the server that goes on.
@@ -195,9 +234,9 @@ impl Session {
         match reply.packet(front, length) {
             Event::More => {}
             Event::WantsFile => self.phase = Phase::File,
-            Event::Prepared(id, text) => {
+            Event::Given(id, prepared) => {
                 let over = reply.is_over();
-                self.statements.put(id, text);
+                self.statements.put(id, prepared);
                 if over {
                     self.ends(false);
                 }
@@ -210,6 +249,7 @@ impl Session {
     /// An answer has ended.
     fn ends(&mut self, proved: bool) {
         self.waiting.pop_front();
+        self.muted = false;
         if proved {
             // The first proof answers no command, but a change of user does.
             let first = self.begun == 0;
@@ -223,6 +263,9 @@ impl Session {
     /// What is said in place of the server's packet at the front, if anything.
     pub(super) fn instead(&mut self, front: &[u8], sequence: u8) -> Option<Refusal> {
         let reply = self.waiting.front()?;
+        if let Some(refusal) = self.refuses_proof(front, sequence) {
+            return Some(refusal);
+        }
         if self.phase == Phase::Proof && self.begun == 0 {
             // The client is welcome: this is where the server would have said no.
             const WELCOME: u8 = 0;
@@ -233,10 +276,28 @@ impl Session {
             refusal.bytes = addressed(&refusal.bytes, self.login.as_ref(), sequence);
             return Some(refusal);
         }
-        if reply.has_begun() || self.refused.front()?.0 != self.answered {
+        let replaced = self.refused.front()?;
+        if !reply.is_to_begin() || replaced.unit != self.answered {
             return None;
         }
-        self.refused.pop_front().map(|(_, refusal)| refusal)
+        if replaced.by == By::Stub {
+            return self.refused.pop_front().map(|replaced| replaced.refusal);
+        }
+        match front.first() {
+            // The file comes first.
+            Some(&LOCAL_INFILE) => None,
+            // The server's own error stands.
+            Some(&ERR) => {
+                self.refused.pop_front();
+                None
+            }
+            _ => {
+                self.muted = true;
+                let mut refusal = self.refused.pop_front()?.refusal;
+                refusal.bytes = numbered(&refusal.bytes, sequence);
+                Some(refusal)
+            }
+        }
     }
 }
 
@@ -253,6 +314,11 @@ fn addressed(bytes: &Bytes, login: Option<&Login>, sequence: u8) -> Bytes {
         sequence,
         &[&front[HEAD.min(front.len())..], text.as_bytes()].concat(),
     )
+}
+
+/// The same packet at another place in the exchange.
+fn numbered(bytes: &Bytes, sequence: u8) -> Bytes {
+    packet(sequence, &bytes[HEAD.min(bytes.len())..])
 }
 
 /// Head, first byte, number and SQLSTATE of an error.

@@ -11,39 +11,55 @@ const MOST_TEXT: usize = 4 << 20;
 /// MariaDB's clients name the statement that was prepared last like this.
 const LAST: u32 = u32::MAX;
 
+/// What a prepared statement says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Prepared {
+    /// Its SQL.
+    pub(super) text: Arc<str>,
+    /// It was stopped before its preparation, and nothing was done by it yet.
+    pub(super) fresh: bool,
+}
+
 /// The prepared statements of a session, within limits.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    texts: HashMap<u32, Arc<str>>,
+    known: HashMap<u32, Prepared>,
     bytes: usize,
-    last: Option<Arc<str>>,
+    last: u32,
 }
 
 impl Statements {
     /// The server has given this statement a number.
-    pub(super) fn put(&mut self, id: u32, text: Arc<str>) {
+    pub(super) fn put(&mut self, id: u32, prepared: Prepared) {
         self.remove(id);
-        self.last = Some(text.clone());
-        if self.texts.len() < MOST && self.bytes + text.len() <= MOST_TEXT {
-            self.bytes += text.len();
-            self.texts.insert(id, text);
+        self.last = id;
+        if self.known.len() < MOST && self.bytes + prepared.text.len() <= MOST_TEXT {
+            self.bytes += prepared.text.len();
+            self.known.insert(id, prepared);
         }
     }
 
-    /// What the statement of this number says; nothing where it is not known.
-    pub(super) fn get(&self, id: u32) -> Arc<str> {
-        let text = match id {
-            LAST => self.last.as_ref(),
-            id => self.texts.get(&id),
-        };
-        text.cloned().unwrap_or_default()
+    /// The statement of this number; one without text where it is not known.
+    pub(super) fn get(&self, id: u32) -> Prepared {
+        self.known.get(&self.meant(id)).cloned().unwrap_or_default()
+    }
+
+    /// It is done.
+    pub(super) fn done(&mut self, id: u32) {
+        if let Some(prepared) = self.known.get_mut(&self.meant(id)) {
+            prepared.fresh = false;
+        }
     }
 
     /// The client has closed it.
     pub(super) fn remove(&mut self, id: u32) {
-        if let Some(text) = self.texts.remove(&id) {
-            self.bytes -= text.len();
+        if let Some(prepared) = self.known.remove(&id) {
+            self.bytes -= prepared.text.len();
         }
+    }
+
+    const fn meant(&self, id: u32) -> u32 {
+        if id == LAST { self.last } else { id }
     }
 
     /// All are gone: another user, or a session begun anew.

@@ -8,7 +8,7 @@ use super::{
     refusal,
 };
 use crate::wire::{
-    dialogue::{Dialogue as _, Watch},
+    dialogue::{Dialogue as _, Step, Stops, Watch},
     errors::{Refusal, Words},
     testing::pieces,
 };
@@ -154,6 +154,60 @@ fn a_statement_is_known_by_its_number() {
 }
 
 #[test]
+fn a_statement_is_done_and_its_client_told_that_it_is_not() {
+    let mut line = logged_in(BASE);
+    line.late = true;
+    let asked = [
+        query("insert into orders values (1) returning id"),
+        query("select 1"),
+    ]
+    .concat();
+    line.asks(&asked, &no_change);
+    assert_eq!(line.took().0, asked);
+    // All of several results goes; the next answer passes.
+    let both = [result(false, 2 | 8), result(false, 2)].concat();
+    line.says(&[both, result(false, 2)].concat());
+    assert_eq!(
+        line.took().1,
+        [known("read_only").bytes.to_vec(), result(false, 2)].concat()
+    );
+    assert_eq!(line.session.answered(), 2);
+    // Where the server wants a file first, the error comes at its place behind it.
+    line.asks(&query("insert by load data local infile"), &no_change);
+    line.says(&packet(1, b"\xfbx"));
+    line.asks(&[packet(2, b"rows"), packet(3, b"")].concat(), &no_change);
+    line.took();
+    line.says(&packet(4, OK));
+    let said = line.took().1;
+    assert_eq!((said[3], &said[4..]), (4, &known("read_only").bytes[4..]));
+    // The server's own error stands.
+    line.asks(&query("insert into nowhere"), &no_change);
+    line.says(&known("missing_table").bytes);
+    assert_eq!(line.took().1, known("missing_table").bytes.to_vec());
+}
+
+#[test]
+fn a_preparation_is_refused_and_the_first_that_is_done_of_it_belongs_to_it() {
+    let mut line = logged_in(BASE);
+    line.preparing = true;
+    line.asks(&packet(0, b"\x16insert into orders values (?)"), &no_change);
+    line.says(&packet(1, OK));
+    assert_eq!(
+        line.took(),
+        (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
+    );
+    line.asks(&packet(0, b"\x16select ?"), &no_change);
+    line.says(&packet(1, &[0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    for _ in 0..2 {
+        line.asks(&packet(0, &[0x17, 9, 0, 0, 0, 0, 1, 0, 0, 0]), &no_change);
+    }
+    assert_eq!(
+        line.steps,
+        [Step::Prepare, Step::Prepare, Step::First, Step::Whole]
+    );
+}
+
+#[test]
 fn several_results_files_and_columns_are_followed() {
     let mut line = logged_in(BASE);
     line.asks(&query("call twice()"), &no_change);
@@ -246,7 +300,7 @@ fn every_code_is_a_number_and_every_state_has_five_characters() {
 
 #[test]
 fn hostile_packets_end_the_reading_or_pass() {
-    assert!(Session::new().hear(&query("select 1"), true).is_err());
+    assert!(Session::new().hear(&query("select 1"), Stops::ALL).is_err());
     assert!(
         Session::new()
             .tell(&packet(0, b"\x09old"), Watch::default())
@@ -259,7 +313,7 @@ fn hostile_packets_end_the_reading_or_pass() {
     );
     let mut line = Line::default();
     line.says(&greeting(BASE));
-    assert!(line.session.hear(&packet(1, b"short"), true).is_err());
+    assert!(line.session.hear(&packet(1, b"short"), Stops::ALL).is_err());
 }
 
 proptest! {
@@ -298,7 +352,7 @@ proptest! {
             if let Ok(told) = line.session.tell(&noise, Watch::default()) {
                 prop_assert!(told.pass <= noise.len() && told.drop == 0);
             }
-        } else if let Ok(heard) = line.session.hear(&noise, false) {
+        } else if let Ok(heard) = line.session.hear(&noise, Stops::default()) {
             prop_assert!(heard.pass <= noise.len() && heard.drop == 0);
         }
     }

@@ -3,7 +3,7 @@
 use super::frame::message;
 use crate::wire::errors::{
     KnownError,
-    Moment::{Any, Command, Connect, Login, Proof},
+    Moment::{Any, Command, Connect, Login, Prepare, Proof},
     Refusal, Said,
     Weight::{Error, Farewell, Fatal},
 };
@@ -21,9 +21,9 @@ pub const ERRORS: &[KnownError] = &[
     KnownError::new("missing_database", "3D000", Fatal, Login, "database \"{database}\" does not exist", "a wrong setting of the application"),
     KnownError::new("too_many_connections_for_role", "53300", Fatal, Login, "too many connections for role \"{user}\"", "a limit of the role"),
     KnownError::new("reserved_slots", "53300", Fatal, Login, "remaining connection slots are reserved for non-replication superuser connections", "the last slots are kept for administrators"),
-    KnownError::new("missing_schema", "3F000", Error, Command, "schema \"{table}\" does not exist", "a migration that was missed"),
-    KnownError::new("missing_table", "42P01", Error, Command, "relation \"{table}\" does not exist", "a migration that was missed"),
-    KnownError::new("missing_column", "42703", Error, Command, "column \"{table}_id\" does not exist", "a migration that was missed"),
+    KnownError::new("missing_schema", "3F000", Error, Prepare, "schema \"{table}\" does not exist", "a migration that was missed"),
+    KnownError::new("missing_table", "42P01", Error, Prepare, "relation \"{table}\" does not exist", "a migration that was missed"),
+    KnownError::new("missing_column", "42703", Error, Prepare, "column \"{table}_id\" does not exist", "a migration that was missed"),
     KnownError::new("permission_denied", "42501", Error, Command, "permission denied for table {table}", "a grant that was missed"),
     KnownError::new("read_only", "25006", Error, Command, "cannot execute {verb} in a read-only transaction", "a write that meets a replica"),
     KnownError::new("serialization_failure", "40001", Error, Command, "could not serialize access due to concurrent update", "a transaction that must be tried again"),

@@ -4,7 +4,11 @@
 
 mod errors;
 mod frame;
+mod names;
 mod opening;
+mod passing;
+#[cfg(test)]
+mod replaced;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -1,74 +1,86 @@
 //! A session that has started: who says what when, at any split of its bytes.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::frame::{HEAD, head, message, text};
+use super::{
+    frame::{message, text},
+    names::{Names, Prepared},
+};
 use crate::wire::{
-    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Told, Watch},
+    dialogue::Step,
     errors::{Moment, Refusal},
 };
 
-/// So much of a message is looked at; of a longer statement the front tells what it is.
-const LOOK: usize = 64 << 10;
-
-/// So many prepared statements and portals are remembered; what is forgotten is a statement without text.
-const MOST_NAMES: usize = 4096;
-
-/// So much text of prepared statements is remembered, over all of them.
-const MOST_TEXT: usize = 4 << 20;
-
-/// So many answers may be under way in the server's place at a time.
-const MOST_REFUSALS: usize = 1024;
-
 /// One side's message that is passing through.
 #[derive(Debug, Default)]
-struct Passing {
+pub(super) struct Passing {
     /// How much of it is still to come.
-    left: usize,
+    pub(super) left: usize,
     /// Whether it is dropped.
-    dropped: bool,
+    pub(super) dropped: bool,
 }
 
-/// A command that was answered in the server's place: what the server refuses by this name is replaced.
+/// A command whose answer is replaced.
 #[derive(Debug)]
-struct Replaced {
-    name: String,
-    unit: u64,
-    refusal: Refusal,
+pub(super) struct Replaced {
+    pub(super) by: By,
+    pub(super) unit: u64,
+    pub(super) refusal: Refusal,
+}
+
+/// By what an answer is known that is to be replaced.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The server refuses something of this name.
+    Name(String),
+    /// It answers the Execute with this place in its unit.
+    Place(u64),
+}
+
+/// What becomes of a message of the server.
+#[derive(Debug)]
+pub(super) enum Instead {
+    Pass,
+    Drop,
+    Say(Refusal),
 }
 
 /// A session of PostgreSQL's protocol 3, from the first byte after the startup packet.
 #[derive(Debug, Default)]
 pub struct Session {
-    asked: Passing,
-    said: Passing,
+    pub(super) asked: Passing,
+    pub(super) said: Passing,
     /// The command at the front was accepted.
-    accepted: bool,
+    pub(super) accepted: bool,
     /// Commands are not stopped before: the server skips to the next Sync.
-    skips: bool,
-    /// The type and the length of the command at the front.
-    front: (u8, usize),
-    statements: Names,
-    portals: Names,
+    pub(super) skips: bool,
+    /// The type and the length of the command at the front, and the name of the statement that it prepares.
+    pub(super) front: (u8, usize),
+    pub(super) front_name: Box<[u8]>,
+    pub(super) statements: Names,
+    pub(super) portals: Names,
     /// The unit that the client is in, and the one that the server answers.
-    begun: u64,
-    answered: u64,
+    pub(super) begun: u64,
+    pub(super) answered: u64,
+    /// How many commands of its unit each of them has behind it.
+    pub(super) begun_within: u64,
+    answered_within: u64,
     /// Whether the last unit begun is a simple query.
     simple: bool,
     copies_in: bool,
     /// What the server said last of transactions: idle, within one, or within one that failed.
-    status: u8,
-    started: bool,
-    opening: Option<Refusal>,
-    replaced: VecDeque<Replaced>,
-    number: u64,
-    key: Option<Bytes>,
-    over: bool,
+    pub(super) status: u8,
+    pub(super) started: bool,
+    pub(super) opening: Option<Refusal>,
+    standby: bool,
+    pub(super) replaced: VecDeque<Replaced>,
+    /// An answer was replaced, and nothing more of its unit is heard.
+    muted: bool,
+    pub(super) number: u64,
+    pub(super) key: Option<Bytes>,
+    pub(super) over: bool,
 }
 
 impl Session {
@@ -80,44 +92,53 @@ impl Session {
         }
     }
 
+    /// The client is told that the server is a replica.
+    pub(super) const fn stand_by(&mut self) {
+        self.standby = true;
+    }
+
     /// The command that a message of the client is, if it is one.
-    fn command(&self, kind: u8, body: &[u8]) -> Option<Arc<str>> {
+    pub(super) fn command(&self, kind: u8, body: &[u8]) -> Option<(Arc<str>, Step)> {
         match kind {
-            b'Q' => Some(lossy(text(body).map_or(body, |(sql, _)| sql))),
-            b'E' => Some(self.portals.get(text(body)?.0).unwrap_or_default()),
+            b'Q' => Some((lossy(text(body).map_or(body, |(sql, _)| sql)), Step::Whole)),
+            b'P' => {
+                let (_, rest) = text(body)?;
+                Some((lossy(text(rest).map_or(rest, |(sql, _)| sql)), Step::Prepare))
+            }
+            b'E' => {
+                let Prepared { text, fresh } = self.portals.get(text(body)?.0);
+                Some((text, if fresh { Step::First } else { Step::Whole }))
+            }
             _ => None,
         }
     }
 
-    /// Follows a message of the client that goes on.
-    fn asks(&mut self, kind: u8, body: &[u8]) {
+    /// Follows a message of the client that goes on; `stopped` says that it was stopped before.
+    pub(super) fn asks(&mut self, kind: u8, body: &[u8], stopped: bool) {
         match kind {
-            b'Q' | b'F' => {
-                self.begun += 1;
-                self.simple = true;
-                self.skips = false;
-            }
+            b'Q' | b'F' => self.begins(true),
             // In a copy the server ignores it.
             b'S' if self.copies_in => {}
-            b'S' => {
-                self.begun += 1;
-                self.simple = false;
-                self.skips = false;
-            }
+            b'S' => self.begins(false),
             b'P' => {
                 if let Some((name, rest)) = text(body) {
                     let sql = text(rest).map_or(rest, |(sql, _)| sql);
-                    self.statements.put(name, lossy(sql));
+                    let prepared = Prepared {
+                        text: lossy(sql),
+                        fresh: stopped,
+                    };
+                    self.statements.put(name, prepared);
                 }
             }
             b'B' => {
                 if let Some((portal, rest)) = text(body)
                     && let Some((statement, _)) = text(rest)
                 {
-                    let sql = self.statements.get(statement).unwrap_or_default();
-                    self.portals.put(portal, sql);
+                    let prepared = self.statements.take(statement);
+                    self.portals.put(portal, prepared);
                 }
             }
+            b'E' => self.begun_within += 1,
             b'C' => match body.split_first() {
                 Some((b'S', name)) => self.statements.remove(text(name).map_or(name, |(name, _)| name)),
                 Some((b'P', name)) => self.portals.remove(text(name).map_or(name, |(name, _)| name)),
@@ -128,18 +149,53 @@ impl Session {
         }
     }
 
+    /// The client has begun the next unit.
+    fn begins(&mut self, simple: bool) {
+        self.begun += 1;
+        self.begun_within = 0;
+        self.simple = simple;
+        self.skips = false;
+    }
+
+    /// Whether a message of the server tells something.
+    pub(super) fn is_told(&self, kind: u8) -> bool {
+        matches!(kind, b'R' | b'K' | b'Z' | b'G' | b'E')
+            || (kind == b'S' && !self.started)
+            || self.muted
+            || (matches!(kind, b'C' | b'I' | b's') && self.started)
+            || (kind == b'D' && self.is_replaced())
+    }
+
+    /// Whether the answer that the server is giving is replaced.
+    fn is_replaced(&self) -> bool {
+        let by = By::Place(self.answered_within);
+        let here = |replaced: &Replaced| replaced.unit == self.answered && replaced.by == by;
+        self.replaced.iter().any(here)
+    }
+
     /// Follows a message of the server; what to say in its place, if anything.
-    fn says(&mut self, kind: u8, body: &[u8]) -> Option<Refusal> {
-        match kind {
-            b'R' if !self.started && self.opening.is_some() => return self.welcome(body),
-            b'K' => self.key = Some(Bytes::copy_from_slice(body)),
+    pub(super) fn says(&mut self, kind: u8, body: &[u8]) -> Instead {
+        if self.muted && kind != b'Z' {
+            return if is_unasked(kind) {
+                Instead::Pass
+            } else {
+                Instead::Drop
+            };
+        }
+        let instead = match kind {
+            b'R' if !self.started && self.opening.is_some() => self.welcome(body),
+            b'S' if self.standby && body == b"in_hot_standby\0off\0" => Some(Refusal {
+                bytes: message(b'S', b"in_hot_standby\0on\0").into(),
+                moment: Moment::Login,
+                closes: false,
+            }),
+            b'K' => {
+                self.key = Some(Bytes::copy_from_slice(body));
+                None
+            }
             b'Z' => {
-                self.status = body.first().copied().unwrap_or(b'I');
-                // The first one says that the session has started, and answers nothing.
-                self.answered += u64::from(std::mem::replace(&mut self.started, true));
-                self.begun = self.begun.max(self.answered);
-                let answered = self.answered;
-                self.replaced.retain(|replaced| replaced.unit >= answered);
+                self.ready(body);
+                None
             }
             b'G' => {
                 self.copies_in = true;
@@ -147,18 +203,46 @@ impl Session {
                 if !self.simple {
                     self.begun = self.answered;
                 }
+                None
             }
-            b'E' => {
-                let place = self
-                    .replaced
-                    .iter()
-                    .position(|replaced| memchr::memmem::find(body, replaced.name.as_bytes()).is_some())?;
-                let replaced = self.replaced.remove(place)?;
-                return Some(replaced.refusal);
+            b'D' => return Instead::Drop,
+            b'C' | b'I' | b's' => {
+                let replaced = self.take(|replaced, by| replaced == by);
+                self.muted = replaced.is_some();
+                self.answered_within += 1;
+                replaced
             }
-            _ => {}
-        }
-        None
+            b'E' => self.take(|by, _| match by {
+                By::Name(name) => memchr::memmem::find(body, name.as_bytes()).is_some(),
+                By::Place(_) => false,
+            }),
+            _ => None,
+        };
+        instead.map_or(Instead::Pass, Instead::Say)
+    }
+
+    /// Takes the replacement that is meant here, if there is one.
+    fn take(&mut self, is_here: impl Fn(&By, &By) -> bool) -> Option<Refusal> {
+        let place = By::Place(self.answered_within);
+        let answered = self.answered;
+        let here = |replaced: &Replaced| match replaced.by {
+            By::Name(_) => is_here(&replaced.by, &place),
+            By::Place(_) => replaced.unit == answered && is_here(&replaced.by, &place),
+        };
+        let found = self.replaced.iter().position(here)?;
+        self.replaced.remove(found).map(|replaced| replaced.refusal)
+    }
+
+    /// The server has answered a unit.
+    fn ready(&mut self, body: &[u8]) {
+        self.status = body.first().copied().unwrap_or(b'I');
+        // The first one says that the session has started, and answers nothing.
+        self.answered += u64::from(std::mem::replace(&mut self.started, true));
+        self.answered_within = 0;
+        self.muted = false;
+        self.begun = self.begun.max(self.answered);
+        let answered = self.answered;
+        self.replaced.retain(|replaced| replaced.unit >= answered);
     }
 
     /// Whether what the server says here is where the opening is refused.
@@ -183,205 +267,9 @@ impl Session {
     }
 }
 
-/// Whether a message of the client tells something.
-const fn is_heard(kind: u8) -> bool {
-    matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'C' | b'F' | b'S' | b'c' | b'f')
-}
-
-/// Whether a message of the server tells something.
-const fn is_told(kind: u8) -> bool {
-    matches!(kind, b'R' | b'K' | b'Z' | b'G' | b'E')
-}
-
 /// Whether the server says this unasked.
-const fn is_unasked(kind: u8) -> bool {
+pub(super) const fn is_unasked(kind: u8) -> bool {
     matches!(kind, b'N' | b'S' | b'A' | b'R' | b'K' | b'v')
-}
-
-/// How much of a message must be there before it is followed.
-fn needed(kind: u8, bytes: &[u8], length: usize) -> usize {
-    let there = &bytes[HEAD..length.min(bytes.len())];
-    match kind {
-        // Only its two names are of interest, not the values behind them.
-        b'B' if text(there).and_then(|(_, rest)| text(rest)).is_some() => HEAD,
-        _ => length.min(LOOK),
-    }
-}
-
-impl Dialogue for Session {
-    fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost> {
-        let mut at = 0;
-        let heard = |pass, drop, then| Ok(Heard { pass, drop, then });
-        loop {
-            if self.asked.left > 0 {
-                let n = self.asked.left.min(input.len() - at);
-                self.asked.left -= n;
-                if self.asked.dropped {
-                    let then = if self.asked.left == 0 {
-                        Next::Again
-                    } else {
-                        Next::More
-                    };
-                    return heard(at, n, then);
-                }
-                at += n;
-                if self.asked.left > 0 {
-                    return heard(at, 0, Next::More);
-                }
-            }
-            let rest = &input[at..];
-            let Some((kind, length)) = head(rest)? else {
-                return heard(at, 0, Next::More);
-            };
-            if is_heard(kind) {
-                if rest.len() < needed(kind, rest, length) {
-                    return heard(at, 0, Next::More);
-                }
-                let body = &rest[HEAD..length.min(rest.len())];
-                if stops
-                    && !std::mem::take(&mut self.accepted)
-                    && !self.skips
-                    && let Some(text) = self.command(kind, body)
-                {
-                    self.front = (kind, length);
-                    let doomed = self.status == b'E' || self.replaced.len() >= MOST_REFUSALS;
-                    return heard(at, 0, Next::Command(Command { text, doomed }));
-                }
-                self.asks(kind, body);
-            }
-            self.asked = Passing {
-                left: length,
-                dropped: false,
-            };
-        }
-    }
-
-    fn accept(&mut self) {
-        self.accepted = true;
-    }
-
-    fn refuse(&mut self, refusal: Refusal) -> Bytes {
-        self.number += 1;
-        let name = format!("chaosproxy_{}", self.number);
-        let (kind, left) = self.front;
-        self.asked = Passing { left, dropped: true };
-        self.replaced.push_back(Replaced {
-            name: name.clone(),
-            unit: self.begun,
-            refusal,
-        });
-        if kind == b'Q' {
-            self.asks(kind, b"");
-            message(b'Q', format!("SELECT \"{name}\"\0").as_bytes()).into()
-        } else {
-            // A portal that is not there; four zeros ask for all of its rows.
-            self.skips = true;
-            message(b'E', format!("{name}\0\0\0\0\0").as_bytes()).into()
-        }
-    }
-
-    fn refuse_opening(&mut self, refusal: Refusal) {
-        self.opening = Some(refusal);
-    }
-
-    fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {
-        let mut at = 0;
-        let told = |pass, drop, say, then| {
-            Ok(Told {
-                pass,
-                drop,
-                say,
-                then,
-            })
-        };
-        loop {
-            if self.said.left > 0 {
-                let n = self.said.left.min(input.len() - at);
-                self.said.left -= n;
-                if self.said.dropped {
-                    let then = if self.said.left == 0 {
-                        After::Again
-                    } else {
-                        After::More
-                    };
-                    return told(at, n, Bytes::new(), then);
-                }
-                at += n;
-                if self.said.left > 0 {
-                    return told(at, 0, Bytes::new(), After::More);
-                }
-            }
-            if self.over {
-                return told(at, 0, Bytes::new(), After::Close);
-            }
-            if watch.border {
-                return told(at, 0, Bytes::new(), After::Border);
-            }
-            let rest = &input[at..];
-            let Some((kind, length)) = head(rest)? else {
-                return told(at, 0, Bytes::new(), After::More);
-            };
-            if self.started && !is_unasked(kind) && watch.unit.is_some_and(|unit| unit <= self.answered) {
-                return told(at, 0, Bytes::new(), After::Answer);
-            }
-            if is_told(kind) {
-                if rest.len() < length.min(LOOK) {
-                    return told(at, 0, Bytes::new(), After::More);
-                }
-                if let Some(refusal) = self.says(kind, &rest[HEAD..length.min(rest.len())]) {
-                    self.said = Passing {
-                        left: length,
-                        dropped: true,
-                    };
-                    self.over = refusal.closes;
-                    return told(at, 0, refusal.bytes, After::Again);
-                }
-            }
-            self.said = Passing {
-                left: length,
-                dropped: false,
-            };
-        }
-    }
-
-    fn cancel_key(&self) -> Option<&[u8]> {
-        self.key.as_deref()
-    }
-
-    fn begun(&self) -> u64 {
-        self.begun
-    }
-
-    fn answered(&self) -> u64 {
-        self.answered
-    }
-}
-
-/// Texts by name, within limits: what is too much is forgotten.
-#[derive(Debug, Default)]
-struct Names {
-    texts: HashMap<Box<[u8]>, Arc<str>>,
-    bytes: usize,
-}
-
-impl Names {
-    fn put(&mut self, name: &[u8], text: Arc<str>) {
-        self.remove(name);
-        if self.texts.len() < MOST_NAMES && self.bytes + text.len() <= MOST_TEXT {
-            self.bytes += text.len();
-            self.texts.insert(name.into(), text);
-        }
-    }
-
-    fn get(&self, name: &[u8]) -> Option<Arc<str>> {
-        self.texts.get(name).cloned()
-    }
-
-    fn remove(&mut self, name: &[u8]) {
-        if let Some(text) = self.texts.remove(name) {
-            self.bytes -= text.len();
-        }
-    }
 }
 
 fn lossy(bytes: &[u8]) -> Arc<str> {

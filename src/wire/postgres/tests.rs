@@ -8,7 +8,7 @@ use super::{
     trial::{bind, error, execute, known, parse, query, ready, sync, welcome},
 };
 use crate::wire::{
-    dialogue::{After, Dialogue, Next, Watch},
+    dialogue::{After, Dialogue, Next, Stops, Watch},
     errors::{Moment, Refusal, Weight},
     testing::pieces,
 };
@@ -24,7 +24,7 @@ fn heard(
     for piece in pieces(said, lengths) {
         input.extend_from_slice(piece);
         loop {
-            let heard = session.hear(&input, true).unwrap();
+            let heard = session.hear(&input, Stops::COMMANDS).unwrap();
             out.extend_from_slice(&input.split_to(heard.pass));
             drop(input.split_to(heard.drop));
             match heard.then {
@@ -232,7 +232,7 @@ fn every_error_of_the_catalogue_can_be_said() {
         assert_eq!(error.code.len(), 5, "{}", error.name);
         assert_eq!(
             error.weight.closes(),
-            error.moment != Moment::Command,
+            !matches!(error.moment, Moment::Command | Moment::Prepare),
             "{}",
             error.name
         );
@@ -293,7 +293,7 @@ fn what_comes_before_a_session_is_understood() {
 fn a_length_that_no_message_has_is_no_message() {
     for length in [0_u32, 3, 1 << 31, u32::MAX] {
         let bytes = [&b"Q"[..], &length.to_be_bytes()].concat();
-        assert!(Session::new().hear(&bytes, true).is_err());
+        assert!(Session::new().hear(&bytes, Stops::ALL).is_err());
         assert!(Session::new().tell(&bytes, Watch::default()).is_err());
     }
 }
@@ -323,7 +323,7 @@ proptest! {
     fn whatever_comes_is_passed_on_or_given_up(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut session = Session::new();
         let (mut at, mut steps) = (0, 0);
-        while let Ok(heard) = session.hear(&bytes[at..], true) {
+        while let Ok(heard) = session.hear(&bytes[at..], Stops::ALL) {
             at += heard.pass + heard.drop;
             steps += 1;
             prop_assert!(at <= bytes.len() && steps < 1000);

@@ -9,7 +9,7 @@ use super::{
     words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, words},
 };
 use crate::wire::{
-    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Told, Watch},
+    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Step, Stops, Told, Watch},
     errors::Refusal,
 };
 
@@ -52,6 +52,15 @@ struct Said {
     under_way: bool,
 }
 
+/// What the server does while its answer is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// It refuses, or proves who the client is.
+    Stub,
+    /// The command.
+    Deed,
+}
+
 /// A connection, from its first byte.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -68,7 +77,8 @@ pub struct Session {
     /// The client has chosen RESP 3, where what comes unasked is marked.
     marked: bool,
     opening: Option<Refusal>,
-    refused: VecDeque<(u64, Refusal)>,
+    /// Answers that are replaced, by their unit.
+    refused: VecDeque<(u64, By, Refusal)>,
     number: u64,
     over: bool,
 }
@@ -91,7 +101,7 @@ impl Session {
         let proves =
             is(0, "auth") || (is(0, "hello") && words.iter().any(|w| w.eq_ignore_ascii_case("auth")));
         if proves && let Some(refusal) = self.opening.take() {
-            self.refused.push_back((self.begun, refusal));
+            self.refused.push_back((self.begun, By::Stub, refusal));
         }
         let subscribes = ["subscribe", "psubscribe", "ssubscribe"]
             .iter()
@@ -104,6 +114,8 @@ impl Session {
             if !self.marked {
                 self.free = Some(self.begun);
             }
+            // What would replace its answer finds none.
+            self.refused.retain(|(unit, ..)| *unit < self.begun);
             return;
         }
         let streams = ["monitor", "sync", "psync"].iter().any(|word| is(0, word));
@@ -134,6 +146,7 @@ impl Session {
         };
         Some(Command {
             text: words.text.as_str().into(),
+            step: Step::Whole,
             doomed: self.refused.len() >= MOST_REFUSALS,
         })
     }
@@ -171,8 +184,13 @@ impl Session {
         if !answers || self.refused.front()?.0 != self.answered {
             return None;
         }
+        let (_, by, refusal) = self.refused.pop_front()?;
+        // The server's own error stands.
+        if by == By::Deed && matches!(kind, b'-' | b'!') {
+            return None;
+        }
         self.said.dropped = true;
-        self.refused.pop_front().map(|(_, refusal)| refusal)
+        Some(refusal)
     }
 
     /// What is left of the reply under way, taken from the input; how much of it was there.
@@ -197,9 +215,9 @@ impl Session {
 }
 
 impl Dialogue for Session {
-    fn hear(&mut self, input: &[u8], stops: bool) -> Result<Heard, Lost> {
+    fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
         let (mut at, mut drop) = (0, 0);
-        let heard = |pass, drop, then| Ok(Heard { pass, drop, then });
+        let heard = |pass, drop, then| Ok(Heard::plain(pass, drop, then));
         loop {
             if self.is_in_command() {
                 let dropped = self.asked.dropped;
@@ -214,7 +232,7 @@ impl Dialogue for Session {
                 }
             }
             let rest = &input[at..];
-            if !stops
+            if !stops.commands
                 && self.opening.is_none()
                 && let Some(front) = plain(rest)?
             {
@@ -222,7 +240,7 @@ impl Dialogue for Session {
                 self.accepted = false;
                 continue;
             }
-            let look = if stops { LOOK } else { GLANCE };
+            let look = if stops.commands { LOOK } else { GLANCE };
             let Some(words) = (if rest.is_empty() { None } else { words(rest, look)? }) else {
                 return heard(at, 0, Next::More);
             };
@@ -231,7 +249,7 @@ impl Dialogue for Session {
             if words.text.is_empty() {
                 continue;
             }
-            if let Some(command) = stops.then(|| self.stop(&words)).flatten() {
+            if let Some(command) = stops.commands.then(|| self.stop(&words)).flatten() {
                 self.asked = Asked::default();
                 return heard(at, 0, Next::Command(command));
             }
@@ -248,11 +266,16 @@ impl Dialogue for Session {
     fn refuse(&mut self, refusal: Refusal) -> Bytes {
         self.number += 1;
         self.asked = self.front;
-        self.refused.push_back((self.begun, refusal));
+        self.refused.push_back((self.begun, By::Stub, refusal));
         self.begun += 1;
         // In a transaction the server notes that a command was refused, and EXEC fails.
         let name = format!("chaosproxy_{}", self.number);
         format!("*1\r\n${}\r\n{name}\r\n", name.len()).into()
+    }
+
+    fn replace(&mut self, refusal: Refusal) {
+        self.accepted = true;
+        self.refused.push_back((self.begun, By::Deed, refusal));
     }
 
     fn refuse_opening(&mut self, refusal: Refusal) {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{ERRORS, Session, refusal};
 use crate::wire::{
-    dialogue::{After, Dialogue as _, Watch},
+    dialogue::{After, Dialogue as _, Stops, Watch},
     errors::{Moment, Refusal, Said, Weight, Words},
     testing::pieces,
 };
@@ -139,13 +139,29 @@ fn with_no_fault_in_scope_a_long_command_is_not_waited_for() {
     let long = command(&["SET", "key", &"v".repeat(10_000)]);
     let front = &long.as_bytes()[..500];
     let pass = |stops| Session::new().hear(front, stops).unwrap().pass;
-    assert_eq!((pass(false), pass(true)), (500, 0));
+    assert_eq!((pass(Stops::default()), pass(Stops::ALL)), (500, 0));
+}
+
+#[test]
+fn a_command_is_done_and_its_client_told_that_it_is_not() {
+    let mut line = Line::default();
+    line.late = true;
+    let (get, set) = (command(&["GET", "a"]), command(&["SET", "a", "b", "GET"]));
+    let asked = format!("{get}{set}{set}{get}");
+    line.asks(asked.as_bytes(), &no_set);
+    assert_eq!(text(&line.server), asked);
+    // The second one is refused by the server itself.
+    line.says(b"$1\r\nx\r\n*2\r\n$1\r\nx\r\n:1\r\n-OOM command not allowed\r\n$1\r\nb\r\n");
+    assert_eq!(
+        text(&line.client),
+        "$1\r\nx\r\n-READONLY You can't write against a read only replica.\r\n-OOM command not allowed\r\n$1\r\nb\r\n"
+    );
 }
 
 #[test]
 fn a_watched_unit_is_stopped_before() {
     let mut session = Session::new();
-    session.hear(b"PING\r\nPING\r\n", false).unwrap();
+    session.hear(b"PING\r\nPING\r\n", Stops::default()).unwrap();
     let watch = Watch {
         unit: Some(1),
         border: false,
@@ -156,7 +172,7 @@ fn a_watched_unit_is_stopped_before() {
 
 #[test]
 fn hostile_lengths_are_none_of_the_protocol() {
-    let ask = |bytes: &[u8]| Session::new().hear(bytes, true).is_err();
+    let ask = |bytes: &[u8]| Session::new().hear(bytes, Stops::ALL).is_err();
     assert!(ask(b"*99999999999999999999\r\n"));
     assert!(ask(b"*2\r\n$99999999999999\r\n"));
     assert!(ask(b"*-5\r\n"));
@@ -219,7 +235,7 @@ proptest! {
     #[test]
     fn noise_passes_whole_or_is_no_redis(noise in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut session = Session::new();
-        if let Ok(heard) = session.hear(&noise, false) {
+        if let Ok(heard) = session.hear(&noise, Stops::default()) {
             prop_assert!(heard.pass <= noise.len() && heard.drop == 0);
         }
         if let Ok(told) = session.tell(&noise, Watch::default()) {

@@ -93,7 +93,7 @@ pub(super) fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
         let string = match bulk(rest)? {
             Some(string) if rest.len() >= string.whole => string,
             // Enough to look at, or as much as will ever be looked at.
-            Some(string) if at + string.whole > look => {
+            Some(string) if at + string.whole > look && at + rest.len() >= look => {
                 let there = &rest[string.line..rest.len().min(string.line + string.text)];
                 push(&mut text, n, there, look);
                 break;

@@ -11,7 +11,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{Place, eventually, redis::said, within};
+use super::{Place, certificates::Certificate, eventually, redis::said, within};
 
 /// Who runs the server where the test is root.
 const USER: &str = "mysql";
@@ -44,10 +44,30 @@ impl Mariadb {
 
     /// Starts one and waits until it serves.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same with TLS, and this certificate.
+    pub async fn start_with_tls(certificate: &Certificate) -> Self {
+        Self::start_with(Some(certificate)).await
+    }
+
+    async fn start_with(certificate: Option<&Certificate>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let tls = certificate.map(|certificate| {
+            let file = |name: &str, text: &str| {
+                let file = folder.path().join(name);
+                std::fs::write(&file, text).unwrap();
+                file.display().to_string()
+            };
+            [
+                format!("--ssl-cert={}", file("one.pem", &certificate.pem)),
+                format!("--ssl-key={}", file("one.key", &certificate.key)),
+            ]
+        });
         if rustix::process::geteuid().is_root() {
             let owned = std::process::Command::new("chown")
-                .arg(USER)
+                .args(["-R", USER])
                 .arg(folder.path())
                 .status();
             assert!(owned.unwrap().success());
@@ -70,6 +90,7 @@ impl Mariadb {
                 "--innodb-buffer-pool-size=16M",
                 "--max-connections=40",
             ])
+            .args(tls.into_iter().flatten())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let child = server.spawn().expect("tests/run installs mariadb-server");
@@ -103,6 +124,8 @@ fn program(name: &str, data: &Path) -> Command {
     let mut command = Command::new(name);
     command
         .args(["--no-defaults", &format!("--datadir={}", data.display())])
+        // A server that starts clears away what others have in a folder that they share.
+        .arg(format!("--tmpdir={}", data.parent().unwrap().display()))
         .stdin(Stdio::null())
         .kill_on_drop(true);
     if rustix::process::geteuid().is_root() {
@@ -113,10 +136,16 @@ fn program(name: &str, data: &Path) -> Command {
 
 /// Has MariaDB's command line say these statements as `web` in `shop`, a line each; after an error it goes on.
 pub async fn mariadb(at: SocketAddr, statements: &str) -> Output {
+    mariadb_with(at, &[], statements).await
+}
+
+/// The same with further arguments.
+pub async fn mariadb_with(at: SocketAddr, arguments: &[&str], statements: &str) -> Output {
     let mut command = Command::new("mariadb");
     command
-        .args(["--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P"])
+        .args(["--no-defaults", "--protocol=tcp", "-h", "localhost", "-P"])
         .arg(at.port().to_string())
+        .args(arguments)
         .args(["-u", "web", &format!("-p{PASSWORD}"), "-N", "-B", "--force"])
         .args(["--local-infile=1", "shop"])
         .stdin(Stdio::piped())

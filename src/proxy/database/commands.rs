@@ -1,0 +1,198 @@
+//! The commands of a session as exchanges: what faults decide about each, and what they hold until its answer has ended.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::Future,
+    rc::Rc,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    faults::{Chain, Cut, Flow, Plan, Unit},
+    proxy::{
+        attempt::attempt_number,
+        client::Client,
+        exchange::{self, Course},
+        relay::Joint,
+    },
+    route::{Command, Dialect, Facts},
+    wire::dialogue::{Step, Stops},
+};
+
+/// The commands of a session that faults have to do with.
+pub(super) struct Commands {
+    client: Rc<Client>,
+    joint: Rc<Joint>,
+    dialect: Dialect,
+    /// Those whose answers have not ended.
+    pending: RefCell<VecDeque<Pending>>,
+    /// The unit whose answer is shaped.
+    shaped: Cell<Option<u64>>,
+}
+
+/// A command that faults have to do with, until its answer has ended.
+struct Pending {
+    unit: u64,
+    plan: Plan,
+    asked: bool,
+}
+
+impl Commands {
+    pub(super) fn new(client: &Rc<Client>, joint: &Rc<Joint>, dialect: Dialect) -> Self {
+        Self {
+            client: client.clone(),
+            joint: joint.clone(),
+            dialect,
+            pending: RefCell::default(),
+            shaped: Cell::default(),
+        }
+    }
+
+    /// Before which commands the session is to be stopped, because a fault may have to do with them.
+    pub(super) fn stops(&self) -> Stops {
+        let known = self.joint.known();
+        let mut stops = Stops::default();
+        for fault in known.client.iter().chain(&known.upstream) {
+            if !fault.is_lifted() && fault.meets(Unit::Command, self.dialect) {
+                stops.commands = true;
+                stops.preparing |= fault.meets(Unit::Preparation, self.dialect);
+            }
+        }
+        stops
+    }
+
+    /// Asks the faults about a command that is about to begin this unit.
+    pub(super) async fn ask(
+        &self,
+        command: &Command,
+        step: Step,
+        begun: u64,
+        gone: impl Future<Output = ()>,
+    ) -> Course {
+        let worker = &self.client.worker;
+        let view = worker.view();
+        let legs = self.joint.known().clone();
+        let number = worker.number();
+        let facts = Facts {
+            command: Some(command),
+            ..self.client.facts()
+        };
+        let unit = match step {
+            Step::Whole => Unit::Command,
+            Step::Prepare => Unit::Preparation,
+            Step::First => Unit::Prepared,
+        };
+        let mut gone = std::pin::pin!(gone);
+        for (faults, number) in [
+            (&legs.client, number),
+            (&legs.upstream, attempt_number(number, 1)),
+        ] {
+            let mut plan = Plan::of_database(faults, view.dice, number, &facts, unit);
+            if plan.is_empty() {
+                continue;
+            }
+            let course = exchange::open_for(&mut plan, worker.held(), None, gone.as_mut()).await;
+            if !matches!(course, Course::On) {
+                self.count(&plan);
+                return course;
+            }
+            self.pending.borrow_mut().push_back(Pending {
+                unit: begun,
+                plan,
+                asked: false,
+            });
+        }
+        Course::On
+    }
+
+    /// The unit before whose answer the session is to be stopped: one that faults want to see, or the one after an answer that
+    /// they shape.
+    pub(super) fn awaited(&self) -> Option<u64> {
+        let pending = self.pending.borrow();
+        let first = pending.iter().find(|pending| !pending.asked);
+        let after = self.shaped.get().map(|unit| unit + 1);
+        first.map(|pending| pending.unit).into_iter().chain(after).min()
+    }
+
+    /// Asks the faults when an answer begins, which shapes it if one does.
+    ///
+    /// # Errors
+    /// The session is cut instead.
+    pub(super) async fn reply(
+        &self,
+        answered: u64,
+        gone: impl Future<Output = ()>,
+    ) -> Result<Option<Chain>, Cut> {
+        let mut shapes: Option<Chain> = None;
+        let mut gone = std::pin::pin!(gone);
+        loop {
+            let due = |pending: &&mut Pending| !pending.asked && pending.unit <= answered;
+            let plan = self.pending.borrow_mut().iter_mut().find(due).map(|pending| {
+                pending.asked = true;
+                std::mem::replace(&mut pending.plan, Plan::none())
+            });
+            let Some(mut plan) = plan else {
+                if shapes.is_some() {
+                    self.shaped.set(Some(answered));
+                }
+                return Ok(shapes);
+            };
+            let mut head = http::Response::new(()).into_parts().0;
+            let held = self.client.worker.held();
+            let course = exchange::reply_for(&mut plan, held, &mut head, gone.as_mut()).await;
+            match (&mut shapes, plan.flow(Flow::Reply, Instant::now())) {
+                (Some(shapes), Some(more)) => shapes.extend(more),
+                (none, more @ Some(_)) => *none = more,
+                (_, None) => {}
+            }
+            if let Some(pending) = self
+                .pending
+                .borrow_mut()
+                .iter_mut()
+                .find(|p| p.asked && p.plan.is_empty())
+            {
+                pending.plan = plan;
+            }
+            if let Course::Cut(cut, _) = course {
+                return Err(cut);
+            }
+        }
+    }
+
+    /// Whether an answer that faults shape has ended; told once.
+    pub(super) fn has_ended(&self, answered: u64) -> bool {
+        let ended = self.shaped.get().is_some_and(|unit| unit < answered);
+        if ended {
+            self.shaped.set(None);
+        }
+        ended
+    }
+
+    /// Lets go what commands held whose answers have ended.
+    pub(super) fn settle(&self, answered: u64) {
+        let mut pending = self.pending.borrow_mut();
+        while pending.front().is_some_and(|pending| pending.unit < answered) {
+            if let Some(done) = pending.pop_front() {
+                self.count(&done.plan);
+            }
+        }
+    }
+
+    /// Lets all go: the session has ended.
+    pub(super) fn end(&self) {
+        let pending = self.pending.take();
+        pending.iter().for_each(|pending| self.count(&pending.plan));
+    }
+
+    fn count(&self, plan: &Plan) {
+        let worker = &self.client.worker;
+        let view = worker.view();
+        for fault in plan.touched() {
+            if let Some(lanes) = view.fault_lanes.get(fault.name()) {
+                lanes.lane(worker.index).hits.inc();
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The session's bytes at any split: which pass, which are dropped, and what is said in their place.
+
+use bytes::Bytes;
+
+use super::{
+    frame::{HEAD, head, message, text},
+    session::{By, Instead, Passing, Replaced, Session, is_unasked},
+};
+use crate::wire::{
+    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Stops, Told, Watch},
+    errors::Refusal,
+};
+
+/// So much of a message is looked at; of a longer statement the front tells what it is.
+const LOOK: usize = 64 << 10;
+
+/// So many answers may be under way in the server's place at a time.
+const MOST_REFUSALS: usize = 1024;
+
+impl Session {
+    /// Remembers the command that was stopped before.
+    fn stops_at(&mut self, kind: u8, length: usize, body: &[u8]) {
+        self.front = (kind, length);
+        if kind == b'P' {
+            self.front_name = text(body).map_or(body, |(name, _)| name).into();
+        }
+    }
+}
+
+/// Whether a message of the client tells something.
+const fn is_heard(kind: u8) -> bool {
+    matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'C' | b'F' | b'S' | b'c' | b'f')
+}
+
+/// How much of a message must be there before it is followed.
+fn needed(kind: u8, bytes: &[u8], length: usize) -> usize {
+    let there = &bytes[HEAD..length.min(bytes.len())];
+    match kind {
+        // Only its two names are of interest, not the values behind them.
+        b'B' if text(there).and_then(|(_, rest)| text(rest)).is_some() => HEAD,
+        _ => length.min(LOOK),
+    }
+}
+
+impl Dialogue for Session {
+    fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
+        let mut at = 0;
+        let heard = |pass, drop, then| Ok(Heard::plain(pass, drop, then));
+        loop {
+            if self.asked.left > 0 {
+                let n = self.asked.left.min(input.len() - at);
+                self.asked.left -= n;
+                if self.asked.dropped {
+                    let then = if self.asked.left == 0 {
+                        Next::Again
+                    } else {
+                        Next::More
+                    };
+                    return heard(at, n, then);
+                }
+                at += n;
+                if self.asked.left > 0 {
+                    return heard(at, 0, Next::More);
+                }
+            }
+            let rest = &input[at..];
+            let Some((kind, length)) = head(rest)? else {
+                return heard(at, 0, Next::More);
+            };
+            if is_heard(kind) {
+                if rest.len() < needed(kind, rest, length) {
+                    return heard(at, 0, Next::More);
+                }
+                let body = &rest[HEAD..length.min(rest.len())];
+                let accepted = std::mem::take(&mut self.accepted);
+                let stops = match kind {
+                    b'P' => stops.preparing,
+                    _ => stops.commands,
+                };
+                if stops
+                    && !accepted
+                    && !self.skips
+                    && let Some((text, step)) = self.command(kind, body)
+                {
+                    self.stops_at(kind, length, body);
+                    let doomed = self.status == b'E' || self.replaced.len() >= MOST_REFUSALS;
+                    return heard(at, 0, Next::Command(Command { text, step, doomed }));
+                }
+                self.asks(kind, body, accepted);
+            }
+            self.asked = Passing {
+                left: length,
+                dropped: false,
+            };
+        }
+    }
+
+    fn accept(&mut self) {
+        self.accepted = true;
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Bytes {
+        self.number += 1;
+        let name = format!("chaosproxy_{}", self.number);
+        let (kind, left) = self.front;
+        self.asked = Passing { left, dropped: true };
+        self.replaced.push_back(Replaced {
+            by: By::Name(name.clone()),
+            unit: self.begun,
+            refusal,
+        });
+        match kind {
+            b'Q' => {
+                self.asks(kind, b"", false);
+                message(b'Q', format!("SELECT \"{name}\"\0").as_bytes()).into()
+            }
+            b'P' => {
+                self.skips = true;
+                let sql = format!("\0SELECT \"{name}\"\0\0\0");
+                message(b'P', &[&self.front_name, sql.as_bytes()].concat()).into()
+            }
+            // A portal that is not there; four zeros ask for all of its rows.
+            _ => {
+                self.skips = true;
+                message(b'E', format!("{name}\0\0\0\0\0").as_bytes()).into()
+            }
+        }
+    }
+
+    fn replace(&mut self, refusal: Refusal) {
+        self.accepted = true;
+        let (kind, _) = self.front;
+        self.replaced.push_back(Replaced {
+            by: By::Place(if kind == b'Q' { 0 } else { self.begun_within }),
+            unit: self.begun,
+            refusal,
+        });
+    }
+
+    fn refuse_opening(&mut self, refusal: Refusal) {
+        self.opening = Some(refusal);
+    }
+
+    fn stands_by(&mut self) {
+        self.stand_by();
+    }
+
+    fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {
+        let mut at = 0;
+        let told = |pass, drop, say, then| {
+            Ok(Told {
+                pass,
+                drop,
+                say,
+                then,
+            })
+        };
+        loop {
+            if self.said.left > 0 {
+                let n = self.said.left.min(input.len() - at);
+                self.said.left -= n;
+                if self.said.dropped {
+                    let then = if self.said.left == 0 {
+                        After::Again
+                    } else {
+                        After::More
+                    };
+                    return told(at, n, Bytes::new(), then);
+                }
+                at += n;
+                if self.said.left > 0 {
+                    return told(at, 0, Bytes::new(), After::More);
+                }
+            }
+            if self.over {
+                return told(at, 0, Bytes::new(), After::Close);
+            }
+            if watch.border {
+                return told(at, 0, Bytes::new(), After::Border);
+            }
+            let rest = &input[at..];
+            let Some((kind, length)) = head(rest)? else {
+                return told(at, 0, Bytes::new(), After::More);
+            };
+            if self.started && !is_unasked(kind) && watch.unit.is_some_and(|unit| unit <= self.answered) {
+                return told(at, 0, Bytes::new(), After::Answer);
+            }
+            if self.is_told(kind) {
+                if rest.len() < length.min(LOOK) {
+                    return told(at, 0, Bytes::new(), After::More);
+                }
+                let say = match self.says(kind, &rest[HEAD..length.min(rest.len())]) {
+                    Instead::Pass => None,
+                    Instead::Drop => Some(Bytes::new()),
+                    Instead::Say(refusal) => {
+                        self.over = refusal.closes;
+                        Some(refusal.bytes)
+                    }
+                };
+                if let Some(say) = say {
+                    self.said = Passing {
+                        left: length,
+                        dropped: true,
+                    };
+                    return told(at, 0, say, After::Again);
+                }
+            }
+            self.said = Passing {
+                left: length,
+                dropped: false,
+            };
+        }
+    }
+
+    fn cancel_key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered
+    }
+}

@@ -1,0 +1,174 @@
+//! Tests: answers that are replaced once the command is done, errors that come on preparing, and a server called a replica.
+
+use std::cell::Cell;
+
+use super::{
+    Session,
+    frame::message,
+    trial::{bind, error, execute, known, parse, query, ready, sync, welcome},
+};
+use crate::wire::{
+    dialogue::{Dialogue as _, Step},
+    errors::Refusal,
+};
+
+type Line = crate::wire::testing::Line<Session>;
+
+/// A line whose session has started.
+fn started() -> Line {
+    let mut line = Line::default();
+    line.session = Session::new();
+    line.says(&welcome());
+    line.took();
+    line
+}
+
+fn no_insert(text: &str) -> Option<Refusal> {
+    text.starts_with("insert").then(|| known("missing_table"))
+}
+
+fn done(tag: &str) -> Vec<u8> {
+    message(b'C', format!("{tag}\0").as_bytes())
+}
+
+#[test]
+fn a_command_is_done_and_its_client_told_that_it_is_not() {
+    let mut line = started();
+    line.late = true;
+    let asked = [
+        query("select 1"),
+        query("insert into a values (1) returning id"),
+        query("select 2"),
+    ]
+    .concat();
+    line.asks(&asked, &no_insert);
+    assert_eq!(line.took().0, asked);
+    let one = [
+        message(b'T', b"\0\x01row"),
+        message(b'D', b"one"),
+        done("SELECT 1"),
+        ready(b'T'),
+    ]
+    .concat();
+    line.says(&[one.clone(), one.clone(), one.clone()].concat());
+    let replaced = [
+        message(b'T', b"\0\x01row"),
+        known("missing_table").bytes.to_vec(),
+        ready(b'T'),
+    ]
+    .concat();
+    assert_eq!(line.took().1, [one.clone(), replaced, one].concat());
+}
+
+#[test]
+fn within_a_group_the_answer_of_the_right_execute_is_replaced_and_no_other_follows() {
+    let mut line = started();
+    line.late = true;
+    let asked = [
+        parse("", "select 1"),
+        bind("", ""),
+        execute(""),
+        parse("", "insert into a values (1)"),
+        bind("", ""),
+        execute(""),
+        bind("", ""),
+        execute(""),
+        sync(),
+    ]
+    .concat();
+    // Once only: after an error a server does no more of the group.
+    let inserts = Cell::new(0);
+    let first_insert = |text: &str| {
+        let refusal = no_insert(text)?;
+        (inserts.replace(inserts.get() + 1) == 0).then_some(refusal)
+    };
+    line.asks(&asked, &first_insert);
+    assert_eq!((line.took().0, line.commands.len()), (asked, 3));
+    let answer = |n: usize| [message(b'2', b""), message(b'D', b"row"), done(&format!("N {n}"))].concat();
+    line.says(&[answer(1), answer(2), answer(3), ready(b'I')].concat());
+    let expected = [
+        answer(1),
+        message(b'2', b""),
+        known("missing_table").bytes.to_vec(),
+        ready(b'I'),
+    ]
+    .concat();
+    assert_eq!(line.took().1, expected);
+    line.asks(&query("select 3"), &no_insert);
+    line.says(&[answer(4), ready(b'I')].concat());
+    assert_eq!(
+        line.took().1,
+        [answer(4), ready(b'I')].concat(),
+        "the next unit is heard again"
+    );
+}
+
+#[test]
+fn an_error_of_the_server_itself_stands() {
+    let mut line = started();
+    line.late = true;
+    line.asks(&query("insert into a values (1)"), &no_insert);
+    let own = [error("something else"), ready(b'E')].concat();
+    line.says(&own);
+    assert_eq!(line.took().1, own);
+    line.asks(&query("select 1"), &no_insert);
+    let answer = [done("SELECT 1"), ready(b'I')].concat();
+    line.says(&answer);
+    assert_eq!(line.took().1, answer);
+}
+
+#[test]
+fn a_preparation_is_refused_by_the_server_itself() {
+    let mut line = started();
+    line.preparing = true;
+    let group = [
+        parse("one", "insert into a values (1)"),
+        message(b'D', b"Sone\0"),
+        sync(),
+    ]
+    .concat();
+    line.asks(&group, &no_insert);
+    let instead = [
+        parse("one", "SELECT \"chaosproxy_1\""),
+        message(b'D', b"Sone\0"),
+        sync(),
+    ]
+    .concat();
+    assert_eq!(line.took().0, instead);
+    line.says(&[error("column \"chaosproxy_1\" does not exist"), ready(b'I')].concat());
+    assert_eq!(
+        line.took().1,
+        [known("missing_table").bytes.to_vec(), ready(b'I')].concat()
+    );
+}
+
+#[test]
+fn the_first_that_is_done_of_a_preparation_belongs_to_it() {
+    let mut line = started();
+    let twice = [bind("", "one"), execute(""), sync()].concat().repeat(2);
+    line.preparing = true;
+    line.asks(
+        &[parse("one", "select 1"), sync(), twice.clone()].concat(),
+        &no_insert,
+    );
+    assert_eq!(line.steps, [Step::Prepare, Step::First, Step::Whole]);
+    // Where nobody was asked before the preparation, each that is done stands for itself.
+    let mut line = started();
+    line.asks(&[parse("one", "select 1"), sync(), twice].concat(), &no_insert);
+    assert_eq!(line.steps, [Step::Whole, Step::Whole]);
+}
+
+#[test]
+fn clients_are_told_of_a_replica_while_the_session_starts() {
+    let status = |on: &str| message(b'S', format!("in_hot_standby\0{on}\0").as_bytes());
+    let mut line = Line::default();
+    line.session = Session::new();
+    line.session.stands_by();
+    line.says(&[message(b'R', &[0; 4]), status("off"), ready(b'I')].concat());
+    assert_eq!(
+        line.took().1,
+        [message(b'R', &[0; 4]), status("on"), ready(b'I')].concat()
+    );
+    line.says(&status("off"));
+    assert_eq!(line.took().1, status("off"), "later news pass");
+}

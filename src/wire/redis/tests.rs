@@ -227,7 +227,7 @@ proptest! {
         let mut close = Line::default();
         close.asks(asked.as_bytes(), &no_set);
         let mut session = Session::new();
-        prop_assert_eq!(session.hear(asked.as_bytes(), false).map(|heard| heard.pass), Ok(asked.len()));
+        prop_assert_eq!(session.hear(asked.as_bytes(), Stops::default()).map(|heard| heard.pass), Ok(asked.len()));
         prop_assert_eq!(session.known(), close.session.known(), "{}", asked);
     }
 

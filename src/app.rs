@@ -29,6 +29,7 @@ use tokio::{net::TcpListener, runtime, sync};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
+    incident::NEEDS_TOKENS,
     plan::{InPlace, Incident, Plan, Written},
     wheel::turn_wheel,
 };

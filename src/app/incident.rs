@@ -138,7 +138,7 @@ impl Setting<'_> {
 }
 
 /// Without tokens everybody who reaches the admin port is the facilitator.
-const NEEDS_TOKENS: &str = "a blind drill needs tokens, since without them everybody who reaches the admin port may see everything; \
+pub const NEEDS_TOKENS: &str = "a blind drill needs tokens, since without them everybody who reaches the admin port may see everything; \
      name a file with a token for the facilitator and one for responders, by `admin.tokens_file` in the document or with --tokens FILE";
 
 /// What a drill is called where everybody reads it.

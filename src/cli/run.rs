@@ -193,6 +193,8 @@ impl Args {
             .map(drill::Autopilot::load)
             .transpose()?;
         let seed = drill.seed.unwrap_or_else(app::fresh_seed);
+        let asks_in_document = |written: &Written| written.document.admin.tokens_file.is_some();
+        let tells_apart = process.tokens.is_some() || document.as_ref().is_some_and(asks_in_document);
         let incident = profile.map(|name| {
             chosen(&name, document.as_ref(), seed).map(|Opened { profile, sealed, .. }| Incident {
                 profile,
@@ -208,7 +210,7 @@ impl Args {
         });
         Ok(Plan {
             document,
-            incident: incident.transpose()?,
+            incident: guarded(incident.transpose()?, tells_apart)?,
             seed: Some(seed),
             workers: process.workers,
             admin: process.admin,
@@ -244,6 +246,16 @@ impl From<StartError> for Trouble {
                 Self::new(error.to_string(), "")
             }
         }
+    }
+}
+
+/// Refuses a blind drill that everybody could look into, before anything is bound.
+fn guarded(incident: Option<Incident>, tells_apart: bool) -> Result<Option<Incident>, Trouble> {
+    match &incident {
+        Some(incident) if incident.blind.is_some() && !tells_apart => {
+            Err(StartError::Unguarded(app::NEEDS_TOKENS.to_owned()).into())
+        }
+        _ => Ok(incident),
     }
 }
 
@@ -356,6 +368,7 @@ mod tests {
         check(&[], "there is nothing to run");
         check(&["--profile", "orm-brake"], "orm-break");
         check(&["--config", "/nowhere/chaosproxy.yaml"], "there is no such file");
+        check(&["--profile", "orm-break", "--blind"], "--tokens FILE");
         check(&["--exit"], "--profile");
         check(&["--junit", "out.xml"], "--profile");
         check(

@@ -196,9 +196,14 @@ impl Checker {
     }
 
     async fn check(&self, settings: &HealthSettings, target: &Target, index: usize, number: u64) -> Seen {
-        let dice = self.truth.borrow().dice;
+        let (dice, blind) = {
+            let truth = self.truth.borrow();
+            (truth.dice, truth.blind)
+        };
+        let refused = || Trouble::Connect(format!("connection to {} refused", target.addresses[index]));
         match faults::told(&target.faults[index], dice, number) {
             Some((Told::Pass, _)) => return Ok(None),
+            Some((Told::Fail, _)) if blind => return Err(refused()),
             Some((Told::Fail, _)) => return Err(Trouble::Injected),
             Some((Told::Hang, fault)) => fault.lifted().await,
             None => {}
@@ -212,7 +217,7 @@ impl Checker {
             command: None,
         };
         let mut plan = Plan::roll(target.faults[index].sift(&facts), dice, number, &facts);
-        suffer(&mut plan).await?;
+        suffer(&mut plan, refused).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
         let password = target.password.as_deref();
         match &settings.probe {
@@ -238,7 +243,7 @@ impl Checker {
 type Seen = Result<Option<Replication>, Trouble>;
 
 /// What a check suffers of the faults that stand before the backend: as traffic would, within the check's own limit.
-async fn suffer(plan: &mut Plan) -> Result<(), Trouble> {
+async fn suffer(plan: &mut Plan, refused: impl Fn() -> Trouble) -> Result<(), Trouble> {
     for i in 0..plan.len() {
         match plan.open(i, Instant::now(), None) {
             Verdict::Pass => {}
@@ -252,7 +257,7 @@ async fn suffer(plan: &mut Plan) -> Result<(), Trouble> {
             },
             Verdict::Answer(answer) if answer.status.is_success() => {}
             Verdict::Answer(answer) => return Err(Trouble::Status(answer.status.as_u16())),
-            Verdict::Cut(faults::Cut::Refuse) => return Err(Trouble::Connect("refused".into())),
+            Verdict::Cut(faults::Cut::Refuse) => return Err(refused()),
             Verdict::Cut(_) => return Err(Trouble::Broken("connection reset".into())),
         }
     }

@@ -80,10 +80,10 @@ struct Drill {
 
 impl Drill {
     /// Seals the profile, and starts it in this folder with these arguments.
-    fn start(folder: &Path, more: &[&str]) -> Self {
+    fn start(folder: &Path, profile: &str, more: &[&str]) -> Self {
         fs::write(folder.join("tokens.yaml"), TOKENS).unwrap();
         let sealed = Command::new(BINARY)
-            .args(["profiles", "seal", "orm-break", "--json"])
+            .args(["profiles", "seal", profile, "--json"])
             .current_dir(folder)
             .output()
             .unwrap();
@@ -285,7 +285,39 @@ async fn look_through(mut drill: Drill) -> Vec<(String, Duration)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_responders_see_of_the_built_in_services_tells_what_is_broken() {
     let folder = TempDir::new().unwrap();
-    look_through(Drill::start(folder.path(), &[])).await;
+    look_through(Drill::start(folder.path(), "orm-break", &[])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_a_fault_fails_looks_like_one_of_a_server_that_is_gone() {
+    let folder = TempDir::new().unwrap();
+    let origin = Origin::quick().await;
+    let document = format!(
+        "listeners: {{shop: {{bind: \"{}\", cluster: app}}}}
+clusters: {{app: {{backends: [{{name: a, address: \"{}\"}}], health: {{tcp: {{}}, every: 200ms, timeout: 200ms}}}}}}
+roles: {{http.source: app/a}}
+",
+        free(),
+        origin.address
+    );
+    fs::write(folder.path().join("chaosproxy.yaml"), document).unwrap();
+    let profile = "schema: chaosproxy.profile/v1
+name: orm-break-2
+needs: {http.source: {}}
+fault: {where: {role: http.source}, do: {health: fail}}
+for: 10m
+";
+    fs::write(folder.path().join("ours.yaml"), profile).unwrap();
+    let drill = Drill::start(folder.path(), "ours.yaml", &["--config", "chaosproxy.yaml"]);
+    let down = eventually("the server is held to be down", || async {
+        let clusters = drill.read("responders-token", "/api/v1/clusters").await?;
+        clusters.contains("\"down\"").then_some(clusters)
+    })
+    .await;
+    let words = format!("no connection: connection to {} refused", origin.address);
+    assert!(down.contains(&words), "{down}");
+    tells_nothing("the clusters", &down);
+    tells_nothing("stderr", &drill.written("stderr"));
 }
 
 /// How long the servers think, where that is to be seen.
@@ -307,7 +339,11 @@ roles: {{http.source: app/a, http.replica: app/b}}
         b.address
     );
     fs::write(folder.path().join("chaosproxy.yaml"), document).unwrap();
-    let drill = Drill::start(folder.path(), &["--config", "chaosproxy.yaml", "--workers", "1"]);
+    let drill = Drill::start(
+        folder.path(),
+        "orm-break",
+        &["--config", "chaosproxy.yaml", "--workers", "1"],
+    );
     let answers = look_through(drill).await;
     let failed: Vec<_> = answers
         .iter()

@@ -148,6 +148,31 @@ async fn a_check_logs_in_over_tls_where_the_cluster_has_it() {
 }
 
 #[tokio::test]
+async fn a_check_of_mariadb_begins_tls_after_the_greeting() {
+    let authority = Authority::new();
+    let server = Mariadb::start_with_tls(&authority.issue("localhost")).await;
+    server
+        .administer("create user probe@localhost identified by 'secret' require ssl; create user probe@'%' identified by 'secret' require ssl")
+        .await;
+    let probe = "mysql: {user: probe, password: secret}";
+    let doc = Doc::mysql(&[server.address]).cluster("tls: {roots: roots.pem, server_name: localhost}");
+    let proxy = Proxy::setup()
+        .file("roots.pem", authority.pem())
+        .start(only_the_primary(doc, probe))
+        .await;
+    is(&proxy, "a", "primary").await;
+
+    let in_clear = only_the_primary(Doc::mysql(&[server.address]), probe);
+    let proxy = Proxy::setup().start(in_clear).await;
+    proxy.wait_for_health("a", "down").await;
+    let why = proxy.backend("a").await["why"].to_string();
+    assert!(
+        why.contains("turned away: 1045 Access denied for user 'probe'"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
 async fn sessions_of_mariadb_follow_the_server_that_takes_writes() {
     let (one, other) = tokio::join!(Mariadb::start(), Mariadb::start());
     one.administer("set global read_only = 1").await;

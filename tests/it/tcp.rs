@@ -249,3 +249,26 @@ async fn open_connections_are_counted_and_let_go() {
     drop(all);
     eventually("none is left", async || proxy.backend("a").await["active"] == 0).await;
 }
+
+#[tokio::test]
+async fn those_that_connect_again_and_again_are_named() {
+    let place = Place::new();
+    let _server = echo(&place);
+    let proxy = Proxy::start(&Doc::tcp(&[place.address]).listener("proxy_protocol: true")).await;
+    for (client, times) in [("10.0.0.7", 5), ("10.0.0.9", 2)] {
+        for _ in 0..times {
+            let mut raw = Raw::connect(proxy.address()).await;
+            raw.say(format!("PROXY TCP4 {client} 10.0.0.1 4711 5432\r\nhello\n"))
+                .await;
+            assert_eq!(raw.until("\n").await, "hello\n");
+        }
+    }
+    let status = proxy.show("/api/v1/status").await;
+    let expected = serde_json::json!([
+        {"address": "10.0.0.7", "connections": 5},
+        {"address": "10.0.0.9", "connections": 2},
+    ]);
+    assert_eq!(status["listeners"][0]["busiest_clients"], expected);
+    let name = "chaosproxy_client_connections_total";
+    assert_eq!(proxy.metric(name, &["public", "10.0.0.7"]).await, 5.0);
+}

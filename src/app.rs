@@ -3,7 +3,6 @@
 //! The main thread carries the people's side (admin API, health checks, names, drill); every worker has a thread of its
 //! own. Both meet in the snapshot, which `control` publishes, and in the counters, which traffic writes.
 
-mod bindings;
 mod built_in;
 mod director;
 mod in_place;

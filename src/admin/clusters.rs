@@ -27,6 +27,19 @@ pub struct ClusterStatus {
     pub admitted: Probability,
     /// Its backends.
     pub backends: Vec<BackendStatus>,
+    /// How long its HTTP requests took, since the process began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<Took>,
+}
+
+/// How many requests took so long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Took {
+    /// At most so many milliseconds, and more than the step before; nothing for those beyond the last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most_ms: Option<f64>,
+    /// How many.
+    pub count: u64,
 }
 
 /// A backend now.
@@ -202,7 +215,17 @@ fn cluster(desk: &Desk, target: &Target) -> ClusterStatus {
             .iter()
             .map(|one| backend(desk, &target.name, one, now))
             .collect(),
+        took: took(target),
     }
+}
+
+fn took(target: &Target) -> Vec<Took> {
+    let steps = target.lanes.durations(|lane| &lane.duration).into_iter();
+    let step = |(at_most, count): (Option<std::time::Duration>, u64)| Took {
+        at_most_ms: at_most.map(|at_most| at_most.as_secs_f64() * 1e3),
+        count,
+    };
+    steps.map(step).collect()
 }
 
 const fn balance(balance: &Balance) -> &'static str {

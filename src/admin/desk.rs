@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -17,8 +17,9 @@ use super::{
     begin::Begin,
     clearance::Clearance,
     feed::Feed,
+    heard::Heard,
     refusal::{Kind, Refusal},
-    tokens::Role,
+    tokens::{Caller, Role},
 };
 use crate::{
     control::{ChangeError, Control},
@@ -59,6 +60,9 @@ pub struct Things {
     pub began: Instant,
     pub(super) feeds: Arc<Semaphore>,
     causes: Mutex<Causes>,
+    pub(super) heard: Heard,
+    /// Who may come in, where tokens say so; nobody knows before the port is served.
+    pub(super) people: OnceLock<Vec<Caller>>,
 }
 
 /// Why a backend's health is what it is, by cluster and backend.
@@ -117,6 +121,8 @@ impl Desk {
             began: Instant::now(),
             feeds: Arc::new(Semaphore::new(MOST_FEEDS)),
             causes: Mutex::default(),
+            heard: Heard::default(),
+            people: OnceLock::new(),
         }))
     }
 
@@ -166,6 +172,11 @@ impl Desk {
             .get(&(cluster.to_owned(), backend.to_owned()))
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// Who may come in; nothing where there are no tokens.
+    pub(super) fn known(&self) -> Option<&[Caller]> {
+        self.people.get().map(Vec::as_slice)
     }
 
     /// Remembers what events say about health, for as long as there are events.

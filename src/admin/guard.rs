@@ -61,6 +61,13 @@ impl Guard {
         self.tokens.is_some()
     }
 
+    /// Who has a token, where tokens are asked for.
+    pub(super) fn people(&self) -> Option<Vec<Caller>> {
+        self.tokens
+            .as_ref()
+            .map(|tokens| tokens.callers().cloned().collect())
+    }
+
     /// Whether an address may be bound with this guard; says why not.
     pub fn may_bind(&self, address: IpAddr) -> Result<(), String> {
         if self.open || self.tokens.is_some() || address.is_loopback() {

@@ -7,6 +7,7 @@
 mod acts;
 mod ask;
 mod begin;
+mod bindings;
 mod clearance;
 mod clusters;
 mod config;
@@ -18,10 +19,12 @@ mod faults;
 mod feed;
 mod guard;
 mod health;
+mod heard;
 mod lead;
 mod openapi;
 mod page;
 mod panic;
+pub mod preflight;
 mod reach;
 mod refusal;
 mod report;
@@ -38,13 +41,15 @@ mod webhooks;
 pub use self::{
     acts::{ActStatus, Declare, Declared},
     begin::Begin,
-    clusters::{Admit, BackendStatus, ClusterStatus, Health, Weight},
+    bindings::bindings,
+    clusters::{Admit, BackendStatus, ClusterStatus, Health, Took, Weight},
     config::{Changed, RevisionStatus, Rollback, Shown},
     desk::{Desk, Drill, Stage, Things},
     drill::{DrillStatus, Judged},
     faults::{Add, Added, FaultStatus, Kinds, Renew, Renewed},
     feed::Feed,
     guard::{Guard, USER},
+    heard::Tool,
     lead::{Accept, HintOf, More, News, Note, Onward, Rate, Refuse},
     panic::{InForce, Panicked, Reset},
     reach::Reach,
@@ -181,6 +186,7 @@ fn people() -> Vec<Endpoint> {
         get("/api/v1/report", "Makes a drill's report from its journal")
             .kept(Afterwards)
             .awaits(report::show),
+        get("/api/v1/webhooks", "Lists the tools that were heard").does(webhooks::list),
         post("/api/v1/webhooks/alertmanager", "Hears an alert of Alertmanager")
             .by(Observer)
             .does(webhooks::alertmanager),
@@ -213,6 +219,11 @@ fn people() -> Vec<Endpoint> {
 /// The facilitator's hand on the drill, and what people write down about it.
 fn leading() -> Vec<Endpoint> {
     vec![
+        post(
+            "/api/v1/drill/check",
+            "Tells whether a drill can begin; watches traffic for three seconds",
+        )
+        .awaits(preflight::check),
         post("/api/v1/drill/start", "Starts a drill, one at a time").awaits(start::start),
         post("/api/v1/drill/next", "Goes on to the next phase, or to one").awaits(lead::next),
         post(

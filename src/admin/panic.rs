@@ -37,7 +37,7 @@ impl Panicked {
 }
 
 /// How long traffic is waited for to say that it is clean; it has 100 ms.
-const CLEAN_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const CLEAN_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often it is asked.
 const LOOK: Duration = Duration::from_millis(1);
@@ -47,7 +47,8 @@ pub(super) fn is_clean(desk: &Desk) -> bool {
     desk.metrics.has_settled(desk.control.snapshot().generation)
 }
 
-async fn becomes_clean(desk: &Desk) {
+/// Waits until it does.
+pub(super) async fn becomes_clean(desk: &Desk) {
     while !is_clean(desk) {
         tokio::time::sleep(LOOK).await;
     }

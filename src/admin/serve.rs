@@ -61,6 +61,10 @@ const METRICS: &str = "/metrics";
 
 /// Builds the router: the endpoints, guarded and limited.
 pub(super) fn router(desk: Desk, guard: Guard) -> Router {
+    if let Some(people) = guard.people() {
+        // A desk that is served twice knows the same people.
+        let _ = desk.people.set(people);
+    }
     let shows_metrics = desk.toxiproxy.shows_metrics();
     let ours = endpoints()
         .into_iter()

@@ -111,7 +111,7 @@ pub(super) async fn start(
 }
 
 /// The profile that is asked for; nothing where the wheel is to find one.
-fn chosen(
+pub(super) fn chosen(
     name: Option<String>,
     story: Option<Box<Profile>>,
     sealed: Option<Sealed>,

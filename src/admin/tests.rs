@@ -24,6 +24,7 @@ mod access;
 mod blind;
 mod drill;
 mod nouns;
+mod preflight;
 mod reference;
 
 const DOCUMENT: &str = "\

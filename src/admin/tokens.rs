@@ -101,6 +101,11 @@ impl Tokens {
         problems.or(Self(tokens))
     }
 
+    /// Everybody who has a token.
+    pub(super) fn callers(&self) -> impl Iterator<Item = &Caller> {
+        self.0.iter().map(|token| &token.caller)
+    }
+
     /// Whose token this is. Every token is compared to the end, so that time tells nothing.
     pub fn caller(&self, token: &str) -> Option<&Caller> {
         let digest = digest(token);

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::{
     ActStatus, Added, BackendStatus, Changed, ClusterStatus, Declared, DrillStatus, FaultStatus, Heard,
     InForce, Judged, Kinds, ListenerStatus, Panicked, Refusal, Renewed, Reset, RevisionStatus, Shown, Status,
+    Tool,
     clearance::{Clearance, Tell},
+    preflight::Readiness,
     refusal::Kind,
 };
 use crate::drill::plain::EXERCISE;
@@ -34,9 +36,11 @@ as_they_are!(
     Kinds,
     ListenerStatus,
     Panicked,
+    Readiness,
     Renewed,
     Reset,
     RevisionStatus,
+    Tool,
     Value,
 );
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Desk,
     ask::{Ask, Body, Nothing},
+    heard::Tool,
     refusal::{Kind, Refusal},
 };
 use crate::drill::signal::{self, Mapping, Signal, Unreadable};
@@ -39,6 +40,11 @@ pub struct Heard {
     pub noted: bool,
 }
 
+/// Lists the tools that were heard since the proxy began.
+pub(super) fn list(desk: &Desk, _: &Ask) -> Result<Json<Vec<Tool>>, Refusal> {
+    Ok(Json(desk.heard.tools()))
+}
+
 /// Hears Alertmanager.
 pub(super) fn alertmanager(desk: &Desk, ask: &Ask<Nothing, Foreign>) -> Result<Json<Heard>, Refusal> {
     hear(desk, "Alertmanager", signal::alerts("Alertmanager", &ask.body.0))
@@ -56,10 +62,17 @@ pub(super) fn pagerduty(desk: &Desk, ask: &Ask<Nothing, Foreign>) -> Result<Json
 
 /// Hears any other tool, by the rule in the query.
 pub(super) fn mapped(desk: &Desk, ask: &Ask<Mapping, Foreign>) -> Result<Json<Heard>, Refusal> {
-    hear(desk, "the rule", signal::mapped(&ask.at, &ask.body.0))
+    hear(desk, RULE, signal::mapped(&ask.at, &ask.body.0))
 }
 
-fn hear(desk: &Desk, tool: &str, read: Result<Option<Signal>, Unreadable>) -> Result<Json<Heard>, Refusal> {
+/// Any tool that is read by a rule.
+const RULE: &str = "the rule";
+
+fn hear(
+    desk: &Desk,
+    tool: &'static str,
+    read: Result<Option<Signal>, Unreadable>,
+) -> Result<Json<Heard>, Refusal> {
     let signal = read.map_err(|why| {
         Refusal::new(
             Kind::Invalid,
@@ -67,6 +80,7 @@ fn hear(desk: &Desk, tool: &str, read: Result<Option<Signal>, Unreadable>) -> Re
             "see docs/drills.md for how each tool is set up",
         )
     })?;
+    desk.heard.note(tool, signal.clone());
     let drill = desk.stage.borrow().clone();
     let noted = match (&signal, drill) {
         (Some(signal), Some(drill)) => drill.remote.signal(signal.clone()).is_ok(),

@@ -13,7 +13,7 @@ use anstyle::Style;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::{oneshot, watch};
 
-use super::{App, Incident, Order, Plan, StartError, bindings, signals::Orders, world};
+use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
 use crate::{
     admin::{self, Feed, JOURNAL},
     config::{self, Protocol},
@@ -159,7 +159,7 @@ fn script(app: &App, incident: Incident, seed: u64) -> Result<Script, StartError
         max_wall: incident.max_wall,
         blind: incident.blind,
     };
-    let bindings = bindings::bindings(&app.control.document());
+    let bindings = admin::bindings(&app.control.document());
     let script = Script::new(incident.profile, &bindings, settings);
     let flown = script.and_then(|script| match &incident.autopilot {
         Some(autopilot) => script.flown_by(autopilot),

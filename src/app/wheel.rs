@@ -1,7 +1,7 @@
 //! Which of the incidents that ship comes, left to a seed.
 
-use super::bindings::bindings;
 use crate::{
+    admin::bindings,
     config::Document,
     drill::{
         Script, Settings,

@@ -25,10 +25,10 @@ use crate::{
     drill::{
         Named, Refusal, Script, Steer, World,
         facts::{Counts, Observed, Server, Stand, Traffic},
-        profile::{ALL, Header, Sight},
+        profile::{Header, Sight},
     },
     snapshot::{Steering, Target},
-    telemetry::{METHODS, MethodLane, Metrics, Sharded, events::Record, method_place},
+    telemetry::{Metrics, events::Record},
     upstream::{Backend, Condition},
 };
 
@@ -84,17 +84,6 @@ impl Proxy {
         monitor: Option<Monitor>,
     ) -> Self {
         let profile = script.profile();
-        let mut classes: Vec<(String, Vec<usize>)> = profile
-            .traffic
-            .iter()
-            .map(|(class, methods)| {
-                let places = methods.methods.iter().map(|method| method_place(method));
-                (class.to_owned(), places.collect())
-            })
-            .collect();
-        if classes.is_empty() {
-            classes.push((ALL.to_owned(), (0..METHODS.len()).collect()));
-        }
         let document = control.document();
         let roles = document.roles.iter().map(|(role, bound)| {
             let places = bound
@@ -106,7 +95,7 @@ impl Proxy {
             control: control.clone(),
             metrics: metrics.clone(),
             name: name.to_owned(),
-            classes,
+            classes: profile.classes(),
             roles: roles.collect(),
             deeds: Deeds::new(monitor),
             monitors: profile.monitors.clone(),
@@ -132,7 +121,7 @@ impl Proxy {
 
     fn counts(&self, places: &[usize]) -> Counts {
         let lanes = places.iter().filter_map(|place| self.metrics.methods.get(*place));
-        lanes.fold(Counts::default(), |sum, lanes| sum.plus(&count(lanes)))
+        lanes.fold(Counts::default(), |sum, lanes| sum.plus(&Counts::of(lanes)))
     }
 
     /// How every backend stands, and what it was asked.
@@ -221,18 +210,6 @@ impl Proxy {
             }
         }
         failing
-    }
-}
-
-/// What all workers counted.
-fn count(lanes: &Sharded<MethodLane>) -> Counts {
-    Counts {
-        attempts: lanes.sum(|lane| lane.attempts.get()),
-        ok: lanes.sum(|lane| lane.ok.get()),
-        injected: lanes.sum(|lane| lane.injected.get()),
-        upstream: lanes.sum(|lane| lane.upstream.get()),
-        proxy: lanes.sum(|lane| lane.proxy.get()),
-        turned_away: lanes.sum(|lane| lane.turned_away.get()),
     }
 }
 
@@ -343,7 +320,7 @@ impl World for Proxy {
         let statuses = self.metrics.refusals.totals().into_iter();
         Observed {
             traffic: Traffic(traffic.collect()),
-            monitors: count(&self.metrics.monitors),
+            monitors: Counts::of(&self.metrics.monitors),
             hits: state.tolls.hits(),
             effects: state.tolls.effects(),
             sights,

@@ -95,6 +95,11 @@ impl Client {
         })
     }
 
+    /// Where it asks.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Reads something.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         self.send(Method::GET, path, None).await?.read()

@@ -1,5 +1,7 @@
 //! `chaosproxy drill`: the facilitator's hand on the drill that runs.
 
+mod check;
+
 use std::{num::NonZeroU32, time::Duration};
 
 use clap::{Subcommand, ValueEnum};
@@ -22,6 +24,7 @@ use crate::{
 #[derive(Subcommand, Clone, Debug)]
 #[command(after_help = "\
 Examples:
+  chaosproxy drill check orm-break --mode rehearse Can it begin?
   chaosproxy drill start orm-break --mode rehearse On the proxy that runs
   chaosproxy drill status                          Phase, clocks, success beside the original's
   chaosproxy drill hold                            The story stands still; faults stay as they are
@@ -31,6 +34,8 @@ Examples:
   chaosproxy drill rate localise some \"looked at the balancer first\"
   chaosproxy drill clear                           All faults off, and it is over")]
 pub(super) enum Command {
+    /// Look at all that a drill needs, on the proxy that runs, before it begins
+    Check(Box<check::Args>),
     /// Start a drill on the proxy that runs, one at a time
     Start(Box<Begin>),
     /// Show where the drill stands
@@ -212,6 +217,7 @@ pub(super) enum How {
 impl Command {
     pub(super) async fn perform(self, terminal: Terminal) -> Outcome {
         match self {
+            Self::Check(args) => args.perform(terminal).await,
             Self::Start(begin) => post(terminal, &begin.whereabouts, "start", &begin.asked()?).await,
             Self::Status { whereabouts } => {
                 let status = Client::new(&whereabouts)?.get("/api/v1/drill").await?;

@@ -187,6 +187,7 @@ mod tests {
                 drained: true,
                 ..backend("app-a")
             }],
+            took: Vec::new(),
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&text(&cluster)), @r"
         app: 25% admitted

@@ -50,14 +50,7 @@ async fn ready(client: &Client) -> Result<Exit, Trouble> {
 
 fn text(status: &Status) -> String {
     let mut text = headline(status);
-    if status.panic.is_some() {
-        let reset = styled(STRONG, "chaosproxy panic reset");
-        let _ = writeln!(
-            text,
-            "{}: no fault is let in until `{reset}`",
-            styled(BAD, "PANIC")
-        );
-    }
+    text.push_str(&panic_line(status));
     let _ = write!(
         text,
         "\n{}\n{}",
@@ -83,7 +76,17 @@ fn text(status: &Status) -> String {
     text
 }
 
-fn headline(status: &Status) -> String {
+/// Says that a panic is in force, if one is.
+pub(super) fn panic_line(status: &Status) -> String {
+    let reset = styled(STRONG, "chaosproxy panic reset");
+    match status.panic {
+        Some(_) => format!("{}: no fault is let in until `{reset}`\n", styled(BAD, "PANIC")),
+        None => String::new(),
+    }
+}
+
+/// What the proxy is.
+pub(super) fn headline(status: &Status) -> String {
     let ready = if status.ready {
         styled(GOOD, "ready")
     } else {
@@ -131,7 +134,8 @@ fn busiest(clients: &[ClientStatus]) -> String {
     shown.join(", ")
 }
 
-fn cluster_line(cluster: &ClusterStatus) -> String {
+/// What a cluster is.
+pub(super) fn cluster_line(cluster: &ClusterStatus) -> String {
     let admitted = match cluster.admitted {
         Probability::ALWAYS => String::new(),
         share => format!(", {}", styled(ODD, format!("{share} admitted"))),
@@ -171,7 +175,8 @@ pub(super) fn backend_table(backends: &[BackendStatus]) -> Table {
     table
 }
 
-fn health(backend: &BackendStatus) -> String {
+/// How a backend is.
+pub(super) fn health(backend: &BackendStatus) -> String {
     let (style, word) = match backend.health {
         _ if backend.drained => (ODD, "drained"),
         Health::Up => (GOOD, "up"),
@@ -190,7 +195,8 @@ fn health(backend: &BackendStatus) -> String {
     }
 }
 
-fn drill_line(drill: &DrillStatus) -> String {
+/// Where a drill stands.
+pub(super) fn drill_line(drill: &DrillStatus) -> String {
     let DrillStatus {
         drill,
         profile,
@@ -237,7 +243,7 @@ pub(super) mod tests {
         }
     }
 
-    fn status() -> Status {
+    pub(in crate::cli) fn status() -> Status {
         let down = BackendStatus {
             health: Health::Down,
             why: "connection refused".to_owned(),
@@ -277,6 +283,7 @@ pub(super) mod tests {
                 balance: "least_request".to_owned(),
                 admitted: "25%".parse().unwrap(),
                 backends: vec![backend("app-a"), down, drained],
+                took: Vec::new(),
             }],
             faults: Some(vec![sample()]),
             panic: None,

@@ -11,7 +11,10 @@ use super::{
     profile::{ALL, Sight},
     signal::Signal,
 };
-use crate::faults::Effect;
+use crate::{
+    faults::Effect,
+    telemetry::{MethodLane, Sharded},
+};
 
 /// What users saw of one class of traffic, and what it cost to serve it.
 ///
@@ -39,6 +42,18 @@ const fn is_none(count: &u64) -> bool {
 }
 
 impl Counts {
+    /// What all workers counted.
+    pub fn of(lanes: &Sharded<MethodLane>) -> Self {
+        Self {
+            attempts: lanes.sum(|lane| lane.attempts.get()),
+            ok: lanes.sum(|lane| lane.ok.get()),
+            injected: lanes.sum(|lane| lane.injected.get()),
+            upstream: lanes.sum(|lane| lane.upstream.get()),
+            proxy: lanes.sum(|lane| lane.proxy.get()),
+            turned_away: lanes.sum(|lane| lane.turned_away.get()),
+        }
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -11,6 +11,7 @@ pub mod event;
 mod extends;
 pub mod facts;
 pub mod hot_wash;
+mod hurried;
 pub mod journal;
 pub mod judge;
 pub mod lead;

@@ -138,6 +138,18 @@ impl Histogram {
     }
 }
 
+impl<T> Sharded<T> {
+    /// How many durations fell into each bucket that has any, with its upper bound; the last has none.
+    pub fn durations(&self, histogram: impl Fn(&T) -> &Histogram) -> Vec<(Option<Duration>, u64)> {
+        let bounds = BOUNDS_US.iter().map(|us| Some(Duration::from_micros(*us)));
+        let counted = bounds.chain([None]).enumerate().map(|(i, bound)| {
+            let count = self.sum(|lane| histogram(lane).cells[i].get());
+            (bound, count)
+        });
+        counted.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
 /// A histogram added up over all lanes.
 pub(super) struct Total {
     /// Upper bound in seconds and the number of durations in that bucket alone.
@@ -193,6 +205,7 @@ mod tests {
             let hit: Vec<_> = total.buckets.iter().filter(|(_, n)| *n > 0).collect();
             assert_eq!(hit, [&(bound, 1)], "{us} us");
             assert_eq!(total.count, 1);
+            assert_eq!(sharded.durations(|h| h).len(), 1);
             assert!((total.seconds - us as f64 / 1e6).abs() < 1e-9);
         };
         check(0, 0.0001);

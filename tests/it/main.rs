@@ -23,6 +23,7 @@ mod life;
 mod mysql;
 mod mysql_tls;
 mod postgres;
+mod preflight;
 mod primary;
 mod redis;
 mod reload;

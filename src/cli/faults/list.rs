@@ -64,7 +64,8 @@ pub(in crate::cli) fn does(fault: &crate::faults::Entry) -> String {
     match value.as_object().and_then(|kinds| kinds.iter().next()) {
         Some((kind, settings)) => match settings.as_object() {
             Some(settings) if !settings.is_empty() => format!("{kind}: {}", flow(&settings.clone().into())),
-            _ => kind.clone(),
+            Some(_) => kind.clone(),
+            None => format!("{kind}: {}", flow(settings)),
         },
         None => flow(&value),
     }

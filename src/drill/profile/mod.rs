@@ -27,6 +27,7 @@ pub use self::{
 use crate::{
     config::Named,
     faults::Entry,
+    telemetry::{METHODS, method_place},
     units::{Probability, Span},
 };
 
@@ -237,6 +238,20 @@ pub struct Class {
 }
 
 impl Profile {
+    /// The classes by which success is counted, each with the places of its methods in [`METHODS`]; where none is written, one
+    /// for all traffic.
+    pub fn classes(&self) -> Vec<(String, Vec<usize>)> {
+        let places = |class: &Class| class.methods.iter().map(|method| method_place(method)).collect();
+        let written = self.traffic.iter();
+        let classes: Vec<_> = written
+            .map(|(name, class)| (name.to_owned(), places(class)))
+            .collect();
+        match classes.is_empty() {
+            true => vec![(ALL.to_owned(), (0..METHODS.len()).collect())],
+            false => classes,
+        }
+    }
+
     /// The title, or the name where no title is written.
     pub fn headline(&self) -> &str {
         if self.title.is_empty() {

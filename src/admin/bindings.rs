@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What the document binds each role to, as a profile wants to know it.
-pub(super) fn bindings(document: &Document) -> Bindings {
+pub fn bindings(document: &Document) -> Bindings {
     // One server may stand in several clusters.
     let servers = |target: &Target| {
         let cluster = document.clusters.get(&target.cluster);
@@ -19,18 +19,16 @@ pub(super) fn bindings(document: &Document) -> Bindings {
         let addresses = backends.filter(meant).map(|backend| backend.address.to_string());
         addresses.collect::<Vec<_>>()
     };
-    let bind = |(role, bound): (&str, &crate::route::OneOrMany<Target>)| {
+    let bind = document.roles.iter().map(|(role, bound)| {
         let names: Vec<String> = bound.iter().map(ToString::to_string).collect();
         let backends: BTreeSet<String> = bound.iter().flat_map(servers).collect();
-        (
-            role.to_owned(),
-            Binding {
-                target: names.join(", "),
-                backends: backends.len(),
-            },
-        )
-    };
-    document.roles.iter().map(bind).collect()
+        let binding = Binding {
+            target: names.join(", "),
+            backends: backends.len(),
+        };
+        (role.to_owned(), binding)
+    });
+    bind.collect()
 }
 
 #[cfg(test)]

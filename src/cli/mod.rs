@@ -32,6 +32,7 @@ mod schema;
 mod status;
 mod table;
 mod terminal;
+mod top;
 mod toxiproxy;
 mod trouble;
 
@@ -72,6 +73,7 @@ enum Command {
     #[command(subcommand)]
     Faults(faults::Command),
     Status(status::Args),
+    Top(top::Args),
     #[command(subcommand)]
     Lb(lb::Command),
     Act(act::Args),
@@ -91,11 +93,12 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let json = cli.json;
     match cli.perform() {
         Ok(exit) => exit.into(),
         Err(trouble) => {
             if !trouble.what.is_empty() {
-                Terminal::say(&trouble.to_string());
+                Terminal::say(&if json { trouble.json() } else { trouble.to_string() });
             }
             trouble.exit.into()
         }
@@ -140,6 +143,7 @@ impl Command {
             Self::Profiles(args) => args.perform(terminal),
             Self::Faults(command) => wait_for(command.perform(terminal)),
             Self::Status(args) => wait_for(args.perform(terminal)),
+            Self::Top(args) => wait_for(args.perform(terminal)),
             Self::Lb(command) => wait_for(command.perform(terminal)),
             Self::Act(args) => wait_for(args.perform(terminal)),
             Self::Drill(command) => wait_for(command.perform(terminal)),

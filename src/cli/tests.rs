@@ -49,10 +49,12 @@ fn the_commands_of_the_contract_parse() {
         "faults remove a b",
         "faults remove --all",
         "status --ready --admin 10.0.0.1:8474",
+        "top --every 200ms",
         "lb drain app-a",
         "lb weight app/app-a 3",
         "lb admit 25% --cluster app",
         "act restart done",
+        "drill check orm-break --mode rehearse --wait-alert 60s --alert-after 7m --test-panic",
         "panic",
         "panic reset",
         "config show 3",
@@ -100,6 +102,7 @@ fn help_fits_on_a_screen() {
       profiles     List the incidents that can be run, show one, or begin one of your own
       faults       See, set and remove faults while the proxy runs
       status       Show listeners, clusters, backends, faults and the drill
+      top          Watch listeners, clusters, backends, faults and the drill as they change
       lb           Work the balancer: drain backends, bring them back, shift weight, admit less
       act          Declare an act of the drill; the answer may be a refusal, as it was in the incident
       drill        Lead the drill that runs: its pace, its gates, hints and news; notes and ratings

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use serde_json::json;
+
 use super::count::counted;
 use crate::{
     admin::{Kind, Refusal},
@@ -85,6 +87,18 @@ impl Trouble {
         )
     }
 
+    /// The same for programs: one object on one line.
+    pub(super) fn json(&self) -> String {
+        let mut said = json!({"error": self.what, "exit": self.exit as u8});
+        if !self.next.is_empty() {
+            said["next"] = json!(self.next);
+        }
+        if !self.problems.is_empty() {
+            said["problems"] = json!(self.problems);
+        }
+        said.to_string()
+    }
+
     /// Nobody reads what the command writes any more: nothing is wrong, and there is nobody to tell.
     pub(super) fn unread() -> Self {
         Self {
@@ -146,7 +160,10 @@ impl std::error::Error for Trouble {}
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::config::Problem;
 
     #[test]
     fn trouble_says_the_next_step() {
@@ -154,6 +171,23 @@ mod tests {
         error: nothing answers
           = next: start it
         ");
+    }
+
+    #[test]
+    fn programs_get_an_object() {
+        let check = |trouble: Trouble, expected: Value| {
+            assert_eq!(serde_json::from_str::<Value>(&trouble.json()).unwrap(), expected);
+        };
+        check(
+            Trouble::usage("wrong", "do right"),
+            json!({"error": "wrong", "next": "do right", "exit": 2}),
+        );
+        let problem = Problem::whole("a.yaml", "wrong", "do right");
+        let told = json!([{"file": "a.yaml", "what": "wrong", "mend": "do right"}]);
+        check(
+            Problems::from(problem).into(),
+            json!({"error": "1 problem", "exit": 2, "problems": told}),
+        );
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn list_text(lines: &[Line]) -> String {
         ]);
     }
     format!(
-        "{}\nrun one with `chaosproxy --profile NAME`\n",
+        "{}\nrun one with `chaosproxy --profile NAME`, look at one with `chaosproxy profiles show NAME`,\nbegin one of your own with `chaosproxy profiles new`\n",
         table.indented(0)
     )
 }

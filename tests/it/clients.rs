@@ -13,11 +13,12 @@ use chaosproxy::wire::{
     errors::{KnownError, Weight},
     mysql, postgres, redis,
 };
+use mysql_async::{TxOpts, prelude::Queryable};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::kit::{
     Doc, Proxy,
-    mariadb::{Mariadb, mariadb},
+    mariadb::{self, Mariadb, mariadb},
     postgres::{Postgres, connect},
     redis::{Redis, run, said},
     within,
@@ -124,7 +125,48 @@ async fn clients_of_mysql_see_no_difference() {
         )
         .await;
         same("with_mysql2.js", &[], proxy.address(), server.address).await;
+        let (proxied, direct) = (
+            with_mysql_async(proxy.address()).await.unwrap(),
+            with_mysql_async(server.address).await.unwrap(),
+        );
+        assert_eq!(proxied, direct, "mysql_async");
     }
+}
+
+/// What an application does with mysql_async: a pool, prepared statements, a transaction, rows that come one by one, an error.
+async fn with_mysql_async(at: SocketAddr) -> Result<String, mysql_async::Error> {
+    let url = format!("mysql://web:{}@{at}/shop?prefer_socket=false", mariadb::PASSWORD);
+    let pool = mysql_async::Pool::new(url.as_str());
+    let mut session = pool.get_conn().await?;
+    session
+        .query_drop(
+            "create or replace table carts (id int auto_increment primary key, item varchar(80) unique)",
+        )
+        .await?;
+    let items = (0..300).map(|n| (format!("item {n}"),));
+    session
+        .exec_batch("insert into carts (item) values (?)", items)
+        .await?;
+    let mut transaction = session.start_transaction(TxOpts::default()).await?;
+    transaction.query_drop("delete from carts").await?;
+    transaction.rollback().await?;
+    let mut bytes = 0;
+    let mut rows = session
+        .exec_iter("select repeat(item, 100) from carts where id > ?", (100,))
+        .await?;
+    while let Some(row) = rows.next().await? {
+        bytes += mysql_async::from_row::<String>(row).len();
+    }
+    let wrong = session
+        .query_drop("insert into carts (item) values ('item 1')")
+        .await;
+    drop(session);
+    // The pool resets a session before it lends it again.
+    let mut again = pool.get_conn().await?;
+    let left: Option<u64> = again.query_first("select count(*) from carts").await?;
+    drop(again);
+    pool.disconnect().await?;
+    Ok(format!("{bytes} {left:?} {:?}", wrong.unwrap_err()))
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod built_in;
 mod director;
 mod in_place;
 mod incident;
+mod keys;
 mod plan;
 mod signals;
 mod steady;

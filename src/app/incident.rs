@@ -13,10 +13,16 @@ use anstyle::Style;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::{oneshot, watch};
 
-use super::{App, Incident, Order, Plan, StartError, signals::Orders, world};
+use super::{
+    App, Incident, Order, Plan, StartError,
+    keys::{self, Key, Keys},
+    signals::Orders,
+    world,
+};
 use crate::{
     admin::{self, Feed, JOURNAL},
     config::{self, Protocol},
+    control::Author,
     demo::{Demo, Monitor},
     drill::{
         self, Mode, Outcome, Remote, Script, Settings, Terminal, Verdict,
@@ -76,8 +82,16 @@ impl Setting<'_> {
         }
         let terminal = Terminal::new(self.screen.clone(), script.is_blind());
         let mut watcher = (terminal, feed);
+        let mut hands = Hands {
+            setting: self,
+            remote,
+            monitor: monitor.as_ref(),
+            orders,
+            keys: self.keys(script.mode()),
+        };
         let running = drill::run(script, &world, journal, &mut watcher, inbox);
-        let (outcome, told) = Box::pin(steer(app, &remote, monitor.as_ref(), orders, running)).await;
+        let (outcome, told) = Box::pin(hands.steer(running)).await;
+        drop(hands);
         drop((visits, monitor));
         let written = self.conclude(&folder, junit.as_deref(), &outcome);
         // A verdict that was to be written down and was not has not been shown.
@@ -87,6 +101,15 @@ impl Setting<'_> {
             false => outcome.judgement.exit,
         };
         Ok((status, told))
+    }
+
+    /// The keys of the terminal, where people drive.
+    fn keys(&self, mode: Mode) -> Keys {
+        let keys = Keys::listen(matches!(mode, Mode::Rehearse | Mode::Step));
+        if keys.are_heard() {
+            self.say(&[keys::HELP.to_owned(), String::new()]);
+        }
+        keys
     }
 
     /// Says that the process goes on without a drill.
@@ -196,37 +219,54 @@ fn new_folder(reports: &Path, incident: &str, closed: bool) -> io::Result<(Strin
     unreachable!("there is a number that no folder has")
 }
 
-/// Drives the drill, and passes on to it what the process is told meanwhile. True when it was told to end.
-async fn steer(
-    app: &App,
-    remote: &Remote,
-    monitor: Option<&Monitor>,
-    orders: &mut Orders,
-    running: impl Future<Output = Outcome>,
-) -> (Outcome, bool) {
-    let mut running = std::pin::pin!(running);
-    let (mut told, mut paged) = (false, false);
-    loop {
-        tokio::select! {
-            outcome = &mut running => return (outcome, told),
-            () = alert(monitor), if !paged => {
-                paged = true;
-                // The first alert is the one that counts; a drill that has just ended needs none.
-                let _ = remote.signal("page");
+/// Everybody who has a hand on the drill from within the process.
+struct Hands<'a> {
+    setting: &'a Setting<'a>,
+    remote: Remote,
+    monitor: Option<&'a Monitor>,
+    orders: &'a mut Orders,
+    keys: Keys,
+}
+
+impl Hands<'_> {
+    /// Drives the drill, and passes on to it what the process is told meanwhile. True when it was told to end.
+    async fn steer(&mut self, running: impl Future<Output = Outcome>) -> (Outcome, bool) {
+        let mut running = std::pin::pin!(running);
+        let (mut told, mut paged) = (false, false);
+        loop {
+            tokio::select! {
+                outcome = &mut running => return (outcome, told),
+                () = alert(self.monitor), if !paged => {
+                    paged = true;
+                    // The first alert is the one that counts; a drill that has just ended needs none.
+                    let _ = self.remote.signal("page");
+                }
+                key = self.keys.next() => self.press(key),
+                order = self.orders.next() => match order {
+                    Order::End(by) => {
+                        told = true;
+                        // A drill that has just ended needs no telling.
+                        let _ = self.remote.interrupt(by);
+                    }
+                    Order::Panic => {
+                        self.setting.app.obey(Order::Panic);
+                        let _ = self.remote.panic("SIGUSR1");
+                    }
+                    Order::Reload => self.setting.app.obey(Order::Reload),
+                },
             }
-            order = orders.next() => match order {
-                Order::End(by) => {
-                    told = true;
-                    // A drill that has just ended needs no telling.
-                    let _ = remote.interrupt(by);
-                }
-                Order::Panic => {
-                    app.obey(Order::Panic);
-                    let _ = remote.panic("SIGUSR1");
-                }
-                Order::Reload => app.obey(Order::Reload),
-            },
         }
+    }
+
+    fn press(&self, key: Key) {
+        let by = format!("{} (a key)", super::whoami());
+        if key == Key::Panic {
+            self.setting
+                .app
+                .control
+                .panic(&Author::new(super::whoami(), "key"));
+        }
+        keys::press(key, &by, &self.remote, self.setting.screen);
     }
 }
 

@@ -142,6 +142,13 @@ impl Backend {
         self.state.verdicts.weight.store(stored, Relaxed);
     }
 
+    /// Takes over what people have set by hand on another one.
+    pub(super) fn keep_in_hand(&self, other: &Self) {
+        let weight = other.state.verdicts.weight.load(Relaxed);
+        self.state.verdicts.weight.store(weight, Relaxed);
+        self.state.verdicts.drained.store(other.is_drained(), Relaxed);
+    }
+
     /// Whether it was taken out of service by hand.
     pub fn is_drained(&self) -> bool {
         self.state.verdicts.drained.load(Relaxed)

@@ -83,9 +83,14 @@ impl Cluster {
             _ => Condition::Unchecked,
         };
         let joined = |backend: Backend| {
-            if previous.is_some() {
-                backend.grow_from(now);
+            let Some(previous) = previous else {
+                return backend;
+            };
+            // At another address it is another server, and still the one that people took out of service by its name.
+            if let Some(before) = previous.backends.iter().find(|b| b.name() == backend.name()) {
+                backend.keep_in_hand(before);
             }
+            backend.grow_from(now);
             backend
         };
         let known = |address: &Address| {

@@ -1,20 +1,24 @@
 //! A drill over the real control: its timeline, ticked by hand, and its journal.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use chaosproxy::{
-    control::{Control, LeaseId, Owner},
+    control::{Author, Control, LeaseId, Owner},
     drill::{
-        Action, Binding, Bindings, Ending, Ledger, Named, Script, Settings, Timeline,
+        Action, Binding, Bindings, Ending, Ledger, Mode, Named, Script, Settings, Timeline,
+        event::Stamp,
         facts::{Asked, Counts, Observed, Order, Traffic},
         journal::{self, Chain},
+        lead::{Lead, Verb},
+        profile::Sight,
         profiles,
     },
+    units::Span,
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::model::Model;
+use crate::model::{Model, Staged};
 
 /// A drill that is under way.
 pub(crate) struct Drill {
@@ -26,17 +30,31 @@ pub(crate) struct Drill {
     text: String,
     ledger: Ledger,
     visits: u64,
+    /// When something was last written.
+    last: Stamp,
+    /// Whether its broken document is live, as far as it knows.
+    broken: bool,
 }
 
 impl Drill {
     /// Takes a lease and begins, where that is allowed: not under a panic.
-    pub(crate) fn begin(name: &str, control: &Control, model: &mut Model) -> Option<Self> {
-        let script = script(name);
+    pub(crate) fn begin(
+        name: &'static str,
+        mode: Mode,
+        control: &Control,
+        model: &mut Model,
+    ) -> Option<Self> {
+        let script = script(name, mode);
         let lasts = script.lease();
         let taken = control.take_lease(Owner::Drill { drill: "sim".into() }, lasts, Vec::new());
         assert_eq!(taken.is_ok(), !model.panic, "{taken:?}");
         let lease = taken.ok()?;
         model.leases.insert(lease, (Instant::now() + lasts, Vec::new()));
+        let staged = Staged {
+            incident: name,
+            obstructs: false,
+        };
+        model.drills.insert(lease, staged);
         let (timeline, first) = Timeline::begin(Arc::new(script), Instant::now(), &Observed::default());
         let mut drill = Self {
             timeline,
@@ -47,6 +65,8 @@ impl Drill {
             text: String::new(),
             ledger: Ledger::default(),
             visits: 0,
+            last: Stamp::default(),
+            broken: false,
         };
         drill.carry_out(first, control, model);
         Some(drill)
@@ -67,6 +87,11 @@ impl Drill {
         self.orders.push(Order::Act(asked));
     }
 
+    pub(crate) fn lead(&mut self, verb: Verb) {
+        let by = "fay".into();
+        self.orders.push(Order::Lead(Lead { by, verb, ticket: 0 }));
+    }
+
     pub(crate) fn interrupt(&mut self) {
         self.orders.push(Order::Interrupt("Ctrl-C".into()));
     }
@@ -84,13 +109,15 @@ impl Drill {
             .leases
             .entry(self.lease)
             .and_modify(|(ends, _)| *ends = now + self.lasts);
-        let seen = self.look(held);
+        let seen = self.look(held, control);
         let actions = self
             .timeline
             .advance(now, &seen, std::mem::take(&mut self.orders));
         self.carry_out(actions, control, model);
         let over = self.timeline.ended().is_some();
         if over {
+            let left = model.leases.get(&self.lease).map_or(0, |(_, names)| names.len());
+            assert_eq!(left, 0, "its faults are lifted before it gives its lease back");
             control.release(self.lease);
             model.leases.remove(&self.lease);
             self.told_the_truth();
@@ -99,7 +126,9 @@ impl Drill {
     }
 
     /// Visitors come steadily, and all is well with them.
-    fn look(&mut self, held: bool) -> Observed {
+    fn look(&mut self, held: bool, control: &Control) -> Observed {
+        let mended = self.broken && !control.is_broken();
+        self.broken &= !mended;
         self.visits += 10;
         let counts = Counts {
             attempts: self.visits,
@@ -109,30 +138,63 @@ impl Drill {
         let traffic = ["read", "write"].map(|class| (class.to_owned(), counts));
         Observed {
             traffic: Traffic(traffic.into()),
+            sights: mended.then_some(Sight::RolledBack).into_iter().collect(),
             lease_lost: !held,
             ..Observed::default()
         }
     }
 
     fn carry_out(&mut self, actions: Vec<Action>, control: &Control, model: &mut Model) {
+        let mut trouble = None;
         for action in actions {
             match action {
-                Action::Hold(faults) => self.hold(&faults, control, model),
+                Action::Hold(faults) => trouble = trouble.or(self.hold(&faults, control, model)),
                 Action::Record(stamped) => {
+                    assert!(
+                        stamped.at >= self.last,
+                        "time ran back: {stamped:?} after {:?}",
+                        self.last
+                    );
+                    self.last = stamped.at;
                     self.ledger.note(&stamped);
                     self.text += &self.chain.seal(Timestamp::UNIX_EPOCH, &stamped).unwrap();
                 }
-                Action::Answer(..)
-                | Action::Perform(_)
-                | Action::Finish(_)
-                | Action::Obstruct(_)
-                | Action::Watch(_)
-                | Action::RollBack { .. } => {}
+                Action::Obstruct(words) => {
+                    let obstructs = words.is_some();
+                    if control.obstruct(self.lease, words).is_ok() {
+                        model
+                            .drills
+                            .entry(self.lease)
+                            .and_modify(|drill| drill.obstructs = obstructs);
+                    }
+                }
+                Action::RollBack { .. } => self.roll_back(control, model),
+                Action::Answer(..) | Action::Perform(_) | Action::Finish(_) | Action::Watch(_) => {}
             }
+        }
+        // As the shell does: a drill that cannot break what it promised to break is over.
+        if let Some(refusal) = trouble {
+            let ending = Ending::Stopped(refusal);
+            let actions = self.timeline.abort(Instant::now(), ending, &Observed::default());
+            self.carry_out(actions, control, model);
         }
     }
 
-    fn hold(&mut self, faults: &[Named], control: &Control, model: &mut Model) {
+    /// As the original did, where a broken document is live.
+    fn roll_back(&mut self, control: &Control, model: &mut Model) {
+        if model.breaks().is_none() {
+            return;
+        }
+        let rolled_back = control.rollback(None, Author::new("the original", "test"));
+        assert_eq!(rolled_back.is_err(), model.is_obstructed(), "{rolled_back:?}");
+        if let Ok(revision) = rolled_back {
+            self.broken = false;
+            model.mended(revision);
+        }
+    }
+
+    /// Sets the active faults; the reason when that did not work.
+    fn hold(&mut self, faults: &[Named], control: &Control, model: &mut Model) -> Option<String> {
         match control.replace(self.lease, faults.to_vec()) {
             Ok(()) => {
                 let names = faults.iter().map(|(name, _)| name.clone()).collect();
@@ -140,14 +202,11 @@ impl Drill {
                     .leases
                     .entry(self.lease)
                     .and_modify(|(_, held)| *held = names);
+                self.broken = control.is_broken();
             }
-            // As the shell does: a drill that cannot break what it promised to break is over.
-            Err(refusal) => {
-                let ending = Ending::Stopped(refusal.to_string());
-                let actions = self.timeline.abort(Instant::now(), ending, &Observed::default());
-                self.carry_out(actions, control, model);
-            }
+            Err(refusal) => return Some(refusal.to_string()),
         }
+        None
     }
 
     /// The journal holds, and tells the story that the drill remembers.
@@ -159,11 +218,17 @@ impl Drill {
             "the journal tells another story"
         );
         assert!(self.ledger.ended.is_some());
+        for pair in self.ledger.visits.windows(2) {
+            assert!(
+                pair[0].from <= pair[0].to && pair[0].to == pair[1].from,
+                "phases overlap: {pair:?}"
+            );
+        }
     }
 }
 
 /// A shipped incident, bound as the first document binds it.
-fn script(name: &str) -> Script {
+fn script(name: &str, mode: Mode) -> Script {
     let bind = |(role, target, backends): (&str, &str, usize)| {
         (
             role.to_owned(),
@@ -178,6 +243,7 @@ fn script(name: &str) -> Script {
         ("http.replica", "app/app-b", 1),
         ("db.source", "orders-db", 1),
         ("http.primary", "app", 3),
+        ("http.standby", "app/spare", 1),
         ("auth.service", "orders-db", 1),
     ];
     let bindings: Bindings = bound.map(bind).into();
@@ -186,8 +252,12 @@ fn script(name: &str) -> Script {
         profile,
         &bindings,
         Settings {
+            mode,
+            // Fast enough to come to its end while the simulation lasts; a drill that waits for people is closed by its limit.
+            compression: NonZeroU32::new(240),
             seed: 7,
-            ..Settings::default()
+            max_wall: Some(Span::secs(60)),
+            blind: false,
         },
     )
     .unwrap()

@@ -100,10 +100,11 @@ impl House {
                 self.with_backend(name, |backend| backend.set_condition(Instant::now(), condition));
             }
             Step::Errors(name, errors) => self.fail(name, errors),
-            Step::Drill(name) if self.drill.is_none() => {
-                self.drill = Drill::begin(name, &self.control, &mut self.model);
+            Step::Drill(name, mode) if self.drill.is_none() => {
+                self.drill = Drill::begin(name, mode, &self.control, &mut self.model);
             }
-            Step::Drill(_) => {}
+            Step::Drill(..) => {}
+            Step::Lead(verb) => self.tick(|drill| drill.lead(verb)),
             Step::Act(name) => self.tick(|drill| drill.act(name)),
             Step::Interrupt => self.tick(Drill::interrupt),
             Step::Cut => self.drill = None,
@@ -224,11 +225,18 @@ impl House {
     }
 
     fn rollback(&mut self, to: Option<u64>) {
-        if to.is_none() && self.model.is_broken() {
+        if to.is_none() && self.model.breaks().is_some() {
             // What is broken goes first, and nothing else does.
-            let revision = self.control.rollback(None, author()).unwrap();
-            self.model.remove(BAD);
-            self.model.history.push((revision, self.model.document));
+            let rolled_back = self.control.rollback(None, author());
+            assert_eq!(
+                rolled_back.is_err(),
+                self.model.is_obstructed(),
+                "{rolled_back:?}"
+            );
+            match rolled_back {
+                Ok(revision) => self.model.mended(revision),
+                Err(_) => self.is_untouched(),
+            }
             return;
         }
         let history = &self.model.history;
@@ -301,7 +309,11 @@ impl House {
         let Some(target) = snapshot.cluster("orders-db") else {
             return;
         };
-        let expected = if self.model.is_broken() { WRONG } else { RIGHT };
+        let expected = if self.model.breaks() == Some(BAD) {
+            WRONG
+        } else {
+            RIGHT
+        };
         assert_eq!(
             target.settings.backends[0].address.to_string(),
             expected,
@@ -394,6 +406,10 @@ impl House {
 
     /// Everybody is gone, and so is everything that they set.
     pub(crate) fn is_clean(&self) {
+        assert!(
+            self.drill.is_none(),
+            "a drill comes to its end, or its deadline closes it"
+        );
         assert!(self.model.leases.is_empty());
         assert!(self.control.faults().iter().all(|status| status.lease.is_none()));
     }

@@ -20,6 +20,14 @@ pub(crate) struct Written {
 pub(crate) const RIGHT: &str = "127.0.0.1:5432";
 pub(crate) const WRONG: &str = "127.0.0.1:5433";
 
+/// What shipped incidents call the fault that puts a broken document live.
+pub(crate) const PUSHED: &str = "bad-push";
+
+/// A fault that puts a broken document live, by its name.
+fn breaking(name: &str) -> Option<&'static str> {
+    [BAD, PUSHED].into_iter().find(|bad| *bad == name)
+}
+
 /// Documents that may be in force.
 pub(crate) const DOCUMENTS: &[Written] = &[
     Written {
@@ -39,6 +47,7 @@ roles:
   http.replica: app/app-b
   db.source: orders-db
   http.primary: app
+  http.standby: app/spare
   auth.service: orders-db
 ",
         faults: &[],
@@ -83,6 +92,15 @@ clusters:
     },
 ];
 
+/// A drill that holds a lease.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// The incident that it re-enacts.
+    pub(crate) incident: &'static str,
+    /// Whether it lets nobody put a broken document right.
+    pub(crate) obstructs: bool,
+}
+
 /// What should stand.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
@@ -96,6 +114,8 @@ pub(crate) struct Model {
     pub(crate) panic: bool,
     /// The backends that were taken out of service.
     pub(crate) drained: BTreeSet<&'static str>,
+    /// The leases of drills, also of one that was cut off; they outlive their faults.
+    pub(crate) drills: BTreeMap<LeaseId, Staged>,
 }
 
 impl Model {
@@ -118,9 +138,37 @@ impl Model {
             .collect()
     }
 
-    /// Whether a broken document should be live.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.faults().contains(BAD)
+    /// The fault by which a broken document should be live: the first, in the order of leases.
+    pub(crate) fn breaks(&self) -> Option<&'static str> {
+        self.breaker().map(|(_, name)| name)
+    }
+
+    /// The same with its lease.
+    fn breaker(&self) -> Option<(LeaseId, &'static str)> {
+        let mut leases = self.leases.iter();
+        leases.find_map(|(id, (_, names))| Some((*id, names.iter().find_map(|name| breaking(name))?)))
+    }
+
+    /// Whether nobody may put the broken document right.
+    pub(crate) fn is_obstructed(&self) -> bool {
+        let mut drills = self.drills.iter();
+        let obstructs = drills.any(|(id, drill)| drill.obstructs && self.leases.contains_key(id));
+        obstructs && self.breaks().is_some()
+    }
+
+    /// Whether no route leads anywhere: there is no exchange that a fault could hit.
+    fn leads_nowhere(&self) -> bool {
+        let pushed = self.breaker().filter(|(_, name)| *name == PUSHED);
+        let drill = pushed.and_then(|(id, _)| self.drills.get(&id));
+        drill.is_some_and(|drill| drill.incident == "bad-reload")
+    }
+
+    /// The broken document was rolled back, as this revision.
+    pub(crate) fn mended(&mut self, revision: u64) {
+        if let Some(bad) = self.breaks() {
+            self.remove(bad);
+        }
+        self.history.push((revision, self.document));
     }
 
     /// Whether a lease may have these faults. What is not written cannot be broken.
@@ -133,8 +181,14 @@ impl Model {
         let taken = names
             .iter()
             .any(|name| others.contains(name) || self.written().faults.contains(name));
-        let unbreakable = names.contains(&BAD) && !self.written().text.contains(RIGHT);
-        !self.panic && !twice && !taken && !unbreakable
+        let mut before = self
+            .leases
+            .iter()
+            .filter(|(id, _)| own.is_none_or(|own| **id < own));
+        let is_first = !before.any(|(_, (_, names))| names.iter().any(|name| breaking(name).is_some()));
+        let unbreakable = is_first && names.contains(&BAD) && !self.written().text.contains(RIGHT);
+        let misses = self.leads_nowhere() && names.iter().any(|name| *name != BAD);
+        !self.panic && !misses && !twice && !taken && !unbreakable
     }
 
     /// Whether a document may be put in force: a fault of its own must not have the name of one that is leased.
@@ -144,16 +198,18 @@ impl Model {
             .values()
             .flat_map(|(_, names)| names.iter().map(String::as_str))
             .collect();
-        !DOCUMENTS[document]
-            .faults
-            .iter()
-            .any(|name| leased.contains(name))
+        !self.is_obstructed()
+            && !DOCUMENTS[document]
+                .faults
+                .iter()
+                .any(|name| leased.contains(name))
     }
 
     /// A document is in force, as this revision.
     pub(crate) fn applied(&mut self, document: usize, revision: u64) {
         self.document = document;
         self.remove(BAD);
+        self.remove(PUSHED);
         if self.history.last().is_none_or(|(last, _)| *last != revision) {
             self.history.push((revision, document));
         }
@@ -170,11 +226,12 @@ impl Model {
     /// Removes a fault that was set by hand; a lease that is left without any ends.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let mut found = false;
-        self.leases.retain(|_, (_, names)| {
+        let drills = &self.drills;
+        self.leases.retain(|id, (_, names)| {
             let before = names.len();
             names.retain(|other| other != name);
             found |= names.len() < before;
-            !names.is_empty() || before == 0
+            !names.is_empty() || before == 0 || drills.contains_key(id)
         });
         found
     }

@@ -1,6 +1,14 @@
 //! What may happen.
 
-use chaosproxy::upstream::Condition;
+use chaosproxy::{
+    drill::{
+        Mode,
+        lead::{Performance, Verb},
+        profile::Audience,
+    },
+    units::Span,
+    upstream::Condition,
+};
 use proptest::prelude::*;
 
 use crate::model::DOCUMENTS;
@@ -39,7 +47,9 @@ pub(crate) enum Step {
     /// So many exchanges with a backend end in an error.
     Errors(&'static str, usize),
     /// A drill of this incident begins, if none runs.
-    Drill(&'static str),
+    Drill(&'static str, Mode),
+    /// The facilitator asks for something.
+    Lead(Verb),
     /// Somebody declares an act of the drill.
     Act(&'static str),
     /// Somebody breaks the drill off.
@@ -57,12 +67,44 @@ pub(crate) const FAULTS: &[&str] = &["written", "a", "b", "c", "d", BAD];
 /// Backends of the cluster `app`.
 pub(crate) const BACKENDS: &[&str] = &["app-a", "app-b", "spare"];
 
-const INCIDENTS: &[&str] = &["orm-break", "hung-auth", "hung-auth-quiet"];
+const INCIDENTS: &[&str] = &[
+    "standby-overload",
+    "hung-auth-quiet",
+    "bad-reload",
+    "orm-break",
+    "hung-auth",
+];
+
+const MODES: &[Mode] = &[Mode::Replay, Mode::Rehearse, Mode::Step];
+
+/// The names of phases, of all incidents.
+const PHASES: &[&str] = &[
+    "latent",
+    "outage",
+    "failover",
+    "sheltered",
+    "saved",
+    "restart",
+    "ramp",
+    "collapse",
+    "starting",
+    "quarter",
+    "open",
+    "push",
+    "tail",
+    "reads-saved",
+    "clear",
+    "end",
+    "nowhere",
+];
 
 const ACTS: &[&str] = &[
     "quiet-monitors",
     "clear-checks",
     "find-collision",
+    "find-cause",
+    "shed",
+    "restart-standby",
     "rollback",
     "restart-in-turn",
     "restart-at-once",
@@ -91,6 +133,24 @@ fn condition() -> impl Strategy<Value = Condition> {
     ])
 }
 
+/// What a facilitator may ask for, sense or nonsense.
+fn verb() -> impl Strategy<Value = Verb> {
+    let text = || "why not".to_owned();
+    prop_oneof![
+        3 => Just(Verb::Next(None)),
+        2 => some(PHASES).prop_map(|to| Verb::Next(Some(to.into()))),
+        2 => Just(Verb::Hold),
+        2 => Just(Verb::Resume),
+        1 => (0_u64..600).prop_map(|secs| Verb::Extend(Span::secs(secs))),
+        1 => Just(Verb::Inject { to: Audience::Responders, text: text() }),
+        1 => (0_usize..5).prop_map(Verb::Hint),
+        2 => some(ACTS).prop_map(|act| Verb::Accept(act.into())),
+        2 => some(ACTS).prop_map(move |act| Verb::Refuse { act: act.into(), why: text() }),
+        1 => Just(Verb::Note(text())),
+        1 => Just(Verb::Rate { objective: "full-service".into(), rating: Performance::Some, why: None }),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1_u64..4000).prop_map(Step::Pass),
@@ -108,8 +168,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => some(BACKENDS).prop_map(Step::Enable),
         4 => (some(BACKENDS), condition()).prop_map(|(backend, condition)| Step::Health(backend, condition)),
         3 => (some(BACKENDS), 1_usize..8).prop_map(|(backend, errors)| Step::Errors(backend, errors)),
-        2 => some(INCIDENTS).prop_map(Step::Drill),
-        2 => some(ACTS).prop_map(Step::Act),
+        3 => (some(INCIDENTS), some(MODES)).prop_map(|(name, mode)| Step::Drill(name, mode)),
+        3 => some(ACTS).prop_map(Step::Act),
+        4 => verb().prop_map(Step::Lead),
         1 => Just(Step::Interrupt),
         1 => Just(Step::Cut),
     ]

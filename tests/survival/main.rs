@@ -13,6 +13,7 @@ mod failure;
 mod held;
 mod hung_auth;
 mod incident;
+mod keys;
 #[allow(dead_code, unused_imports, reason = "a kit has what the next test needs too")]
 mod kit;
 mod orm_shop;

@@ -61,14 +61,16 @@ fn one(ledger: &Ledger, name: &str, objective: &Objective) -> Rated {
         Objective::Time(interval) => interval,
         Objective::Never(act) => {
             let tried = ledger.acts().any(|(_, ended)| ended.act == *act);
-            return Rated {
-                name: name.into(),
-                asks: format!("`{act}` is never tried"),
-                took: None,
-                original: None,
-                observers: observers(ledger, name),
-                rating: if tried { Rating::Missed } else { Rating::Reached },
-            };
+            return avoided(ledger, name, format!("`{act}` is never tried"), !tried);
+        }
+        Objective::Avoid(phase) => {
+            let entered = ledger.visits.iter().any(|visit| visit.phase == *phase);
+            return avoided(
+                ledger,
+                name,
+                format!("phase `{phase}` is never entered"),
+                !entered,
+            );
         }
     };
     let from = moment(ledger, &interval.from, Duration::ZERO);
@@ -97,6 +99,18 @@ fn one(ledger: &Ledger, name: &str, objective: &Objective) -> Rated {
             Some(_) => Rating::Missed,
             None => Rating::NotMeasured(format!("{} was never seen", say(unseen))),
         },
+    }
+}
+
+/// Something that was not to happen.
+fn avoided(ledger: &Ledger, name: &str, asks: String, avoided: bool) -> Rated {
+    Rated {
+        name: name.into(),
+        asks,
+        took: None,
+        original: None,
+        observers: observers(ledger, name),
+        rating: if avoided { Rating::Reached } else { Rating::Missed },
     }
 }
 

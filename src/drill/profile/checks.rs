@@ -106,6 +106,8 @@ pub enum Objective {
     Time(Interval),
     /// An act is never tried.
     Never(String),
+    /// A phase is never entered, whatever leads to it.
+    Avoid(String),
 }
 
 /// A stretch of story time between two moments.

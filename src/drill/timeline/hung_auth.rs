@@ -286,4 +286,9 @@ async fn traffic_that_is_let_in_before_servers_can_take_it_brings_the_second_col
     house.admitted = 1.0;
     house.pass(13).await;
     assert_eq!(house.timeline.phase(), "collapse", "{:?}", house.phases());
+    // Nobody restarted anything at once, and still there was a stampede.
+    let ledger = crate::drill::Ledger::of(house.told.iter().cloned());
+    let rated = crate::drill::measure::rate(&ledger);
+    let stampede = rated.iter().find(|rated| rated.name == "no-stampede").unwrap();
+    assert_eq!(stampede.rating, crate::drill::measure::Rating::Missed);
 }

@@ -155,6 +155,24 @@ fn a_reload_keeps_what_is_known_about_a_backend() {
 }
 
 #[test]
+fn a_backend_that_moves_stays_as_people_set_it_by_its_name() {
+    let now = Instant::now();
+    let old = cluster("ab", json!({}), now);
+    let moved = |of: &Cluster, port: u16| {
+        let address = format!("a:{port}");
+        let written =
+            json!({"backends": [{"name": "a", "address": address}, {"name": "b", "address": "b:80"}]});
+        Cluster::compile("app", &settings(written), Some(of), now)
+    };
+    old.backends()[0].drain();
+    // There and back, as by a broken document that is rolled back.
+    let back = moved(&moved(&old, 81), 80);
+    assert!(back.backends()[0].is_drained() && !back.backends()[1].is_drained());
+    back.backends()[0].enable(now);
+    assert!(!moved(&back, 81).backends()[0].is_drained());
+}
+
+#[test]
 fn a_weight_set_by_hand_holds_until_the_document_says_another() {
     let now = Instant::now();
     let old = cluster("a", json!({}), now);

@@ -195,6 +195,7 @@ fn in_objectives<'a>(profile: &'a Profile, uses: &mut Vec<Use<'a>>) {
         let path = Path::of(["objectives", name]);
         match objective {
             Objective::Never(act) => uses.push((path.key("never"), Sort::Act, act)),
+            Objective::Avoid(phase) => uses.push((path.key("avoid"), Sort::Phase, phase)),
             Objective::Time(interval) => {
                 let path = path.key("time");
                 uses.extend(in_moment(&path.key("from"), &interval.from));

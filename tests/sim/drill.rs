@@ -257,7 +257,7 @@ fn script(name: &str, mode: Mode) -> Script {
             compression: NonZeroU32::new(240),
             seed: 7,
             max_wall: Some(Span::secs(60)),
-            blind: false,
+            ..Settings::default()
         },
     )
     .unwrap()

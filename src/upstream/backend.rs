@@ -142,10 +142,8 @@ impl Backend {
         self.state.verdicts.weight.store(stored, Relaxed);
     }
 
-    /// Takes over what people have set by hand on another one.
+    /// Takes over whether people have taken another one out of service.
     pub(super) fn keep_in_hand(&self, other: &Self) {
-        let weight = other.state.verdicts.weight.load(Relaxed);
-        self.state.verdicts.weight.store(weight, Relaxed);
         self.state.verdicts.drained.store(other.is_drained(), Relaxed);
     }
 
@@ -201,10 +199,8 @@ impl Backend {
     }
 
     pub(super) fn grow_from(&self, now: Instant) {
-        self.state
-            .verdicts
-            .growing_since
-            .store(self.state.nanos(now), Relaxed);
+        let since = self.state.nanos(now);
+        self.state.verdicts.growing_since.store(since, Relaxed);
     }
 
     /// Whether traffic's errors have taken it out.

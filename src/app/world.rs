@@ -37,7 +37,7 @@ pub(super) struct Proxy {
     control: Arc<Control>,
     metrics: Arc<Metrics>,
     name: String,
-    /// The places in [`METHODS`] of each class.
+    /// The places in [`crate::telemetry::METHODS`] of each class.
     classes: Vec<(String, Vec<usize>)>,
     /// What each role stands for: clusters, and backends of them.
     roles: Roles,

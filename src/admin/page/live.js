@@ -6,9 +6,12 @@ const form = document.querySelector("#panic");
 const [token, said] = [form.querySelector("input"), form.querySelector("output")];
 const note = document.querySelector("#note");
 
+// A password in the address bar would make every relative address one that cannot be fetched.
+const at = (path) => location.origin + path;
+
 async function refresh() {
   try {
-    const answer = await fetch("/", { signal: AbortSignal.timeout(5 * EVERY_MS) });
+    const answer = await fetch(at("/"), { signal: AbortSignal.timeout(5 * EVERY_MS) });
     if (!answer.ok) throw new Error(answer.statusText);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     main.replaceChildren(...fresh.querySelector("main").childNodes);
@@ -35,7 +38,7 @@ async function send(output, path, body, done, lost) {
   const headers = { "content-type": "application/json" };
   if (token.value) headers.authorization = `Bearer ${token.value}`;
   try {
-    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    const answer = await fetch(at(path), { method: "POST", headers, body: JSON.stringify(body) });
     const told = await answer.json();
     if (answer.status === 401 || answer.status === 403) {
       // A browser's own password only reads, so that no other site can press the button.

@@ -75,7 +75,7 @@ fn proxy_with(guard: Guard) -> Proxy {
         feed: Feed::default(),
         starts: tokio::sync::mpsc::channel(1).0,
     };
-    proxy_on(guard, stage, PathBuf::from("./reports"))
+    proxy_on(guard, stage, std::env::temp_dir().join("chaosproxy-admin-tests"))
 }
 
 fn proxy_on(guard: Guard, stage: Stage, reports: PathBuf) -> Proxy {

@@ -190,6 +190,9 @@ pub struct PhaseStarted {
     pub because: String,
 }
 
+/// Who the journal says performed the acts of a replay; a runbook's acts have its own name.
+pub(super) const ORIGINAL: &str = "the original team";
+
 /// How an act came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

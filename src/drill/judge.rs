@@ -1,7 +1,8 @@
 //! The verdict: every check evaluated on the ledger, and what they say together with how the drill ended.
 
 use super::{
-    event::{Ended, Ending},
+    clock::Mode,
+    event::{Ended, Ending, ORIGINAL},
     facts::share,
     ledger::Ledger,
     measure::{settled, whole},
@@ -80,7 +81,7 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
     let (what, wanted) = words(check);
     let (measured, requests, held) = measure(ledger, check);
     let result = match held {
-        _ if !entered && check.if_entered => CheckResult::NotAsked,
+        _ if !entered && check.if_entered && !is_due(ledger, &check.phase) => CheckResult::NotAsked,
         None => CheckResult::NotEvaluated,
         Some(true) => CheckResult::Held,
         Some(false) => CheckResult::Failed,
@@ -99,6 +100,16 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
         result,
         why: check.why.clone(),
     }
+}
+
+/// Whether the run had to go through the phase: the original did, and nobody has done otherwise.
+fn is_due(ledger: &Ledger, phase: &str) -> bool {
+    let Some(started) = &ledger.started else {
+        return false;
+    };
+    let repeats = started.mode == Mode::Replay && ledger.acts().all(|(_, act)| act.by == ORIGINAL);
+    let mut phases = started.profile.phases.iter();
+    repeats && phases.any(|known| known.name == phase && known.at.is_some())
 }
 
 /// What was measured, on how many requests, and whether that is what was wanted.

@@ -21,6 +21,10 @@ use super::{
 /// or went still end as they would have before.
 pub const SETTLE: Duration = Duration::from_secs(2);
 
+/// And it ends this long before it, where it lasts for long enough: what people do helps at once, and the phase ends a moment
+/// later, when the drill has seen it.
+const SEEN: Duration = Duration::from_millis(200);
+
 /// What users saw in all stays in a phase, once each had settled. Nothing when none lasted that long.
 pub fn settled(ledger: &Ledger, phase: &str) -> Option<Settled> {
     let stays = ledger.visits.iter().filter(|visit| visit.phase == phase);
@@ -28,7 +32,8 @@ pub fn settled(ledger: &Ledger, phase: &str) -> Option<Settled> {
         let settled = |(at, _): &&(Stamp, Sample)| at.wall >= visit.from.wall + SETTLE;
         let samples = ledger.samples_of(visit);
         let (first, from) = samples.iter().find(settled)?;
-        let (last, to) = samples.last()?;
+        let before = |(at, _): &&(Stamp, Sample)| at > first && at.wall + SEEN <= visit.to.wall;
+        let (last, to) = samples.iter().rfind(before).or(samples.last())?;
         (first < last).then(|| Settled {
             traffic: to.traffic.since(&from.traffic),
             statuses: since(&to.statuses, &from.statuses),
@@ -150,4 +155,59 @@ fn good_while_by(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::{
+        event::{Event, PhaseStarted, Stamped},
+        profile::Kind,
+    };
+
+    /// A phase of so many milliseconds with a request a millisecond, all of which fail until it is nearly over.
+    fn phase(lasts: u64, cured: u64) -> Option<Counts> {
+        let at = |millis| Stamp {
+            story: Duration::from_millis(millis),
+            wall: Duration::from_millis(millis),
+        };
+        let sample = |millis: u64| {
+            let counts = Counts {
+                attempts: millis,
+                ok: millis.saturating_sub(cured),
+                upstream: millis.min(cured),
+                ..Counts::default()
+            };
+            let sample = Sample {
+                traffic: Traffic([("all".to_owned(), counts)].into()),
+                ..Sample::default()
+            };
+            Stamped {
+                at: at(millis),
+                event: Event::Sampled(sample),
+            }
+        };
+        let began = PhaseStarted {
+            phase: "outage".to_owned(),
+            kind: Kind::Think,
+            faults: Vec::new(),
+            because: String::new(),
+        };
+        let began = Stamped {
+            at: at(0),
+            event: Event::PhaseStarted(began),
+        };
+        let samples = (1000..lasts).step_by(1000).chain([lasts]).map(sample);
+        let ledger = Ledger::of([sample(0), began].into_iter().chain(samples));
+        settled(&ledger, "outage").map(|settled| settled.traffic.of(None))
+    }
+
+    #[test]
+    fn what_a_cure_does_before_it_is_seen_does_not_count() {
+        assert_eq!(phase(10_050, 10_000).unwrap().ok_share(), Some(0.0));
+        assert_eq!(phase(10_050, 10_000).unwrap().requests(), 7000);
+        // Of a short phase there is nothing else.
+        assert_eq!(phase(2_500, 2_400).unwrap().requests(), 500);
+        assert_eq!(phase(1_900, 1_900), None);
+    }
 }

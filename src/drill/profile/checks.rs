@@ -24,7 +24,8 @@ pub struct Check {
     pub phase: String,
     /// What is measured, and the bounds.
     pub that: Target,
-    /// Asked only of a run that enters the phase, because the original never did.
+    /// Asked only of a run that enters the phase, because people may avoid it or never bring it about. A repetition of the original
+    /// is asked all the same where the original went through it.
     #[serde(default)]
     pub if_entered: bool,
     /// Why it matters.

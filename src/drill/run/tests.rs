@@ -10,7 +10,7 @@ use crate::{
         Mode, Terminal, Verdict, journal,
         remote::{Remote, remote},
         report::{Comparison, Report, html, json, junit, markdown, save},
-        simulated::{Nature, Simulated, orm_break},
+        simulated::{Nature, Simulated, bound, orm_break},
         verdict::CheckResult,
     },
     telemetry::screen::testing::Paper,

@@ -5,13 +5,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{Action, Timeline};
 use crate::drill::{
-    event::{Event, Mark},
+    event::{Event, Mark, ORIGINAL},
     facts::Observed,
     script::{Pilot, Script},
 };
-
-/// Who the journal says performed the acts of a replay.
-pub(super) const ORIGINAL: &str = "the original team";
 
 /// What is still to come.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
     for (name, listener) in document.listeners.iter() {
         let path = listeners.key(name);
         settings(&path, listener, found);
+        encryption(document, (name, listener), &path.key("encryption"), found);
         routes::check(document, name, listener, &path, found);
     }
     addresses(document, found);
@@ -70,6 +71,32 @@ fn addresses(document: &Document, found: &mut Vec<Finding>) {
     }
 }
 
+/// What becomes of clients of a database that ask for TLS.
+fn encryption(
+    document: &Document,
+    (name, listener): (&str, &Listener),
+    path: &Path,
+    found: &mut Vec<Finding>,
+) {
+    if listener.encryption.is_some() && !listener.protocol.asks_for_tls() {
+        let what = "only clients of PostgreSQL and MySQL ask for encryption within their protocol";
+        found.push(Finding::new(path.clone(), what, "remove it"));
+    }
+    if listener.encryption == Some(Encryption::Terminate) && listener.tls.is_none() {
+        let what = "there is no certificate to show";
+        found.push(Finding::new(path.clone(), what, "set `tls`"));
+    }
+    let begins_tls = |cluster: &str| document.clusters.get(cluster).is_some_and(|to| to.tls.is_some());
+    let mut clusters = listener.ways(name).map(|(_, cluster)| cluster);
+    if listener.encryption == Some(Encryption::Pass)
+        && let Some(cluster) = clusters.find(|cluster| begins_tls(cluster))
+    {
+        let what = format!("what passes encrypted would be encrypted again by `tls` of cluster `{cluster}`");
+        let mend = "remove that `tls`, or set `encryption: terminate`";
+        found.push(Finding::new(path.clone(), what, mend));
+    }
+}
+
 fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {
     if let Some(tls) = &listener.tls
         && tls.client_ca.is_none()
@@ -78,14 +105,6 @@ fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {
         let path = path.key("tls").key("client_certificate");
         let what = "clients are asked for no certificate without `client_ca`";
         found.push(Finding::new(path, what, "set `client_ca`, or remove this"));
-    }
-    if listener.encryption.is_some() && !listener.protocol.asks_for_tls() {
-        let what = "only clients of PostgreSQL and MySQL ask for encryption within their protocol";
-        found.push(Finding::new(path.key("encryption"), what, "remove it"));
-    }
-    if listener.encryption == Some(Encryption::Terminate) && listener.tls.is_none() {
-        let what = "there is no certificate to show";
-        found.push(Finding::new(path.key("encryption"), what, "set `tls`"));
     }
     if listener.protocol != Protocol::Http && listener.headers != Default::default() {
         let what = format!(

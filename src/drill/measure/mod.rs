@@ -128,6 +128,9 @@ pub fn mix(ledger: &Ledger) -> BTreeMap<String, f64> {
 
 /// The first good while after a moment: service at `min` or better, without a bad bucket, for so long in story time.
 /// Gives the moment at which it began.
+///
+/// It is counted from the end of its first good bucket: what is released when a fault is lifted may succeed all at once at
+/// the border of a phase, and what comes after it hang for longer than the rest of that bucket.
 pub fn good_while(buckets: &[Bucket], after: Duration, min: f64, lasts: Duration) -> Option<Stamp> {
     good_while_by(Counts::ok_share, buckets, after, min, lasts)
 }
@@ -140,16 +143,16 @@ fn good_while_by(
     min: f64,
     lasts: Duration,
 ) -> Option<Stamp> {
-    let mut began: Option<Stamp> = None;
+    let mut first: Option<&Bucket> = None;
     for bucket in buckets.iter().filter(|bucket| bucket.from.story >= after) {
         match share(&bucket.counts) {
             Some(ok) if ok >= min => {
-                let from = *began.get_or_insert(bucket.from);
-                if bucket.to.story.saturating_sub(from.story) >= lasts {
-                    return Some(from);
+                let first = *first.get_or_insert(bucket);
+                if bucket.to.story.saturating_sub(first.to.story) >= lasts {
+                    return Some(first.from);
                 }
             }
-            Some(_) => began = None,
+            Some(_) => first = None,
             // Nobody asked: neither good nor bad.
             None => {}
         }
@@ -209,5 +212,37 @@ mod tests {
         // Of a short phase there is nothing else.
         assert_eq!(phase(2_500, 2_400).unwrap().requests(), 500);
         assert_eq!(phase(1_900, 1_900), None);
+    }
+
+    /// Buckets of a minute each, by how many requests succeeded and failed in them.
+    fn minutes(of: &[(u64, u64)]) -> Vec<Bucket> {
+        let at = |minute: usize| {
+            let at = Duration::from_secs(60 * minute as u64);
+            Stamp {
+                story: at,
+                wall: at / 60,
+            }
+        };
+        let bucket = |(minute, &(ok, upstream)): (usize, &(u64, u64))| Bucket {
+            from: at(minute),
+            to: at(minute + 1),
+            counts: Counts {
+                attempts: ok + upstream,
+                ok,
+                upstream,
+                ..Counts::default()
+            },
+        };
+        of.iter().enumerate().map(bucket).collect()
+    }
+
+    #[test]
+    fn what_a_lifted_fault_releases_is_no_good_minute() {
+        let minute = Duration::from_secs(60);
+        let good = |of| good_while(&minutes(of), Duration::ZERO, 0.99, minute).map(|began| began.story);
+        assert_eq!(good(&[(0, 50), (44, 0), (0, 50), (50, 0), (50, 0)]), Some(3 * minute));
+        // Silence proves nothing; the next answer does.
+        assert_eq!(good(&[(0, 50), (44, 0), (0, 0), (0, 50)]), None);
+        assert_eq!(good(&[(0, 50), (44, 0), (0, 0), (50, 0)]), Some(minute));
     }
 }

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod asked;
 pub mod attempt;
+mod bell;
 pub mod bodies;
 pub mod body;
 pub mod client;

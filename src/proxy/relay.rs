@@ -122,9 +122,11 @@ impl Joint {
     }
 
     async fn direction(self: Rc<Self>, flow: Flow, mut reader: Reader, mut writer: Writer) -> io::Result<()> {
-        let mut truth = self.client.worker.shared.truth.clone();
+        let mut changes = self.client.worker.changes.wait();
         let mut shaping: Option<Shaping> = None;
         let mut ended = false;
+        // The truth may have changed while the backend was dialled.
+        self.follow();
         loop {
             if let Some(more) = self.take_fresh(flow) {
                 match &mut shaping {
@@ -132,12 +134,7 @@ impl Joint {
                     none => *none = Some(Shaping::new(more)),
                 }
             }
-            let change = async {
-                // Without a writer nothing changes any more; the traffic that stands goes on.
-                if truth.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            };
+            let change = changes.rung();
             let result = match &mut shaping {
                 None => match pump(&mut reader, &mut writer, change).await.how {
                     Ended::Finished => return Ok(()),

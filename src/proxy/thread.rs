@@ -46,12 +46,14 @@ pub async fn run(index: usize, shared: Shared, pen: Option<Pen>, drain_limit: Du
     });
     let mut deadlines = tokio::task::spawn_local(worker.deadlines.clone().run());
     let mut looks = tokio::task::spawn_local(thread.clone().look_after());
+    let mut changes = tokio::task::spawn_local(worker.clone().announce());
     let mut following = tokio::task::spawn_local(thread.clone().follow());
     // A connection's panic ends its own task and no more. One of these ends the worker: it finishes what runs.
     let panicked = tokio::select! {
         followed = &mut following => followed.is_err(),
         _ = &mut deadlines => true,
         _ = &mut looks => true,
+        _ = &mut changes => true,
     };
     if panicked {
         worker.shared.failed.cancel();
@@ -62,6 +64,7 @@ pub async fn run(index: usize, shared: Shared, pen: Option<Pen>, drain_limit: Du
     let ended = tokio::time::timeout(drain_limit, worker.tasks.wait()).await;
     deadlines.abort();
     looks.abort();
+    changes.abort();
     if let Some(pen) = &worker.pen {
         pen.flush();
     }

@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{database::Cancels, deadline::Deadlines, hop::Hops};
+use super::{bell::Bell, database::Cancels, deadline::Deadlines, hop::Hops};
 use crate::{
     net::tls::Impostor,
     snapshot::Snapshot,
@@ -57,6 +57,8 @@ pub struct Worker {
     pub pen: Option<Pen>,
     /// The tasks of its connections.
     pub tasks: TaskTracker,
+    /// Rings when the truth has changed, for the connections that stand.
+    pub changes: Rc<Bell>,
     truth: RefCell<watch::Receiver<Arc<Snapshot>>>,
     current: RefCell<View>,
     generation: Cell<u64>,
@@ -76,6 +78,7 @@ impl Worker {
             deadlines,
             pen,
             tasks: TaskTracker::new(),
+            changes: Rc::default(),
             random: Cell::new(snapshot.dice.stream(u64::MAX, index as u64)),
             truth: RefCell::new(shared.truth.clone()),
             generation: Cell::new(snapshot.generation),
@@ -95,6 +98,15 @@ impl Worker {
             *self.current.borrow_mut() = Rc::new(snapshot);
         }
         self.current.borrow().clone()
+    }
+
+    /// Rings for every change of the truth; ends when nobody is left to change it.
+    pub async fn announce(self: Rc<Self>) {
+        let mut truth = self.shared.truth.clone();
+        while truth.changed().await.is_ok() {
+            self.changes.ring();
+        }
+        std::future::pending::<()>().await;
     }
 
     /// The generation of the truth that this worker knows.

@@ -240,7 +240,10 @@ mod tests {
     fn what_a_lifted_fault_releases_is_no_good_minute() {
         let minute = Duration::from_secs(60);
         let good = |of| good_while(&minutes(of), Duration::ZERO, 0.99, minute).map(|began| began.story);
-        assert_eq!(good(&[(0, 50), (44, 0), (0, 50), (50, 0), (50, 0)]), Some(3 * minute));
+        assert_eq!(
+            good(&[(0, 50), (44, 0), (0, 50), (50, 0), (50, 0)]),
+            Some(3 * minute)
+        );
         // Silence proves nothing; the next answer does.
         assert_eq!(good(&[(0, 50), (44, 0), (0, 0), (0, 50)]), None);
         assert_eq!(good(&[(0, 50), (44, 0), (0, 0), (50, 0)]), Some(minute));

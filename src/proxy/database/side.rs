@@ -1,23 +1,20 @@
 //! One direction of a session: what is read of it, and what goes on, through the faults that shape its bytes.
 
 use std::{
+    cell::Cell,
     future::{Future, poll_fn},
     io,
-    sync::Arc,
-    task::{Context, Poll},
+    pin::pin,
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    sync::watch,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     faults::{Chain, Cut, Piece},
     net::{Reader, Writer},
-    proxy::flow::Shaping,
-    snapshot::Snapshot,
+    proxy::{bell::Waiting, flow::Shaping},
 };
 
 /// How much is read at once. Large enough for many rows, and held only while bytes are there.
@@ -33,7 +30,9 @@ pub(super) struct Side {
     shaping: Option<Shaping>,
     /// What shapes the answer that is passing, before whatever shapes the session.
     answer: Option<Shaping>,
-    truth: watch::Receiver<Arc<Snapshot>>,
+    changes: Waiting,
+    /// Rings when the client was told the end.
+    told: Option<Waiting>,
     ended: bool,
 }
 
@@ -46,7 +45,7 @@ pub(super) enum Event {
     End,
     /// The truth has changed.
     Change,
-    /// What the caller waits for has come.
+    /// The client was told the end.
     Told,
     /// A fault of bytes ends the connection.
     Cut(Cut),
@@ -55,13 +54,14 @@ pub(super) enum Event {
 }
 
 impl Side {
-    pub(super) const fn new(reader: Reader, writer: Writer, truth: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub(super) const fn new(reader: Reader, writer: Writer, changes: Waiting, told: Option<Waiting>) -> Self {
         Self {
             reader,
             writer,
             shaping: None,
             answer: None,
-            truth,
+            changes,
+            told,
             ended: false,
         }
     }
@@ -160,40 +160,48 @@ impl Side {
         }
     }
 
-    /// Waits for what comes next.
-    pub(super) async fn next(
-        &mut self,
-        input: &mut BytesMut,
-        told: impl Future<Output = ()>,
-    ) -> io::Result<Event> {
-        let mut told = std::pin::pin!(told);
+    /// Waits for what comes next. Cancel-safe.
+    pub(super) async fn next(&mut self, input: &mut BytesMut) -> io::Result<Event> {
         loop {
-            if self.shaping.as_ref().is_some_and(Shaping::is_done) && !self.ended {
+            let done = |shaping: &Option<Shaping>| shaping.as_ref().is_some_and(Shaping::is_done);
+            if !self.ended && done(&self.shaping) {
                 self.shaping = None;
             }
-            if self.answer.as_ref().is_some_and(Shaping::is_done) && !self.ended {
+            if !self.ended && done(&self.answer) {
                 self.answer = None;
             }
-            let wants = |shaping: &Option<Shaping>| shaping.as_ref().is_none_or(Shaping::wants_more);
-            let wants = !self.ended && wants(&self.shaping) && wants(&self.answer);
-            let (answer, shaping) = (&mut self.answer, &mut self.shaping);
-            let out = poll_fn(|cx| poll_out(answer, shaping, cx));
-            // Every branch is cancel-safe.
-            tokio::select! {
-                biased;
-                out = out => {
+            match poll_fn(|cx| self.poll_next(cx, input)).await? {
+                Came::Out(out) => {
                     if let Some(event) = self.carry(out).await? {
                         return Ok(event);
                     }
                 }
-                () = &mut told => return Ok(Event::Told),
-                () = changed(&mut self.truth) => return Ok(Event::Change),
-                read = read_some(&mut self.reader, input), if wants => {
-                    self.ended = read? == 0;
-                    return Ok(if self.ended { Event::End } else { Event::Bytes });
-                }
+                Came::Event(event) => return Ok(event),
             }
         }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<Came>> {
+        if let Poll::Ready(out) = poll_out(&mut self.answer, &mut self.shaping, cx) {
+            return Poll::Ready(Ok(Came::Out(out)));
+        }
+        let came = |event| Poll::Ready(Ok(Came::Event(event)));
+        if self
+            .told
+            .as_mut()
+            .is_some_and(|told| told.poll_rung(cx).is_ready())
+        {
+            return came(Event::Told);
+        }
+        if self.changes.poll_rung(cx).is_ready() {
+            return came(Event::Change);
+        }
+        let wants = |shaping: &Option<Shaping>| shaping.as_ref().is_none_or(Shaping::wants_more);
+        if self.ended || !wants(&self.shaping) || !wants(&self.answer) {
+            return Poll::Pending;
+        }
+        self.ended = ready!(poll_read(&mut self.reader, input, cx))? == 0;
+        came(if self.ended { Event::End } else { Event::Bytes })
     }
 
     /// Comes when the peer has gone.
@@ -205,6 +213,12 @@ impl Side {
     pub(super) async fn drain(&mut self) {
         drain(&mut self.reader).await;
     }
+}
+
+/// What a side has waited for.
+enum Came {
+    Out(Out),
+    Event(Event),
 }
 
 /// What has come out of a chain.
@@ -246,19 +260,34 @@ pub(super) async fn gone(reader: &mut (impl AsyncRead + Unpin), input: &mut Byte
     std::future::pending::<()>().await;
 }
 
-/// Comes when the truth has changed; never once nobody is left to change it.
-async fn changed(truth: &mut watch::Receiver<Arc<Snapshot>>) {
-    if truth.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 /// Reads some; no buffer is held while nothing is there.
 async fn read_some(reader: &mut Reader, input: &mut BytesMut) -> io::Result<usize> {
+    poll_fn(|cx| poll_read(reader, input, cx)).await
+}
+
+fn poll_read(reader: &mut Reader, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     if input.is_empty() {
-        *input = BytesMut::new();
-        poll_fn(|cx| reader.poll_readable(cx)).await?;
+        spare(input);
+        ready!(reader.poll_readable(cx))?;
+        *input = SPARE.take();
     }
     input.reserve(READ_SIZE);
-    reader.read_buf(input).await
+    let read = pin!(reader.read_buf(input)).poll(cx);
+    if input.is_empty() {
+        spare(input);
+    }
+    read
+}
+
+thread_local! {
+    /// The buffer of whoever reads next on this worker.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
+
+/// Gives an empty buffer back, unless it has grown.
+fn spare(input: &mut BytesMut) {
+    let buffer = std::mem::take(input);
+    if (1..=READ_SIZE).contains(&buffer.capacity()) {
+        SPARE.set(buffer);
+    }
 }

@@ -21,6 +21,7 @@ use crate::{
     faults::{Answer, Cut, Flow},
     net::{Reader, Stream, Writer},
     proxy::{
+        bell::Bell,
         client::Client,
         exchange::Course,
         relay::{Joint, Parted, is_reset},
@@ -48,7 +49,8 @@ pub(super) struct Talk {
     commands: Commands,
     /// The bytes are not understood any more, and pass as they come.
     lost: Cell<bool>,
-    told: Notify,
+    /// The client was told the end.
+    told: Rc<Bell>,
     /// The client says no more.
     left: Notify,
 }
@@ -71,7 +73,7 @@ impl Talk {
             cancel: OnceCell::new(),
             commands,
             lost: Cell::new(false),
-            told: Notify::new(),
+            told: Rc::default(),
             left: Notify::new(),
         })
     }
@@ -87,8 +89,11 @@ impl Talk {
     }
 
     async fn direction(self: Rc<Self>, flow: Flow, reader: Reader, writer: Writer) -> io::Result<()> {
-        let truth = self.client.worker.shared.truth.clone();
-        let result = self.follow(flow, Side::new(reader, writer, truth)).await;
+        let told = (flow == Flow::Request).then(|| self.told.wait());
+        let side = Side::new(reader, writer, self.client.worker.changes.wait(), told);
+        // The truth may have changed while the backend was dialled.
+        self.joint.follow();
+        let result = self.follow(flow, side).await;
         if flow == Flow::Request {
             self.left.notify_one();
         }
@@ -110,13 +115,7 @@ impl Talk {
             if !goes_on {
                 return Ok(());
             }
-            let over = async {
-                match flow {
-                    Flow::Request => self.told.notified().await,
-                    Flow::Reply => std::future::pending().await,
-                }
-            };
-            match side.next(&mut input, over).await? {
+            match side.next(&mut input).await? {
                 Event::Bytes => {}
                 Event::End => {
                     // The beginning of a message that will never end goes on as it is.
@@ -232,12 +231,9 @@ impl Talk {
         self.joint.leave_upstream();
         if !side.end().await? {
             // What a fault of bytes still holds comes out first.
-            while !matches!(
-                side.next(input, std::future::pending()).await?,
-                Event::Finished | Event::Cut(_)
-            ) {}
+            while !matches!(side.next(input).await?, Event::Finished | Event::Cut(_)) {}
         }
-        self.told.notify_one();
+        self.told.ring();
         Ok(false)
     }
 

@@ -539,18 +539,19 @@ const TURNS: [(&str, &[usize]); 4] = [
     ("first: 6, every: 3", &[3, 6]),
 ];
 
+/// What asks for a table fails, when it is its turn.
+async fn fails_in_turns(proxy: &Proxy, turns: &str, table: &str, error: &str) {
+    let fault = format!("{turns}, where: {{match: {{table: {table}}}}}, do: {{abort: {{error: {error}}}}}");
+    proxy.inject("turn", &fault).await;
+}
+
 #[tokio::test]
 async fn turns_are_counted_among_the_commands_that_match() {
     let (_server, proxy) = before_postgres().await;
     let client = connect(proxy.address(), "web", "shop").await.unwrap();
     let select = client.prepare("select item from orders").await.unwrap();
     for (turns, expected) in TURNS {
-        proxy
-            .inject(
-                "turn",
-                &format!("{turns}, where: {{match: {{table: orders}}}}, do: {{abort: {{error: deadlock}}}}"),
-            )
-            .await;
+        fails_in_turns(&proxy, turns, "orders", "deadlock").await;
         let mut failed = Vec::new();
         for n in 1..=9 {
             client.batch_execute("select 1").await.unwrap();
@@ -564,12 +565,7 @@ async fn turns_are_counted_among_the_commands_that_match() {
 
     let (_server, proxy) = before_mariadb().await;
     for (turns, expected) in TURNS {
-        proxy
-            .inject(
-                "turn",
-                &format!("{turns}, where: {{match: {{table: orders}}}}, do: {{abort: {{error: deadlock}}}}"),
-            )
-            .await;
+        fails_in_turns(&proxy, turns, "orders", "deadlock").await;
         let shown = said(
             &mariadb(
                 proxy.address(),
@@ -586,12 +582,7 @@ async fn turns_are_counted_among_the_commands_that_match() {
 
     let (_server, proxy) = before_redis().await;
     for (turns, expected) in TURNS {
-        proxy
-            .inject(
-                "turn",
-                &format!("{turns}, where: {{match: {{table: cart}}}}, do: {{abort: {{error: busy}}}}"),
-            )
-            .await;
+        fails_in_turns(&proxy, turns, "cart", "busy").await;
         let mut raw = Raw::connect(proxy.address()).await;
         raw.say("PING\r\nGET cart\r\n".repeat(9)).await;
         raw.finish().await;

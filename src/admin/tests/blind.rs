@@ -34,6 +34,17 @@ async fn asked(proxy: &Proxy, token: &str, method: Method, path: &str, body: &Va
     proxy.ask(request.body(Body::from(body)).unwrap()).await
 }
 
+async fn acts_of_responders(proxy: &Proxy) -> Value {
+    let acts = asked(
+        proxy,
+        "responders-token",
+        Method::GET,
+        "/api/v1/acts",
+        &Value::Null,
+    );
+    acts.await.json()
+}
+
 /// Every page that ends, and is not the same whatever runs.
 fn pages() -> impl Iterator<Item = String> {
     let endpoints = endpoints().into_iter();
@@ -112,15 +123,7 @@ async fn acts_of_another_profile_are_taken_as_those_of_this_one() {
             let body = json!({"name": name});
             asked(&proxy, "responders-token", Method::POST, "/api/v1/acts", &body).await
         };
-        let acts = asked(
-            &proxy,
-            "responders-token",
-            Method::GET,
-            "/api/v1/acts",
-            &Value::Null,
-        )
-        .await
-        .json();
+        let acts = acts_of_responders(&proxy).await;
         let names: Vec<_> = acts
             .as_array()
             .unwrap()
@@ -145,15 +148,7 @@ async fn acts_of_another_profile_are_taken_as_those_of_this_one() {
         assert_eq!(refused["detail"], "still cannot connect to the database");
         let under_way = declare("restore-config").await.json();
         assert_eq!(under_way["state"], "under way");
-        let acts = asked(
-            &proxy,
-            "responders-token",
-            Method::GET,
-            "/api/v1/acts",
-            &Value::Null,
-        )
-        .await
-        .json();
+        let acts = acts_of_responders(&proxy).await;
         let state = |name: &str| {
             let found = acts.as_array().unwrap().iter().find(|act| act["name"] == name);
             found.unwrap()["state"].clone()

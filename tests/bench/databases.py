@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Databases through proxies, side by side: `databases.py [ROUNDS]`.
+"""Databases through proxies, side by side: `databases.py [--unpinned] [ROUNDS]`.
 
 pgbench -S with 8 clients, and redis-benchmark GET with 50 clients, one command at a time and 16. The peers take turns. The proxy
 is pinned to CPU 0, databases and load to CPU 1, which is then what limits the figures a second: CPU a command tells the proxies
-apart. CHAOSPROXY_BIN names the binary; TOXIPROXY_BIN a toxiproxy-server, where there is one.
+apart. With `--unpinned` all share all CPUs, as users have it, and each proxy has a thread for each of them.
+CHAOSPROXY_BIN names the binary; TOXIPROXY_BIN a toxiproxy-server, where there is one.
 """
 
 import glob
@@ -22,7 +23,10 @@ import urllib.request
 
 CHAOSPROXY = os.environ.get("CHAOSPROXY_BIN", "target/release/chaosproxy")
 TOXIPROXY = os.environ.get("TOXIPROXY_BIN")
-PROXY_CPU, LOAD_CPU = "0", "1"
+UNPINNED = "--unpinned" in sys.argv
+EVERY_CPU = f"0-{os.cpu_count() - 1}"
+PROXY_CPU, LOAD_CPU = (EVERY_CPU, EVERY_CPU) if UNPINNED else ("0", "1")
+THREADS = os.cpu_count() if UNPINNED else 1
 SECONDS = 4
 # A fault of bytes that meets nobody.
 ELSEWHERE = "{where: {listener: %s, match: {client: 10.9.9.9/32}}, do: {throttle: {rate: 1MiB/s}}}"
@@ -86,13 +90,13 @@ def haproxy(folder, postgres, redis):
         f"listen l{at}\n bind 127.0.0.1:{at}\n server s 127.0.0.1:{to}\n" for at, to in zip(ports, (postgres, redis))
     )
     with open(f"{folder}/haproxy.cfg", "w") as file:
-        file.write("global\n nbthread 1\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 300s\n timeout server 300s\n" + listen)
+        file.write(f"global\n nbthread {THREADS}\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 300s\n timeout server 300s\n" + listen)
     return start(PROXY_CPU, "haproxy", "-db", "-f", f"{folder}/haproxy.cfg"), ports
 
 
 def toxiproxy(_, postgres, redis):
     api, ports = port(), (port(), port())
-    pid = start(PROXY_CPU, TOXIPROXY, "-host", "127.0.0.1", "-port", api, GOMAXPROCS="1", LOG_LEVEL="error")
+    pid = start(PROXY_CPU, TOXIPROXY, "-host", "127.0.0.1", "-port", api, GOMAXPROCS=str(THREADS), LOG_LEVEL="error")
     wait(api)
     for name, at, to in zip(("postgres", "redis"), ports, (postgres, redis)):
         body = {"name": name, "listen": f"127.0.0.1:{at}", "upstream": f"127.0.0.1:{to}", "enabled": True}
@@ -112,7 +116,7 @@ def chaosproxy(protocols, fault=None):
         }
         with open(file, "w") as text:
             text.writelines(f"{section}:\n{body}" for section, body in document.items())
-        return start(PROXY_CPU, CHAOSPROXY, "run", "--config", file, "--workers", 1), ports
+        return start(PROXY_CPU, CHAOSPROXY, "run", "--config", file, "--workers", THREADS), ports
 
     return make
 
@@ -152,7 +156,7 @@ LOADS = {
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    rounds = next((int(word) for word in sys.argv[1:] if word.isdigit()), 5)
     folder = tempfile.mkdtemp(prefix="databases-")
     os.chmod(folder, 0o755)
     makers = {

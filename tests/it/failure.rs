@@ -83,7 +83,9 @@ async fn a_backend_that_is_down_is_a_502_until_it_is_back() {
     let answer = client.get("/").await;
     assert_eq!((answer.status, answer.reason()), (502, "connect_refused"));
     assert!(answer.text().contains("refused"), "{}", answer.text());
-    assert!(proxy.has_logged(&["request failed", "connect_refused", "\"backend\":\"a\""]));
+    proxy
+        .logs(&["request failed", "connect_refused", "\"backend\":\"a\""])
+        .await;
     let _origin = Origin::named_at(&place, "a");
     assert_eq!(client.get("/").await.text(), "a");
 }

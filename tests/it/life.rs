@@ -71,7 +71,7 @@ async fn sigterm_tells_http1_clients_to_close_and_http2_clients_to_go_away() {
     );
     eventually("both run", async || origin.requests() == 2).await;
     proxy.signal(Signal::TERM);
-    eventually("the drain has begun", async || proxy.has_logged(&["draining"])).await;
+    proxy.logs(&["draining"]).await;
     gate.add_permits(2);
     let (first, second) = (
         within("h1", first).await.unwrap(),
@@ -120,7 +120,7 @@ async fn what_does_not_end_within_the_drain_limit_is_cut() {
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.ended().await.code(), Some(0));
     assert!(within("the cut", answer.into_body().collect()).await.is_err());
-    assert!(proxy.has_logged(&["drain limit"]));
+    proxy.logs(&["drain limit"]).await;
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_second_sigterm_ends_at_once() {
     sender.send_data("begin".into()).await.unwrap();
     let _answer = client.begin(a_get("/")).await.unwrap();
     proxy.signal(Signal::TERM);
-    eventually("the drain has begun", async || proxy.has_logged(&["draining"])).await;
+    proxy.logs(&["draining"]).await;
     proxy.signal(Signal::TERM);
     proxy.ended().await;
 }
@@ -149,7 +149,7 @@ async fn sigterm_waits_for_tcp_connections_up_to_the_limit() {
     raw.say("one\n").await;
     raw.until("one\n").await;
     proxy.signal(Signal::TERM);
-    eventually("the drain has begun", async || proxy.has_logged(&["draining"])).await;
+    proxy.logs(&["draining"]).await;
     raw.say("two\n").await;
     raw.until("two\n").await;
     raw.finish().await;

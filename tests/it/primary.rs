@@ -79,7 +79,9 @@ async fn sessions_of_postgresql_follow_a_promotion() {
         .batch_execute("create table orders (id int)")
         .await
         .unwrap();
-    assert!(proxy.has_logged(&["copy of the data", "\"backend\":\"a\"", "\"is\":\"primary\""]));
+    proxy
+        .logs(&["copy of the data", "\"backend\":\"a\"", "\"is\":\"primary\""])
+        .await;
 }
 
 #[tokio::test]

@@ -324,6 +324,11 @@ impl Proxy {
             .collect()
     }
 
+    /// Waits for a line of the log that contains all of these.
+    pub async fn logs(&self, parts: &[&str]) {
+        eventually(&format!("it logs {parts:?}"), async || self.has_logged(parts)).await;
+    }
+
     /// Whether a line of the log contains all of these.
     pub fn has_logged(&self, parts: &[&str]) -> bool {
         let lines = self.lines.lock().unwrap();

@@ -62,7 +62,9 @@ async fn in_the_place_of_toxiproxy_server_it_begins_with_the_files_proxies() {
         2,
         "the third cannot listen: {shown}"
     );
-    assert!(proxy.has_logged(&["not all of the file's proxies", "missing port in address"]));
+    proxy
+        .logs(&["not all of the file's proxies", "missing port in address"])
+        .await;
     assert_eq!(
         Raw::connect(address("a")).await.until("welcome\n").await,
         "welcome\n"

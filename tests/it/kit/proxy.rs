@@ -303,6 +303,12 @@ impl Proxy {
             .sum()
     }
 
+    /// Waits until a counter with this label stands at so many: an exchange is counted a moment after its answer.
+    pub async fn counts(&self, name: &str, label: &str, expected: f64) {
+        let what = format!("{name} of {label} is {expected}");
+        eventually(&what, async || self.metric(name, &[label]).await == expected).await;
+    }
+
     /// Exchanges that a fault holds now.
     pub async fn held(&self) -> f64 {
         self.metric("chaosproxy_held_requests", &[]).await

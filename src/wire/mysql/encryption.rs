@@ -144,7 +144,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::Line;
+    use crate::wire::{dialogue::Dialogue as _, testing::Line};
 
     fn greeting() -> PassedGreeting {
         let parts: [&[u8]; 5] = [
@@ -230,6 +230,23 @@ mod tests {
             );
             assert_eq!(line.took(), both);
         }
+    }
+
+    #[test]
+    fn a_further_factor_is_one_more_proof() {
+        let mut line = line(Encrypted {
+            client: true,
+            server: false,
+        });
+        line.says(&packet(2, b"\x01\x03"));
+        line.says(&packet(3, b"\x02authentication_webauthn_client\0challenge"));
+        line.asks(&packet(5, b"signed"), &|_| None);
+        line.says(&packet(5, &[0, 0, 0, 2, 0, 0, 0]));
+        assert_eq!(line.server, packet(4, b"signed"));
+        line.took();
+        line.asks(&packet(0, b"\x0e"), &|_| None);
+        assert_eq!(line.server, packet(0, b"\x0e"));
+        assert_eq!(line.session.begun(), 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Format: <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>,
 //! <https://mariadb.com/kb/en/clientserver-protocol/>
 
+mod attributes;
 mod encryption;
 mod errors;
 mod frame;

@@ -22,8 +22,12 @@ pub(super) mod can {
     pub(crate) const LONG_PROOF: u32 = 0x0020_0000;
     /// Ends a result with an OK packet, and leaves the EOF after its columns out.
     pub(crate) const DEPRECATE_EOF: u32 = 0x0100_0000;
+    /// Leave the columns of a result out.
+    pub(crate) const OPTIONAL_COLUMNS: u32 = 0x0200_0000;
     /// Compress packets with zstd.
     pub(crate) const ZSTD: u32 = 0x0400_0000;
+    /// Where one of these is used a session cannot be read.
+    pub(crate) const UNREADABLE: u32 = COMPRESS | OPTIONAL_COLUMNS | ZSTD;
     /// Send attributes with a query.
     pub(crate) const QUERY_ATTRIBUTES: u32 = 0x0800_0000;
     /// MariaDB's own, in four more bytes: progress reports, and results without their columns.
@@ -37,7 +41,7 @@ pub(super) const MAX_OPENING: usize = 64 << 10;
 const GREETING: u8 = 10;
 
 /// A server's greeting as a client is to hear it: without what would hide the session's bytes, which is TLS that does not end
-/// here, compression, MariaDB's progress reports and results without columns.
+/// here, compression, results without columns and MariaDB's progress reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedGreeting {
     payload: Vec<u8>,
@@ -72,7 +76,7 @@ impl PassedGreeting {
             low,
             high,
             has_tls: said & can::SSL != 0,
-            can: said & !(can::SSL | can::COMPRESS | can::ZSTD),
+            can: said & !(can::SSL | can::UNREADABLE),
         })
     }
 

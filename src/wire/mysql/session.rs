@@ -5,8 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
+    attributes::text_behind,
     errors::ERR,
-    frame::{HEAD, long, number, packet},
+    frame::{HEAD, long, packet},
     opening::{Encrypted, Login, can, login},
     reply::{Event, Kind, LOCAL_INFILE, Reply},
     statements::{Prepared, Statements},
@@ -117,16 +118,20 @@ impl Session {
         self.can & what != 0 && self.login.as_ref().is_some_and(|login| login.can & what != 0)
     }
 
-    /// The SQL in a query, behind its attributes. With attributes that carry values it is not looked for.
+    /// The SQL in a query, behind its attributes.
     fn sql<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
-        if !self.both_can(can::QUERY_ATTRIBUTES) {
-            return payload;
+        if self.both_can(can::QUERY_ATTRIBUTES) {
+            text_behind(payload).unwrap_or_default()
+        } else {
+            payload
         }
-        match number(payload) {
-            // The number of sets stands behind it.
-            Some((0, rest)) => rest.get(1..).unwrap_or_default(),
-            _ => &[],
-        }
+    }
+
+    /// Whether the client uses what it was not offered, as some do that do not look, and what hides the session's bytes.
+    fn is_hidden(&self) -> bool {
+        self.login
+            .as_ref()
+            .is_some_and(|login| login.can & can::UNREADABLE != 0)
     }
 
     /// The command that a packet of the client is, if it is one for which a decision is wanted.
@@ -201,6 +206,11 @@ impl Session {
                 self.logs_in(login(body).ok_or(Lost("the client's login is cut short"))?);
             }
             Phase::File if length == 0 => self.phase = Phase::Commands,
+            Phase::Commands if self.is_hidden() => {
+                return Err(Lost(
+                    "the client uses what it was not offered: compression, or results without their columns",
+                ));
+            }
             Phase::Commands => {
                 let Some((&kind, body)) = body.split_first() else {
                     return Err(Lost("a command has no payload"));

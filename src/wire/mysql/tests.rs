@@ -67,8 +67,12 @@ const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 /// A line whose client is logged in.
 fn logged_in(can: u32) -> Line {
     let mut line = Line::default();
-    line.says(&greeting(can | can::SSL | can::COMPRESS | can::ZSTD));
-    assert_eq!(line.took().1, greeting(can), "TLS and compression are taken out");
+    line.says(&greeting(can | can::SSL | can::UNREADABLE));
+    assert_eq!(
+        line.took().1,
+        greeting(can),
+        "TLS and what cannot be read are taken out"
+    );
     line.asks(&login(can), &no_change);
     assert_eq!(line.session.login(), Some(("web", "shop")));
     line.says(&packet(2, OK));
@@ -285,6 +289,32 @@ fn a_statement_over_several_packets_is_dropped_to_its_end() {
     line.asks(&query("select 1"), &no_change);
     assert_eq!(line.took().0, [query("DO 0"), query("select 1")].concat());
     assert!(line.commands[0].len() < 32 << 10);
+}
+
+#[test]
+fn a_query_is_known_behind_its_attributes() {
+    let mut line = logged_in(BASE | can::QUERY_ATTRIBUTES);
+    let behind = |attributes: &[u8], sql: &[u8]| packet(0, &[b"\x03", attributes, sql].concat());
+    let none = b"\x00\x01";
+    let one = b"\x01\x01\x00\x01\xfe\x00\x0btraceparent\x0200";
+    for attributes in [&none[..], one] {
+        line.asks(&behind(attributes, b"insert into orders values (1)"), &no_change);
+        line.says(&packet(1, OK));
+        let refused = (behind(none, b"DO 0").to_vec(), known("read_only").bytes.to_vec());
+        assert_eq!(line.took(), refused);
+    }
+}
+
+#[test]
+fn a_client_that_uses_what_it_was_not_offered_passes_unread() {
+    for can in [can::COMPRESS, can::ZSTD, can::OPTIONAL_COLUMNS] {
+        let mut line = Line::default();
+        line.says(&greeting(BASE | can));
+        line.asks(&login(BASE | can), &no_change);
+        line.says(&packet(2, OK));
+        let compressed = b"\x0d\0\0\0\0\0\0\x09\0\0\0\x03select 1";
+        assert!(line.session.hear(compressed, Stops::ALL).is_err());
+    }
 }
 
 #[test]

@@ -64,7 +64,8 @@ const STATE: usize = 5;
 /// The first byte of an error.
 pub(super) const ERR: u8 = 0xff;
 
-/// An error as MySQL writes it. One instead of the greeting has no SQLSTATE: nobody has agreed on a protocol yet.
+/// An error as MySQL writes it. One instead of the greeting has no SQLSTATE: nobody has agreed on a protocol yet. One that may come
+/// unasked answers nothing, and has the number 0 for that, by which clients tell it; as an answer it is numbered anew.
 pub fn refusal(error: &Said) -> Refusal {
     let number: u16 = error.code.parse().unwrap_or(UNKNOWN);
     let state = if error.state.len() == STATE {
@@ -73,8 +74,9 @@ pub fn refusal(error: &Said) -> Refusal {
         ANY_STATE
     };
     let greeted = error.moment != Connect;
+    let answers = greeted && error.moment != Any;
     Refusal {
-        bytes: self::error(u8::from(greeted), number, greeted.then_some(state), &error.text),
+        bytes: self::error(u8::from(answers), number, greeted.then_some(state), &error.text),
         moment: error.moment,
         closes: error.weight.closes(),
     }
@@ -90,4 +92,25 @@ pub(super) fn error(sequence: u8, number: u16, state: Option<&str>, text: &str) 
     }
     payload.extend(text.as_bytes());
     packet(sequence, &payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::errors::Words;
+
+    #[test]
+    fn what_answers_nothing_has_the_number_nothing() {
+        for (name, front) in [
+            ("too_many_connections", &b"\x17\0\0\x00\xff\x10\x04Too"[..]),
+            ("bad_credentials", b"\x32\0\0\x01\xff\x15\x04#28000Access"),
+            ("deadlock", b"\x48\0\0\x01\xff\xbd\x04#40001Deadlock"),
+            ("idle_timeout", b"\x91\0\0\x00\xff\xbf\x0f#HY000The client"),
+        ] {
+            let known = ERRORS.iter().find(|error| error.name == name).unwrap();
+            let said = refusal(&known.said(&Words::default()));
+            let there = said.bytes.get(1..front.len());
+            assert_eq!(there, front.get(1..), "{name}");
+        }
+    }
 }

@@ -291,7 +291,7 @@ impl Session {
             return None;
         }
         if replaced.by == By::Stub {
-            return self.refused.pop_front().map(|replaced| replaced.refusal);
+            return self.take_refused(sequence);
         }
         match front.first() {
             // The file comes first.
@@ -303,11 +303,16 @@ impl Session {
             }
             _ => {
                 self.muted = true;
-                let mut refusal = self.refused.pop_front()?.refusal;
-                refusal.bytes = numbered(&refusal.bytes, sequence);
-                Some(refusal)
+                self.take_refused(sequence)
             }
         }
+    }
+
+    /// The next error to be said, at this place in the exchange.
+    fn take_refused(&mut self, sequence: u8) -> Option<Refusal> {
+        let mut refusal = self.refused.pop_front()?.refusal;
+        refusal.bytes = numbered(&refusal.bytes, sequence);
+        Some(refusal)
     }
 }
 

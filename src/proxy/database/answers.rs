@@ -41,11 +41,19 @@ fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Comma
         }
         _ => {}
     }
-    let table = command.and_then(|command| command.meaning().table());
+    let mut table = command
+        .and_then(|command| command.meaning().table())
+        .unwrap_or(UNKNOWN_TABLE);
+    // MySQL names a table's own database, and does so apart from the table.
+    if session.dialect == Dialect::Mysql
+        && let Some((of, bare)) = table.rsplit_once('.')
+    {
+        (database, table) = (of, bare);
+    }
     let words = Words {
         user,
         database,
-        table: table.unwrap_or(UNKNOWN_TABLE),
+        table,
         verb: &verb,
     };
     match error.known(session.dialect) {
@@ -81,5 +89,53 @@ fn by_hand(written: &ByHand) -> Said {
         detail: String::new(),
         hint: String::new(),
         moment: Moment::Command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(dialect: Dialect, error: &str, command: &str) -> String {
+        let session = Session {
+            dialect,
+            user: "web".to_owned(),
+            database: "shop".to_owned(),
+        };
+        let command = Command::new(dialect, command.into());
+        let named = DatabaseError::Named(error.to_owned());
+        of_catalogue(&named, &session, Some(&command)).text
+    }
+
+    #[test]
+    fn a_table_is_named_as_the_server_names_it() {
+        for (dialect, error, command, text) in [
+            (
+                Dialect::Mysql,
+                "missing_table",
+                "select * from orders",
+                "Table 'shop.orders' doesn't exist",
+            ),
+            (
+                Dialect::Mysql,
+                "missing_table",
+                "select * from stock.items",
+                "Table 'stock.items' doesn't exist",
+            ),
+            (
+                Dialect::Mysql,
+                "permission_denied",
+                "select * from stock.items",
+                "SELECT command denied to user 'web'@'localhost' for table 'items'",
+            ),
+            (
+                Dialect::Postgres,
+                "missing_table",
+                "select * from stock.items",
+                "relation \"stock.items\" does not exist",
+            ),
+        ] {
+            assert_eq!(says(dialect, error, command), text, "{command}");
+        }
     }
 }

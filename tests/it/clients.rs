@@ -1,72 +1,23 @@
 //! The clients that applications use, as they use them: what they see through the proxy is what they see without it, and an
 //! error that is injected is to them the error that a server gives.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Output, Stdio},
-};
+use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr};
 
 use chaosproxy::wire::{
     errors::{KnownError, Weight},
     mysql, postgres, redis,
 };
 use mysql_async::{TxOpts, prelude::Queryable};
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::process::Command;
 
 use crate::kit::{
     Doc, Proxy,
     mariadb::{self, Mariadb, mariadb},
+    mysql::Mysql,
     postgres::{Postgres, connect},
     redis::{Redis, run, said},
-    within,
+    script, within,
 };
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
-}
-
-/// Where `tests/run` installs what the scripts need.
-fn installed() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients")
-}
-
-/// A script in the language that its name says, and what it is told on its standard input.
-async fn script(name: &str, arguments: &[&str], input: &str) -> String {
-    let mut command = match name.ends_with(".py") {
-        true => {
-            let mut python = Command::new(installed().join("python/bin/python"));
-            python.arg("-B");
-            python
-        }
-        false => {
-            let mut node = Command::new("node");
-            node.env("NODE_PATH", installed().join("node/node_modules"));
-            node
-        }
-    };
-    command
-        .arg(scripts().join(name))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut child = command.spawn().expect("tests/run installs what it needs");
-    let mut told = child.stdin.take().unwrap();
-    told.write_all(input.as_bytes()).await.unwrap();
-    drop(told);
-    let output = within(name, child.wait_with_output()).await.unwrap();
-    let Output { status, stdout, .. } = &output;
-    assert!(
-        status.success(),
-        "{name} (tests/run installs what it needs): {}",
-        said(&output)
-    );
-    String::from_utf8(stdout.clone()).unwrap()
-}
 
 /// Does a script's work through the proxy, then at the server itself; gives what it has seen, both times.
 async fn same(name: &str, first: &[&str], through: SocketAddr, server: SocketAddr) -> String {
@@ -106,9 +57,25 @@ async fn clients_of_postgresql_see_no_difference() {
 }
 
 #[tokio::test]
-async fn clients_of_mysql_see_no_difference() {
+async fn clients_of_mariadb_see_no_difference() {
     let server = Mariadb::start().await;
-    let proxy = Proxy::start(&Doc::mysql(&[server.address])).await;
+    clients_of_mysql(server.address, &[]).await;
+}
+
+#[tokio::test]
+async fn clients_of_mysql_see_no_difference() {
+    let Some(server) = Mysql::start().await else {
+        return;
+    };
+    server
+        .administer("grant create routine, alter routine, execute on shop.* to web@'%'")
+        .await;
+    // The first of the clients shows the password, so that the server remembers it: mysql-connector does that over TLS only.
+    clients_of_mysql(server.address, &["with_mysql_connector.py"]).await;
+}
+
+async fn clients_of_mysql(server: SocketAddr, more: &[&str]) {
+    let proxy = Proxy::start(&Doc::mysql(&[server])).await;
     for fault in [
         "",
         "where: {match: {table: elsewhere}}, do: {abort: {error: deadlock}}",
@@ -116,18 +83,15 @@ async fn clients_of_mysql_see_no_difference() {
         if !fault.is_empty() {
             proxy.inject("elsewhere", fault).await;
         }
-        same("with_pymysql.py", &[], proxy.address(), server.address).await;
-        same(
-            "with_sqlalchemy.py",
-            &["mysql+pymysql"],
-            proxy.address(),
-            server.address,
-        )
-        .await;
-        same("with_mysql2.js", &[], proxy.address(), server.address).await;
+        same("with_pymysql.py", &[], proxy.address(), server).await;
+        same("with_sqlalchemy.py", &["mysql+pymysql"], proxy.address(), server).await;
+        same("with_mysql2.js", &[], proxy.address(), server).await;
+        for name in more {
+            same(name, &[], proxy.address(), server).await;
+        }
         let (proxied, direct) = (
             with_mysql_async(proxy.address()).await.unwrap(),
-            with_mysql_async(server.address).await.unwrap(),
+            with_mysql_async(server).await.unwrap(),
         );
         assert_eq!(proxied, direct, "mysql_async");
     }
@@ -140,7 +104,8 @@ async fn with_mysql_async(at: SocketAddr) -> Result<String, mysql_async::Error> 
     let mut session = pool.get_conn().await?;
     session
         .query_drop(
-            "create or replace table carts (id int auto_increment primary key, item varchar(80) unique)",
+            "drop table if exists carts; \
+             create table carts (id int auto_increment primary key, item varchar(80) unique)",
         )
         .await?;
     let items = (0..300).map(|n| (format!("item {n}"),));

@@ -6,18 +6,22 @@ use std::{
     process::{Output, Stdio},
 };
 
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, Command},
-};
+use tokio::process::{Child, Command};
 
-use super::{Place, certificates::Certificate, eventually, redis::said, within};
+pub use super::sql::PASSWORD;
+use super::{
+    Place,
+    certificates::Certificate,
+    redis::said,
+    sql::{self, SOCKET},
+    within,
+};
 
 /// Who runs the server where the test is root.
 const USER: &str = "mysql";
 
-/// What the user `web` must know.
-pub const PASSWORD: &str = "secret";
+/// Its command line.
+const CLIENT: &str = "mariadb";
 
 /// A running server with a user `web` and a database `shop`.
 pub struct Mariadb {
@@ -27,18 +31,10 @@ pub struct Mariadb {
     folder: tempfile::TempDir,
 }
 
-/// How to reach a server in the folder as its administrator.
-const SOCKET: &str = "socket";
-
 impl Mariadb {
     /// Has its administrator say something.
     pub async fn administer(&self, statements: &str) {
-        let mut command = Command::new("mariadb");
-        command
-            .args(["--no-defaults", "-u", "root", "-S"])
-            .arg(self.folder.path().join(SOCKET))
-            .args(["-e", statements]);
-        let output = within("mariadb", command.output()).await.unwrap();
+        let output = sql::administer(Path::new(CLIENT), self.folder.path(), statements).await;
         assert!(output.status.success(), "{}", said(&output));
     }
 
@@ -77,12 +73,12 @@ impl Mariadb {
         install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         let made = within("mariadb-install-db", install.output()).await.unwrap();
         assert!(made.status.success(), "{}", said(&made));
-        // The port is free until the server takes it.
-        let address = Place::new().address;
+        // Nobody else gets the port while the server starts.
+        let place = Place::new();
         let socket = folder.path().join(SOCKET);
         let mut server = program("mariadbd", &data);
         server
-            .arg(format!("--port={}", address.port()))
+            .arg(format!("--port={}", place.address.port()))
             .arg(format!("--socket={}", socket.display()))
             .args(["--bind-address=127.0.0.1", "--skip-log-bin", "--local-infile=1"])
             .args([
@@ -94,26 +90,9 @@ impl Mariadb {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let child = server.spawn().expect("tests/run installs mariadb-server");
-        let prepare = format!(
-            "create database if not exists shop; create or replace user web@'%' identified by '{PASSWORD}'; \
-             create or replace user web@localhost identified by '{PASSWORD}'; grant all on shop.* to web@'%'; \
-             grant all on shop.* to web@localhost"
-        );
-        eventually("the server serves", async || {
-            let mut command = Command::new("mariadb");
-            command
-                .args(["--no-defaults", "-u", "root", "-S"])
-                .arg(&socket)
-                .args(["-e", &prepare]);
-            within("mariadb", command.output())
-                .await
-                .unwrap()
-                .status
-                .success()
-        })
-        .await;
+        sql::prepare(Path::new(CLIENT), folder.path(), &["%", "localhost"]).await;
         Self {
-            address,
+            address: place.address,
             _child: child,
             folder,
         }
@@ -141,20 +120,5 @@ pub async fn mariadb(at: SocketAddr, statements: &str) -> Output {
 
 /// The same with further arguments.
 pub async fn mariadb_with(at: SocketAddr, arguments: &[&str], statements: &str) -> Output {
-    let mut command = Command::new("mariadb");
-    command
-        .args(["--no-defaults", "--protocol=tcp", "-h", "localhost", "-P"])
-        .arg(at.port().to_string())
-        .args(arguments)
-        .args(["-u", "web", &format!("-p{PASSWORD}"), "-N", "-B", "--force"])
-        .args(["--local-infile=1", "shop"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
-    let lines = statements.replace("; ", ";\n") + ";\n";
-    // A client that was turned away reads nothing.
-    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes()).await;
-    within("mariadb", child.wait_with_output()).await.unwrap()
+    sql::say(Path::new(CLIENT), at, arguments, statements).await
 }

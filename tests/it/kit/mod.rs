@@ -5,11 +5,14 @@ pub mod client;
 pub mod document;
 pub mod load;
 pub mod mariadb;
+pub mod mysql;
 pub mod origin;
 pub mod postgres;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod script;
+pub mod sql;
 
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ pub use self::{
     origin::{Origin, Place, text},
     proxy::Proxy,
     raw::Raw,
+    script::script,
 };
 
 /// How long a test waits for what must come. Far longer than it takes, so that a loaded machine fails nothing.

@@ -80,7 +80,7 @@ pub(super) async fn ask_mysql(
 ) -> Result<Replication, Trouble> {
     let password = password.unwrap_or_default();
     let (_, payload) = packet(&mut stream).await?;
-    let greeting = Greeting::read(&payload).map_err(turned_away)?;
+    let mut greeting = Greeting::read(&payload).map_err(turned_away)?;
     let mut sequence = 1;
     let is_secret = secure.is_some();
     if let Some((tls, host, limit)) = secure {
@@ -92,7 +92,7 @@ pub(super) async fn ask_mysql(
         .login(sequence, &probe.user, password)
         .map_err(turned_away)?;
     stream.write_all(&login).await.map_err(broken)?;
-    welcome(&mut stream, password, is_secret).await?;
+    welcome(&mut stream, &mut greeting, password, is_secret).await?;
     stream
         .write_all(&mysql::command(QUERY, MysqlProbe::QUESTION))
         .await
@@ -113,18 +113,20 @@ pub(super) async fn ask_mysql(
 }
 
 /// Goes through a login to its end.
-async fn welcome(stream: &mut Stream, password: &str, is_secret: bool) -> Result<(), Trouble> {
+async fn welcome(
+    stream: &mut Stream,
+    greeting: &mut Greeting,
+    password: &str,
+    is_secret: bool,
+) -> Result<(), Trouble> {
     for _ in 0..MOST_PACKETS {
         let (sequence, payload) = packet(stream).await?;
-        let answer = match mysql::said(&payload, password).map_err(turned_away)? {
+        let answer = match greeting.said(&payload, password).map_err(turned_away)? {
             Said::Welcome => return Ok(()),
             Said::Wait => continue,
             Said::Prove(proof) => proof,
             Said::ShowPassword if is_secret => [password.as_bytes(), &[0]].concat(),
-            Said::ShowPassword => {
-                let why = "the server has to see the password, which is shown over TLS only: set the cluster's `tls`, or log in once";
-                return Err(Trouble::TurnedAway(why.into()));
-            }
+            Said::ShowPassword => vec![mysql::ASK_FOR_KEY],
         };
         let packet = mysql::answer(sequence.wrapping_add(1), &answer);
         stream.write_all(&packet).await.map_err(broken)?;

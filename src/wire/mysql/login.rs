@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{
     frame::{number, packet, text},
     opening::can,
+    sealing::sealed,
 };
 
 /// What the client here says it can do.
@@ -39,7 +40,8 @@ pub enum Said {
     Welcome,
     /// The password is to be proved in another way, and this is the proof.
     Prove(Vec<u8>),
-    /// It has to see the password itself.
+    /// It has to see the password itself: on a connection in clear, sealed with the key that [`ASK_FOR_KEY`](super::ASK_FOR_KEY)
+    /// asks for.
     ShowPassword,
     /// It takes its time; more is to come.
     Wait,
@@ -115,6 +117,28 @@ impl Greeting {
         payload.push(0);
         Ok(packet(sequence, &payload).to_vec())
     }
+
+    /// What a server's packet says to the login.
+    ///
+    /// # Errors
+    /// It turns the login away, or wants what is not known here.
+    pub fn said(&mut self, payload: &[u8], password: &str) -> Result<Said, NoLogin> {
+        match payload {
+            [0x00, ..] => Ok(Said::Welcome),
+            [0xfe, rest @ ..] => {
+                let (plugin, salt) = text(rest).ok_or(NoLogin::Garbled)?;
+                self.salt = salt.get(..SALT).ok_or(NoLogin::Garbled)?.to_vec();
+                proof(plugin, &self.salt, password).map(Said::Prove)
+            }
+            // The way of MySQL 8: 3 is that a proof was remembered, 4 that none was; anything longer is the server's key.
+            [0x01, 3] => Ok(Said::Wait),
+            [0x01, 4] => Ok(Said::ShowPassword),
+            [0x01, key @ ..] => sealed(password, &self.salt, key)
+                .map(Said::Prove)
+                .ok_or(NoLogin::Garbled),
+            _ => Err(error(payload).unwrap_or(NoLogin::Garbled)),
+        }
+    }
 }
 
 /// What every answer to the greeting begins with.
@@ -125,25 +149,6 @@ fn head(can: u32) -> Vec<u8> {
     payload.push(CHARSET);
     payload.extend([0; 23]);
     payload
-}
-
-/// What a server's packet says to a login.
-///
-/// # Errors
-/// It turns the login away, or wants what is not known here.
-pub fn said(payload: &[u8], password: &str) -> Result<Said, NoLogin> {
-    match payload {
-        [0x00, ..] => Ok(Said::Welcome),
-        [0xfe, rest @ ..] => {
-            let (plugin, salt) = text(rest).ok_or(NoLogin::Garbled)?;
-            let salt = salt.get(..SALT).ok_or(NoLogin::Garbled)?;
-            proof(plugin, salt, password).map(Said::Prove)
-        }
-        // The way of MySQL 8: 3 is that a proof was remembered, 4 that none was.
-        [0x01, 3] => Ok(Said::Wait),
-        [0x01, 4] => Ok(Said::ShowPassword),
-        _ => Err(error(payload).unwrap_or(NoLogin::Garbled)),
-    }
 }
 
 /// The error that a packet is, as its code and its words.
@@ -262,9 +267,12 @@ mod tests {
 
     #[test]
     fn a_server_is_followed_through_its_login() {
+        let mut greeted = Greeting::read(&greeting("")).unwrap();
+        let mut said = |payload: &[u8], password| greeted.said(payload, password);
         let switch = [b"\xfemysql_native_password\0", &*salt(), b"\0"].concat();
         let proof = proof(NATIVE, &salt(), "secret").unwrap();
         assert_eq!(said(&switch, "secret"), Ok(Said::Prove(proof)));
+        assert_eq!(said(b"\x01no key", "secret"), Err(NoLogin::Garbled));
         assert_eq!(said(b"\0\0\0\x02\0\0\0", "secret"), Ok(Said::Welcome));
         assert_eq!(said(&[1, 3], "secret"), Ok(Said::Wait));
         assert_eq!(said(&[1, 4], "secret"), Ok(Said::ShowPassword));
@@ -284,7 +292,7 @@ mod tests {
         #[test]
         fn whatever_comes_is_read_or_refused(payload: Vec<u8>) {
             let _ = Greeting::read(&payload);
-            let _ = said(&payload, "secret");
+            let _ = Greeting::read(&greeting("")).unwrap().said(&payload, "secret");
             let _ = first_column(&payload);
         }
     }

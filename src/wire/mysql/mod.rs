@@ -12,6 +12,7 @@ mod login;
 mod opening;
 mod passing;
 mod reply;
+mod sealing;
 mod session;
 mod statements;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 
 pub use encryption::Packet;
 pub use errors::{ERRORS, refusal};
-pub use login::{Greeting, NoLogin, Said, answer, command, error, first_column, said};
+pub use login::{Greeting, NoLogin, Said, answer, command, error, first_column};
 pub use opening::{Encrypted, PassedGreeting};
+pub use sealing::ASK_FOR_KEY;
 pub use session::Session;

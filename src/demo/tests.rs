@@ -8,74 +8,15 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
+    net::TcpStream,
     time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::relay::Relay;
 use super::*;
 
-/// Stands between two parties and can be cut: standing connections are reset, and new ones as soon as they come.
-struct Relay {
-    address: SocketAddr,
-    state: watch::Sender<Leads>,
-}
-
-/// Where a relay leads.
-#[derive(Clone, Copy)]
-enum Leads {
-    To(SocketAddr),
-    Nowhere,
-    /// Neither there nor back, until it leads somewhere again.
-    Astray,
-}
-
-impl Relay {
-    /// A relay that leads nowhere yet.
-    async fn bind() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let state = watch::Sender::new(Leads::Nowhere);
-        let seen = state.subscribe();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, seen.clone()));
-            }
-        });
-        Self { address, state }
-    }
-
-    fn leads_to(&self, target: SocketAddr) {
-        self.state.send_replace(Leads::To(target));
-    }
-
-    fn cut(&self) {
-        self.state.send_replace(Leads::Nowhere);
-    }
-
-    fn hang(&self) {
-        self.state.send_replace(Leads::Astray);
-    }
-}
-
-async fn carry(mut client: TcpStream, mut state: watch::Receiver<Leads>) {
-    // Whatever ends this without a plain end resets the client.
-    socket2::SockRef::from(&client)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-    let leads = state.wait_for(|leads| !matches!(leads, Leads::Astray)).await;
-    let Ok(Leads::To(target)) = leads.map(|leads| *leads) else {
-        return;
-    };
-    let mut server = TcpStream::connect(target).await.unwrap();
-    tokio::select! {
-        biased; // once it is cut, not one byte more
-        _ = state.changed() => {}
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-    }
-}
+mod relay;
 
 /// Waits for something to become true.
 pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {

@@ -105,7 +105,7 @@ impl Setting<'_> {
 
     /// The keys of the terminal, where people drive.
     fn keys(&self, mode: Mode) -> Keys {
-        let keys = Keys::listen(matches!(mode, Mode::Rehearse | Mode::Step));
+        let keys = Keys::listen(matches!(mode, Mode::Rehearse | Mode::Step), self.screen);
         if keys.are_heard() {
             self.say(&[keys::HELP.to_owned(), String::new()]);
         }

@@ -1,8 +1,8 @@
 //! Keys in the terminal of a drill that people drive: one key, no dialog, nothing to type.
 //!
 //! The terminal gives single keys only while such a drill runs, and is given back as it was when [`Keys`] is dropped, also by a
-//! panic. Ctrl-C stays a signal, and so does everything else that is one. Where standard input is no terminal, nothing is
-//! changed and no key comes; where the process is in the background, keys are somebody else's.
+//! panic, and while Ctrl-Z stops the process. Ctrl-C stays a signal, and so does everything else that is one. Where standard
+//! input is no terminal, nothing is changed and no key comes; where the process is in the background, keys are somebody else's.
 
 use std::{
     future::pending,
@@ -13,13 +13,16 @@ use std::{
 use rustix::{
     io::ioctl_fionread,
     process::getpgrp,
-    termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr},
+    termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr},
 };
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::{
+    signal::unix::Signal,
+    time::{Interval, MissedTickBehavior, interval},
+};
 
 use crate::{
     drill::{Answer, Remote, lead::Verb},
-    telemetry::screen::Screen,
+    telemetry::{keyboard, screen::Screen},
 };
 
 /// What a key asks for.
@@ -64,12 +67,17 @@ struct Terminal {
     looks: Interval,
     /// How it was before, and is again afterwards.
     before: Termios,
+    goes_on: Signal,
+    screen: Screen,
 }
+
+/// What stands on the terminal of a process that Ctrl-Z has stopped.
+const STOPPED: &str = "Stopped, and the proxy with it: nothing is served until `fg`. Away for longer than a lease, the drill ends.";
 
 impl Keys {
     /// Listens where that is wanted and can be.
-    pub(super) fn listen(wanted: bool) -> Self {
-        Self(wanted.then(Terminal::open).flatten())
+    pub(super) fn listen(wanted: bool, screen: &Screen) -> Self {
+        Self(wanted.then(|| Terminal::open(screen)).flatten())
     }
 
     /// Whether keys are heard.
@@ -81,6 +89,7 @@ impl Keys {
     pub(super) async fn next(&mut self) -> Key {
         while let Some(terminal) = &mut self.0 {
             match terminal.read().await {
+                Some(byte) if keyboard::stops(&terminal.before, byte) => terminal.stop().await,
                 Some(byte) => {
                     if let Some(key) = Key::of(byte) {
                         return key;
@@ -95,7 +104,7 @@ impl Keys {
 }
 
 impl Terminal {
-    fn open() -> Option<Self> {
+    fn open(screen: &Screen) -> Option<Self> {
         let input = io::stdin();
         if !input.is_terminal() || !is_ours(&input) {
             return None;
@@ -106,6 +115,8 @@ impl Terminal {
             before: tcgetattr(&input).ok()?,
             input,
             looks,
+            goes_on: keyboard::goes_on().ok()?,
+            screen: screen.clone(),
         };
         terminal.ask_for_keys().ok()?;
         Some(terminal)
@@ -114,14 +125,30 @@ impl Terminal {
     /// Single keys, without an echo; a read never waits. Whoever stops us and lets us go on may have changed that.
     fn ask_for_keys(&self) -> io::Result<()> {
         let mut modes = tcgetattr(&self.input)?;
-        let lines = LocalModes::ICANON | LocalModes::ECHO;
-        if modes.local_modes.intersects(lines) {
-            modes.local_modes.remove(lines);
+        if !keyboard::gives_keys(&modes) {
+            keyboard::take_keys(&mut modes);
             modes.special_codes[SpecialCodeIndex::VMIN] = 0;
             modes.special_codes[SpecialCodeIndex::VTIME] = 0;
             tcsetattr(&self.input, OptionalActions::Now, &modes)?;
         }
         Ok(())
+    }
+
+    /// Gives the terminal back and stops; [`Self::read`] takes it again once the process goes on, and is in front.
+    async fn stop(&mut self) {
+        self.screen.keep(&[]);
+        self.screen.say(&[STOPPED.to_owned()]);
+        self.give_back();
+        // A moment passes before the terminal is looked at again: stopping takes one.
+        self.looks.reset();
+        keyboard::stop(&mut self.goes_on).await;
+    }
+
+    fn give_back(&self) {
+        // In the background its modes are somebody else's, and to change them would stop the process.
+        if is_ours(&self.input) {
+            let _ = tcsetattr(&self.input, OptionalActions::Now, &self.before);
+        }
     }
 
     /// One byte; nothing once the terminal is gone.
@@ -144,10 +171,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // In the background its modes are somebody else's, and to change them would stop the process.
-        if is_ours(&self.input) {
-            let _ = tcsetattr(&self.input, OptionalActions::Now, &self.before);
-        }
+        self.give_back();
     }
 }
 

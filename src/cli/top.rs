@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use self::{
     rates::{ClusterRate, Rates},
-    stage::Stage,
+    stage::{Stage, Until},
 };
 use super::{
     Exit, Outcome, Terminal, Trouble,
@@ -33,7 +33,7 @@ Examples:
   chaosproxy top | cat               Once: what happened in a second
   chaosproxy top --json | jq .clusters
 
-q or Ctrl-C leaves. Rates, success and latency are of the time since the last look; latency is told to the next of five steps
+q or Ctrl-C leaves, Ctrl-Z stops until `fg`. Rates, success and latency are of the time since the last look; latency is told to the next of five steps
 a decade.")]
 pub(super) struct Args {
     /// How often it is looked
@@ -65,13 +65,17 @@ impl Args {
             return Ok(Exit::Ok);
         }
         let mut stage = Stage::enter().map_err(|error| unable(&error))?;
+        let mut rates = None;
         loop {
-            if stage.is_left_within(self.every.0).await {
-                return Ok(Exit::Ok);
+            match stage.wait(self.every.0).await.map_err(|error| unable(&error))? {
+                Until::Left => return Ok(Exit::Ok),
+                // What was seen last: rates of a moment would say little.
+                Until::Back if rates.is_some() => {}
+                Until::Due | Until::Back => rates = Some(look.again(&client).await?),
             }
-            let rates = look.again(&client).await?;
+            let Some(rates) = &rates else { continue };
             let (width, _) = stage.size();
-            match stage.draw(&page(&look.status, &rates, width)) {
+            match stage.draw(&page(&look.status, rates, width)) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Trouble::unread()),
                 drawn => drawn.map_err(|error| unable(&error))?,
             }

@@ -1,5 +1,5 @@
 //! What the proxy tells about itself: numbers ([`Metrics`]), events ([`events`]), the log ([`log`]), the access log
-//! ([`access`]), and the screen that people read some of it on ([`screen`]).
+//! ([`access`]), and the screen that people read some of it on ([`screen`]), with its [`keyboard`].
 //!
 //! Traffic writes, people read; nothing here ever makes traffic wait. Labels come from names in the document; of
 //! clients there are but the addresses of the few that connect most.
@@ -7,6 +7,7 @@
 pub mod access;
 mod clients;
 pub mod events;
+pub mod keyboard;
 mod labels;
 mod last_value;
 pub mod log;

@@ -8,11 +8,13 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
+
+use crate::telemetry::keyboard;
 
 /// Another screen than the one with the shell's lines, without a cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
@@ -27,32 +29,56 @@ pub(super) struct Stage {
     before: Option<Termios>,
     keys: mpsc::Receiver<u8>,
     ends: Vec<Signal>,
+    goes_on: Signal,
     colours: bool,
+}
+
+/// What ends the wait for the next look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// It is time for it.
+    Due,
+    /// The terminal was somebody else's meanwhile: what it shows is to be drawn at once.
+    Back,
+    /// Somebody leaves.
+    Left,
 }
 
 impl Stage {
     /// Takes the terminal.
     pub(super) fn enter() -> io::Result<Self> {
-        // Where keys cannot be read one by one, Ctrl-C is enough.
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(before) = &before {
-            let mut ours = before.clone();
-            ours.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
-            tcsetattr(io::stdin(), OptionalActions::Now, &ours)?;
-        }
         let kinds = [
             SignalKind::interrupt(),
             SignalKind::terminate(),
             SignalKind::hangup(),
         ];
         let stage = Self {
-            before,
+            // Where keys cannot be read one by one, Ctrl-C is enough.
+            before: tcgetattr(io::stdin()).ok(),
             keys: keys(),
             colours: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
             ends: kinds.into_iter().map(signal).collect::<io::Result<_>>()?,
+            goes_on: keyboard::goes_on()?,
         };
-        write(ENTER)?;
+        stage.take()?;
         Ok(stage)
+    }
+
+    fn take(&self) -> io::Result<()> {
+        if let Some(before) = &self.before {
+            let mut ours = before.clone();
+            keyboard::take_keys(&mut ours);
+            tcsetattr(io::stdin(), OptionalActions::Now, &ours)?;
+        }
+        write(ENTER)
+    }
+
+    fn give_back(&self) {
+        // A terminal that has gone needs nothing put back.
+        let _ = write(LEAVE);
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
     }
 
     /// Columns and lines.
@@ -81,23 +107,53 @@ impl Stage {
         write(&text)
     }
 
-    /// Waits so long for somebody to leave: by a key, by a signal, or by taking the terminal away.
-    pub(super) async fn is_left_within(&mut self, limit: Duration) -> bool {
-        let Self { keys, ends, .. } = self;
-        let left = async {
+    /// Waits so long, unless somebody leaves: by a key, by a signal, or by taking the terminal away. Ctrl-Z gives the terminal
+    /// back until the job goes on.
+    pub(super) async fn wait(&mut self, limit: Duration) -> io::Result<Until> {
+        let Self {
+            keys, ends, goes_on, ..
+        } = self;
+        let stops = |key| {
+            self.before
+                .as_ref()
+                .is_some_and(|before| keyboard::stops(before, key))
+        };
+        let happens = async {
             loop {
                 tokio::select! {
                     Some(key) = keys.recv() => {
                         if matches!(key, b'q' | b'Q' | ETX) {
-                            return;
+                            return Happens::Leaves;
+                        }
+                        if stops(key) {
+                            return Happens::Stops;
                         }
                     }
-                    () = any(ends) => return,
+                    () = any(ends) => return Happens::Leaves,
+                    Some(()) = goes_on.recv() => return Happens::GoesOn,
                 }
             }
         };
-        tokio::time::timeout(limit, left).await.is_ok()
+        match tokio::time::timeout(limit, happens).await {
+            Err(_) => return Ok(Until::Due),
+            Ok(Happens::Leaves) => return Ok(Until::Left),
+            Ok(Happens::Stops) => {
+                self.give_back();
+                keyboard::stop(&mut self.goes_on).await;
+            }
+            // Somebody else stopped it, who did not put the terminal back; the shell may have.
+            Ok(Happens::GoesOn) => {}
+        }
+        self.take()?;
+        Ok(Until::Back)
     }
+}
+
+/// What may happen while nothing is drawn.
+enum Happens {
+    Leaves,
+    Stops,
+    GoesOn,
 }
 
 /// Ctrl-C as a character, on a terminal that makes no signal of it.
@@ -120,11 +176,7 @@ async fn any(signals: &mut [Signal]) {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // A terminal that has gone needs nothing put back.
-        let _ = write(LEAVE);
-        if let Some(before) = &self.before {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
-        }
+        self.give_back();
     }
 }
 

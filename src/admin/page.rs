@@ -1,9 +1,10 @@
-//! `/`: the page for a browser. It shows what stands, keeps itself up to date, and has two things to press: panic, and
-//! what writes down a note or a rating of the drill, also after its end.
+//! `/`: the page for a browser. It shows what stands, keeps itself up to date, and has three things to press: panic, what
+//! looks before a drill whether all is there, and what writes down a note or a rating of one, also after its end.
 //!
 //! The page is drawn here, whole, each time it is asked for; the script in it only asks again and puts the new middle in
 //! place of the old one. So it shows the same without a script, and there is one place that knows what it looks like.
 
+mod check;
 mod drill;
 mod parts;
 
@@ -30,6 +31,8 @@ pub(super) struct Page {
     status: Status,
     chart: Option<Markup>,
     drill: Option<Drill>,
+    /// Whether the check before a drill can be asked for; nothing for those who do not lead.
+    check: Option<bool>,
 }
 
 impl Tell for Page {
@@ -38,6 +41,7 @@ impl Tell for Page {
             status: self.status.told(clearance),
             chart: None,
             drill: None,
+            check: None,
         }
     }
 }
@@ -73,17 +77,18 @@ impl Answer for Page {
             (header::REFERRER_POLICY, "no-referrer"),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        let page = page(&self.status, self.chart.as_ref(), self.drill.as_ref());
-        (headers, page.into_string()).into_response()
+        (headers, page(&self).into_string()).into_response()
     }
 }
 
 /// Shows the page.
-pub(super) fn show(desk: &Desk, _: &Ask) -> Result<Page, Refusal> {
+pub(super) fn show(desk: &Desk, ask: &Ask) -> Result<Page, Refusal> {
+    let drill = desk.drill().ok();
     Ok(Page {
+        check: check::offer(ask, drill.as_ref().map(|drill| &drill.remote)),
         status: status::status(desk),
         chart: chart::success(&desk.feed.ledger()),
-        drill: desk.drill().ok(),
+        drill,
     })
 }
 
@@ -96,7 +101,13 @@ const LINKS: [(&str, &str); 5] = [
     ("/api/openapi.json", "API"),
 ];
 
-fn page(status: &Status, chart: Option<&Markup>, drill: Option<&Drill>) -> Markup {
+fn page(page: &Page) -> Markup {
+    let Page {
+        status,
+        chart,
+        drill,
+        check,
+    } = page;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -116,8 +127,9 @@ fn page(status: &Status, chart: Option<&Markup>, drill: Option<&Drill>) -> Marku
                         button type="submit" title="Makes everything whole now, and lets nothing be broken until it is reset" { "Panic" }
                     }
                 }
-                main { (what_stands(status, chart)) }
-                (drill::notes(drill))
+                main { (what_stands(status, chart.as_ref())) }
+                (check::check(*check))
+                (drill::notes(drill.as_ref()))
                 footer {
                     nav {
                         @for (path, name) in LINKS { a href=(path) { (name) } }

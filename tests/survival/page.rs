@@ -1,4 +1,4 @@
-//! The page in a real browser: it keeps itself up to date, and its button ends everything.
+//! The page in a real browser: it keeps itself up to date, and its buttons do what they say.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -228,4 +228,72 @@ roles: {{http.source: web}}
         .cli(&["report", "--verify", "--report-dir", reports.to_str().unwrap()])
         .await;
     assert!(verified.contains("as it was written"), "{verified}");
+}
+
+#[tokio::test]
+async fn the_check_before_a_drill_is_offered_on_the_page_while_none_runs() {
+    let (first, second) = (Origin::quick().await, Origin::quick().await);
+    let document = format!(
+        "listeners: {{public: {{bind: \"{}\", protocol: http, routes: [{{cluster: web}}]}}}}
+clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}, {{name: second, address: \"{}\"}}]}}}}
+roles: {{http.source: web/first, http.replica: web/second}}
+",
+        free(),
+        first.address,
+        second.address
+    );
+    let proxy = Proxy::start(&document).await;
+    let browser = Browser::open().await;
+    browser.go(&format!("http://{}/", proxy.admin)).await;
+    let check = async |fill: &str, sum: &str, line: &str| {
+        browser
+            .run(&format!(
+                "const f = document.querySelector('#check form').elements; {fill}"
+            ))
+            .await;
+        browser.click("#check button").await;
+        eventually(&format!("the page says `{sum}`, and `{line}`"), || async {
+            let told = browser.text("#check").await;
+            (told.contains(sum) && told.contains(line)).then_some(())
+        })
+        .await;
+    };
+    // Nobody asks for anything, and no tool has sent an alert: no reason not to begin.
+    check(
+        "f.profile.value = 'orm-break'; f.panic.checked = true",
+        "ready, with",
+        "http.source is web/first",
+    )
+    .await;
+    let told = browser.text("#check table").await;
+    for words in [
+        "ok\tquiet",
+        "ok\tpanic",
+        "warning\talert",
+        "next: send a test alert to http://",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    check("f.profile.value = 'hung-auth'", "not ready", "failed\troles").await;
+    let story = json!({"story": {
+        "schema": "chaosproxy.profile/v1",
+        "name": "brief",
+        "needs": {"http.source": {}},
+        "fault": {"where": {"role": "http.source"}, "do": {"latency": {"add": "1ms"}}},
+        "for": "1h",
+    }});
+    let started = proxy.api("POST", "/api/v1/drill/start", story.to_string()).await;
+    assert_eq!(started.status(), 200, "{:?}", started.body());
+    let offered = async |offered: bool| {
+        eventually(&format!("offered: {offered}"), || async {
+            let hidden = browser
+                .run("return document.querySelector('#check').hidden")
+                .await;
+            (hidden == !offered).then_some(())
+        })
+        .await;
+    };
+    offered(false).await;
+    assert_eq!(proxy.api("POST", "/api/v1/drill/clear", "").await.status(), 200);
+    offered(true).await;
 }

@@ -1,10 +1,11 @@
-// Keeps the page up to date, and lets its button work. Without this script the page shows the moment at which it was loaded.
+// Keeps the page up to date, and lets its buttons work. Without this script the page shows the moment at which it was loaded.
 const EVERY_MS = 1000;
 const main = document.querySelector("main");
 const stale = document.querySelector("#stale");
 const form = document.querySelector("#panic");
 const [token, said] = [form.querySelector("input"), form.querySelector("output")];
 const note = document.querySelector("#note");
+const check = document.querySelector("#check");
 
 // A password in the address bar would make every relative address one that cannot be fetched.
 const at = (path) => location.origin + path;
@@ -16,6 +17,7 @@ async function refresh() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     main.replaceChildren(...fresh.querySelector("main").childNodes);
     showNotes(fresh.querySelector("#note"));
+    check.hidden = !("offered" in fresh.querySelector("#check").dataset);
     stale.hidden = true;
   } catch {
     stale.hidden = false;
@@ -74,5 +76,44 @@ note.addEventListener("submit", async (event) => {
 });
 
 note.hidden = !note.dataset.drill;
+
+check.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { profile, mode, panic } = event.target.elements;
+  const body = { drill: { profile: profile.value, mode: mode.value }, test_panic: panic.checked };
+  check.querySelector("table").hidden = true;
+  send(event.target.querySelector("output"), "/api/v1/drill/check", body, showReadiness, "no answer");
+});
+
+// What was found, a row for each point, with what to do about it.
+function showReadiness({ lines, ready }) {
+  const styles = { ok: "good", warning: "odd", failed: "bad" };
+  const rows = lines.map(({ point, state, says, next }) => {
+    const row = document.createElement("tr");
+    for (const text of [state, point, says]) write(row.appendChild(document.createElement("td")), text);
+    row.firstChild.className = styles[state];
+    if (next) {
+      const todo = row.lastChild.appendChild(document.createElement("div"));
+      todo.className = "faint";
+      write(todo, `next: ${next.replace("/api/v1/webhooks", at("/api/v1/webhooks"))}`);
+    }
+    return row;
+  });
+  check.querySelector("tbody").replaceChildren(...rows);
+  check.querySelector("table").hidden = false;
+  const warnings = lines.filter(({ state }) => state === "warning").length;
+  const but = warnings ? `, with ${warnings} ${warnings === 1 ? "warning" : "warnings"}` : "";
+  return ready ? `ready${but}` : "not ready";
+}
+
+// What stands between backticks is what one types.
+function write(element, text) {
+  text.split("`").forEach((part, i) => {
+    if (i % 2) element.appendChild(document.createElement("code")).textContent = part;
+    else element.append(part);
+  });
+}
+
+check.hidden = !("offered" in check.dataset);
 
 setTimeout(refresh, EVERY_MS);

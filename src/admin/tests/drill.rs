@@ -358,6 +358,10 @@ async fn the_page_draws_the_drill_beside_the_original() {
         assert!(page.contains("<figure class=\"chart\">"), "{page}");
         assert!(page.contains("In phase outage from +4m"), "{page}");
         assert!(page.contains("<option>localise</option>"), "{page}");
+        assert!(
+            page.contains("<section id=\"check\" hidden>"),
+            "not while a drill runs: {page}"
+        );
     })
     .await;
 }

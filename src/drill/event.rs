@@ -235,6 +235,9 @@ pub struct ActEnded {
     /// What the gate said when it refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// When it will count, where the proxy saw it and a gate refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// What the person added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

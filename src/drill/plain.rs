@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use super::{
     event::{Event, Known, PhaseStarted, Said, Stamp},
     facts::Counts,
-    profile::{Audience, Profile},
+    profile::{Audience, Outcome, Profile},
     profiles::{self, SHIPPED},
     timeline::View,
 };
@@ -54,6 +54,12 @@ impl Event {
                 ..phase.clone()
             })),
             Self::ActProposed(act) | Self::ActStarted(act) if act.known != Known::Declared => None,
+            // Whoever was seen to act and was refused must know why. In a blind drill that would tell what is looked for.
+            Self::ActEnded(act)
+                if act.known == Known::Observed && act.result == Outcome::Refused && !blind =>
+            {
+                Some(self.clone())
+            }
             Self::ActEnded(act) if act.known != Known::Declared => None,
             Self::Hinted(_)
             | Self::Signalled(_)
@@ -106,5 +112,31 @@ pub const fn unpaced(at: Stamp) -> Stamp {
     Stamp {
         story: at.wall,
         wall: at.wall,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::event::ActEnded;
+
+    #[test]
+    fn who_was_seen_to_act_and_was_refused_is_told_why_unless_that_tells_what_is_looked_for() {
+        let seen = |result| {
+            Event::ActEnded(ActEnded {
+                act: "restart".into(),
+                by: "the proxy".into(),
+                known: Known::Observed,
+                seen: Some("its health checks failed and pass again".into()),
+                result,
+                message: Some("still cannot connect to the database".into()),
+                next: Some("it was seen, and must come again after `restore-config`".into()),
+                text: None,
+            })
+        };
+        let refused = seen(Outcome::Refused);
+        assert_eq!(refused.plain(false), Some(refused.clone()));
+        assert_eq!(refused.plain(true), None);
+        assert_eq!(seen(Outcome::Ok).plain(false), None);
     }
 }

@@ -174,7 +174,15 @@ pub fn line(at: Stamp, event: &Event) -> Option<String> {
                 (Outcome::Refused, None) => format!("{BAD}refused{BAD:#}"),
                 (Outcome::Refused, Some(message)) => format!("{BAD}refused{BAD:#}: {message}"),
             };
-            format!("{}  {result} {DIM}({}){DIM:#}", act.act, act.by)
+            let next = act.next.as_ref().map(|next| format!("; {next}"));
+            let seen = act.seen.as_ref().map(|seen| format!(": {seen}"));
+            format!(
+                "{}  {result}{} {DIM}({}{}){DIM:#}",
+                act.act,
+                next.unwrap_or_default(),
+                act.by,
+                seen.unwrap_or_default()
+            )
         }
         Event::Said(said) => {
             let to = match said.to {

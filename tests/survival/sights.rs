@@ -118,6 +118,22 @@ roles: {{http.primary: app}}
         .await;
     }
 
+    /// The deploy tool calls its webhook; whether that was noted.
+    async fn deploys(&self, status: &str) -> bool {
+        let rule = "signal=rolled-back&at=/status&is=rolled%20back&text=/app&from=Argo%20CD";
+        let body = json!({"app": "shop", "status": status}).to_string();
+        let answer = self.post(&format!("/api/v1/webhooks/mapped?{rule}"), body).await;
+        assert_eq!(answer.status(), 200, "{:?}", answer.body());
+        serde_json::from_slice::<Value>(answer.body()).unwrap()["noted"] == true
+    }
+
+    async fn post(&self, path: &str, body: String) -> http::Response {
+        let fields = [("content-type", "application/json")];
+        http::ask(self.admin, http::request("POST", path, &fields, body))
+            .await
+            .unwrap()
+    }
+
     /// Asks steadily until the end; gives the folder of the report.
     async fn ended(&mut self) -> PathBuf {
         enters(self.admin, "clear").await;
@@ -172,23 +188,53 @@ async fn a_rollback_is_seen_by_what_the_servers_say() {
 async fn a_rollback_is_seen_by_the_webhook_of_the_tool_that_did_it() {
     let room = Room::begin(PROFILE).await;
     room.visit().await;
-    let tell = async |status: &str| {
-        let rule = "signal=rolled-back&at=/status&is=rolled%20back&text=/app&from=Argo%20CD";
-        let body = json!({"app": "shop", "status": status}).to_string();
-        let path = format!("/api/v1/webhooks/mapped?{rule}");
-        let fields = [("content-type", "application/json")];
-        let answer = http::ask(room.admin, http::request("POST", &path, &fields, body)).await;
-        let answer = answer.unwrap();
-        assert_eq!(answer.status(), 200, "{:?}", answer.body());
-        serde_json::from_slice::<Value>(answer.body()).unwrap()["noted"] == true
-    };
-    assert!(!tell("in progress").await);
+    assert!(!room.deploys("in progress").await);
     assert_eq!(view(room.admin).await.unwrap()["phase"], "outage");
-    assert!(tell("rolled back").await);
+    assert!(room.deploys("rolled back").await);
     let act = room.act().await;
     assert_eq!(act["known"], "observed");
     assert_eq!(act["by"], "Argo CD");
     assert_eq!(act["seen"], "signal `rolled-back`: shop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_seen_before_its_gate_is_open_is_refused_with_the_reason_and_must_come_again() {
+    let gate = "  find-cause: {say: find out why}
+  rollback:
+    gates: [{until: [find-cause], refuse: the release is locked}]
+";
+    let mut room = Room::begin(&PROFILE.replace("  rollback:\n", gate)).await;
+    room.visit().await;
+    // The tool repeats itself.
+    assert!(room.deploys("rolled back").await && room.deploys("rolled back").await);
+    let next = "it was seen, and must come again after `find-cause`";
+    let log = || std::fs::read_to_string(room.folder.path().join("log")).unwrap();
+    eventually("the terminal says what comes first", || async {
+        let told =
+            format!("rollback  refused: the release is locked; {next} (Argo CD: signal `rolled-back`: shop)");
+        log().contains(&told).then_some(())
+    })
+    .await;
+    let act = async |name: &str| {
+        let answer = room
+            .post("/api/v1/acts", json!({ "name": name }).to_string())
+            .await;
+        String::from_utf8_lossy(answer.body()).into_owned()
+    };
+    let told = act("rollback").await;
+    assert!(
+        told.contains("/api/v1/webhooks/mapped?signal=rolled-back"),
+        "{told}"
+    );
+    assert!(act("find-cause").await.contains("done"));
+    assert_eq!(view(room.admin).await.unwrap()["phase"], "outage");
+    assert!(room.deploys("rolled back").await);
+    let folder = room.ended().await;
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    let journal = read("journal.jsonl");
+    assert_eq!(journal.matches(r#""result":"refused""#).count(), 1, "{journal}");
+    assert!(read("report.md").contains(&format!("refused: “the release is locked”; {next}")));
+    assert!(read("report.html").contains("must come again after"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

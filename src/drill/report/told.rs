@@ -44,6 +44,9 @@ pub(super) fn told(event: &Event) -> Vec<Piece> {
                 Strong(result(act.result).to_owned()),
                 Plain(message.unwrap_or_default()),
             ];
+            if let Some(next) = &act.next {
+                pieces.extend(ticked(&format!("; {next}")));
+            }
             if let Some(seen) = &act.seen {
                 pieces.extend(ticked(&format!(" (seen by {seen})")));
             }

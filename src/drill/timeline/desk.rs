@@ -1,20 +1,26 @@
 //! Where acts come in: they are tried, take their time, and their gates let them through or refuse them in the words of
 //! the original. The autopilot and people pass the same gates.
 
+mod gates;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use super::{Action, Timeline, lookout::Sighted};
+use super::{Action, Timeline, advice, lookout::Sighted};
 use crate::drill::{
-    event::{ActEnded, ActStarted, Event, Known},
+    event::{ActStarted, Event, Known},
     facts::{Asked, Observed},
     offset::Offset,
-    profile::{Header, Outcome, Sight},
-    script::{Act, When},
+    profile::{Header, Sight},
+    script::Act,
     signal::Signal,
 };
+
+/// What is seen again this soon, and refused again, is told once: servers that come back one after the other, and one that
+/// stands in several clusters. Somebody who tries again takes longer.
+const ONE_OCCURRENCE: Duration = Duration::from_secs(15);
 
 /// What the person who declares an act is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +55,10 @@ pub(super) struct Desk {
     obstruction: Option<String>,
     /// The headers that acts wait for.
     watched: Vec<Header>,
+    /// Acts that were seen and refused, and when on the wall that was last told.
+    turned_back: BTreeMap<usize, Duration>,
+    /// Acts that have opened a way out already: to open another they must be done again.
+    spent: BTreeSet<usize>,
 }
 
 /// An act that somebody has begun.
@@ -60,6 +70,8 @@ pub(super) struct Attempt {
     pub(super) text: Option<String>,
     /// By what it was seen.
     pub(super) seen: Option<String>,
+    /// Whether what was seen goes on, as an admission does and a restart does not.
+    pub(super) stands: bool,
     pub(super) lands: Duration,
     /// How long it is under way; none: as long as the act takes.
     pub(super) takes: Option<Duration>,
@@ -76,6 +88,7 @@ impl Attempt {
             known,
             text: None,
             seen: None,
+            stands: false,
             lands: begins,
             takes: None,
             refused: false,
@@ -110,10 +123,32 @@ impl Desk {
         self.vetoes.insert(act, why);
     }
 
+    /// The first gate of an act that is still closed.
+    fn gate<'a>(&self, act: &'a Act) -> Option<&'a (Vec<usize>, String)> {
+        let closed = |(until, _): &&(Vec<usize>, String)| !until.iter().all(|act| self.done.contains(act));
+        act.gates.iter().find(closed)
+    }
+
     /// What the first gate of an act that is still closed says.
     fn closed<'a>(&self, act: &'a Act) -> Option<&'a str> {
-        let closed = |(until, _): &&(Vec<usize>, String)| !until.iter().all(|act| self.done.contains(act));
-        act.gates.iter().find(closed).map(|(_, words)| &**words)
+        self.gate(act).map(|(_, words)| &**words)
+    }
+
+    /// The acts without which an act is refused.
+    fn missing(&self, act: &Act) -> Vec<usize> {
+        let until = self.gate(act).map(|(until, _)| until.iter().copied());
+        let until = until.into_iter().flatten();
+        until.filter(|act| !self.done.contains(act)).collect()
+    }
+
+    /// Whether it is news by now that an act was seen and refused.
+    fn is_turned_back(&mut self, act: usize, wall: Duration) -> bool {
+        let last = self.turned_back.get(&act);
+        let news = last.is_none_or(|last| wall.saturating_sub(*last) >= ONE_OCCURRENCE);
+        if news {
+            self.turned_back.insert(act, wall);
+        }
+        news
     }
 
     fn has_begun(&self, act: usize) -> bool {
@@ -127,10 +162,9 @@ impl Timeline {
         let ticket = asked.ticket;
         let answer = match self.act_named(&asked.act) {
             Err(unknown) => Answer::Refused(unknown),
-            Ok(act) if !self.script.acts[act].declare => Answer::Refused(format!(
-                "`{}` counts when the proxy sees it, not when somebody says so",
-                asked.act
-            )),
+            Ok(act) if !self.script.acts[act].declare => {
+                Answer::Refused(advice::seen_only(&self.script, act))
+            }
             Ok(act) => self.begin_act(
                 Attempt {
                     text: asked.text,
@@ -152,9 +186,10 @@ impl Timeline {
         seen: &Observed,
         out: &mut Vec<Action>,
     ) {
-        let Sighted { act, by, how } = sighted;
+        let Sighted { act, by, how, stands } = sighted;
         let attempt = Attempt {
             refused,
+            stands,
             seen: Some(how),
             ..Attempt::new(act, &by, Known::Observed, story)
         };
@@ -238,6 +273,7 @@ impl Timeline {
                 act,
                 by: signal.from.clone().unwrap_or_else(|| "a webhook".into()),
                 how: format!("signal `{}`{}", signal.name, about.unwrap_or_default()),
+                stands: false,
             };
             self.observe(sighted, false, story, seen, out);
         }
@@ -309,61 +345,6 @@ impl Timeline {
         };
         self.record(attempt.lands, Event::ActProposed(proposed), out);
         Some(Answer::Waits { needs, by })
-    }
-
-    pub(super) fn decide(&mut self, attempt: Attempt, seen: &Observed, out: &mut Vec<Action>) -> Answer {
-        let act = &self.script.acts[attempt.act];
-        let first_gate = act.gates.first().filter(|_| attempt.refused);
-        let veto = self.desk.vetoes.get(&attempt.act).map(String::as_str);
-        let message = match attempt.known {
-            Known::Ruled => None,
-            _ => veto
-                .or(self.desk.closed(act))
-                .or(first_gate.map(|(_, words)| &**words)),
-        };
-        let message = message.map(str::to_owned);
-        let (name, rolls_back) = (
-            act.name.clone(),
-            act.rolls_back && attempt.known != Known::Observed,
-        );
-        let ended = ActEnded {
-            act: name.clone(),
-            by: attempt.by,
-            known: attempt.known,
-            seen: attempt.seen,
-            result: message.as_ref().map_or(Outcome::Ok, |_| Outcome::Refused),
-            message: message.clone(),
-            text: attempt.text,
-        };
-        self.record(attempt.lands, Event::ActEnded(ended), out);
-        if let Some(message) = message {
-            if rolls_back {
-                out.push(Action::RollBack { refused: true });
-            }
-            return Answer::Refused(message);
-        }
-        self.desk.done.insert(attempt.act);
-        let deeds: Vec<_> = act
-            .seen_by
-            .iter()
-            .filter(|deed| **deed != Sight::RolledBack)
-            .cloned()
-            .collect();
-        if attempt.known != Known::Observed && !deeds.is_empty() {
-            self.desk.expected.insert(attempt.act);
-            out.push(Action::Perform(deeds));
-        }
-        self.obstruct(out);
-        self.watch(out);
-        if rolls_back {
-            out.push(Action::RollBack { refused: false });
-        }
-        let opens = |when: &When| matches!(when, When::Done(act) if *act == attempt.act);
-        let way = self.station().ways.iter().position(|way| opens(&way.when));
-        if let Some(way) = way.filter(|_| self.script.mode().leaves_by_itself()) {
-            self.leave(way, attempt.lands, &format!("`{name}` was done"), seen, out);
-        }
-        Answer::Done
     }
 
     /// The act of this name, or what to say where there is none.

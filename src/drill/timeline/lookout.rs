@@ -14,7 +14,7 @@ use super::{
     restarts::{Manner, Restarts},
 };
 use crate::drill::{
-    facts::Observed,
+    facts::{Observed, Stand},
     profile::{Admission, Sight},
     script::{Script, When},
 };
@@ -34,12 +34,18 @@ pub(super) struct Sighted {
     pub(super) by: String,
     /// By what.
     pub(super) how: String,
+    /// Whether it goes on, as an admission does and a restart does not.
+    pub(super) stands: bool,
 }
 
 impl Sighted {
-    fn by_the_proxy(act: usize, how: String) -> Self {
-        let by = "the proxy".to_owned();
-        Self { act, by, how }
+    fn by_the_proxy(act: usize, sight: &Sight, how: String) -> Self {
+        Self {
+            act,
+            by: "the proxy".to_owned(),
+            how,
+            stands: stands(sight),
+        }
     }
 }
 
@@ -51,6 +57,8 @@ pub(super) struct Lookout {
     monitors: Silence,
     headers: Headers,
     restarts: BTreeMap<String, Restarts>,
+    /// Acts that count once more if what they are seen by still stands.
+    again: BTreeSet<usize>,
     /// Since when too much is admitted, by way out of the station.
     over: BTreeMap<usize, Duration>,
     station: usize,
@@ -64,6 +72,7 @@ impl Lookout {
             monitors: Silence::new(now, seen.monitors.requests()),
             headers: Headers::default(),
             restarts: BTreeMap::new(),
+            again: BTreeSet::new(),
             over: BTreeMap::new(),
             station: 0,
         };
@@ -76,7 +85,7 @@ impl Lookout {
         let refused = sights(script).filter(|(_, _, sight)| seen.rebuffs.contains(sight));
         let tried = "tried on this proxy";
         refused
-            .map(|(act, ..)| Sighted::by_the_proxy(act, tried.into()))
+            .map(|(act, _, sight)| Sighted::by_the_proxy(act, sight, tried.into()))
             .collect()
     }
 
@@ -98,7 +107,7 @@ impl Lookout {
                 Sight::Drained(_) | Sight::Restarted(_) | Sight::RolledBack => {
                     // Told by the proxy itself, each time.
                     if seen.sights.contains(sight) {
-                        acts.push(Sighted::by_the_proxy(act, how));
+                        acts.push(Sighted::by_the_proxy(act, sight, how));
                     }
                     continue;
                 }
@@ -122,11 +131,22 @@ impl Lookout {
                 }
             };
             if is_news {
-                acts.push(Sighted::by_the_proxy(act, how));
+                acts.push(Sighted::by_the_proxy(act, sight, how));
             }
         }
+        for again in std::mem::take(&mut self.again) {
+            let mut sights = script.acts[again].seen_by.iter();
+            let still = sights.find(|sight| still_stands(script, sight, silent, seen));
+            acts.extend(still.map(|sight| Sighted::by_the_proxy(again, sight, sight.words())));
+        }
+        acts.sort_by_key(|sighted| sighted.act);
         acts.dedup_by_key(|sighted| sighted.act);
         acts
+    }
+
+    /// Has the next look tell of an act once more, where what it is seen by still stands then.
+    pub(super) fn look_again(&mut self, act: usize) {
+        self.again.insert(act);
     }
 
     /// The ways out of a station that are open because too much was admitted for too long.
@@ -178,6 +198,26 @@ impl Lookout {
             }
         }
         manners
+    }
+}
+
+/// Whether what is seen goes on until somebody ends it.
+const fn stands(sight: &Sight) -> bool {
+    matches!(
+        sight,
+        Sight::Drained(_) | Sight::Admitted(_) | Sight::MonitorsFell
+    )
+}
+
+fn still_stands(script: &Script, sight: &Sight, silent: bool, seen: &Observed) -> bool {
+    match sight {
+        Sight::Admitted(admission) => admits(script, admission, seen),
+        Sight::Drained(role) => {
+            let mut backends = seen.backends.iter();
+            backends.any(|(place, server)| stands_for(script, role, place) && server.stand == Stand::Drained)
+        }
+        Sight::MonitorsFell => silent,
+        _ => false,
     }
 }
 

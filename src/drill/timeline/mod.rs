@@ -4,6 +4,7 @@
 //! What falls due between two ticks happens at its own moment of the story and in its order, so that the length of a tick
 //! does not change the story.
 
+mod advice;
 mod autopilot;
 mod desk;
 mod guard;
@@ -341,6 +342,7 @@ impl Timeline {
         // Written down first: a fault must never be active without the journal knowing of it.
         self.record(story, Event::PhaseStarted(started), out);
         out.push(Action::Hold(faults));
+        self.look_for_what_stands();
     }
 
     fn end(&mut self, story: Duration, ending: Ending, seen: &Observed, out: &mut Vec<Action>) {

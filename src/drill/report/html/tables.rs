@@ -192,6 +192,7 @@ fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
             td {
                 span class=(class) { (words::result(ended.result)) }
                 @if let Some(message) = &ended.message { ": “" (message) "”" }
+                @if let Some(next) = &ended.next { "; " (ticked(next)) }
             }
             td class="number faint" { @if let Some(act) = act { (original(act)) } }
         }

@@ -111,10 +111,12 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
             let seen = ended.seen.as_ref().map(|seen| format!(": {seen}"));
             let known = cell(&format!("{}{}", word(&ended.known), seen.unwrap_or_default()));
             let message = ended.message.as_ref().map(|message| format!(": “{message}”"));
+            let next = ended.next.as_ref().map(|next| format!("; {next}"));
             let result = cell(&format!(
-                "{}{}",
+                "{}{}{}",
                 result(ended.result),
-                message.unwrap_or_default()
+                message.unwrap_or_default(),
+                next.unwrap_or_default()
             ));
             writeln!(
                 out,

@@ -25,6 +25,7 @@ impl View {
             // The original's success tells which incident this is.
             gauges: Vec::new(),
             total: Counts::default(),
+            turned_away: None,
             ..self
         };
         if !blind {

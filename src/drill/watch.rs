@@ -47,18 +47,38 @@ pub fn lines(view: &View, width: usize) -> Vec<String> {
             .iter()
             .map(|gauge| gauge_line(gauge, column.max(5), bar)),
     );
+    lines.push(failed(&view.total));
+    if let Some(share) = view.turned_away {
+        let told = format!("{} are turned away, {LETS_MORE_IN}", percent(Some(share)));
+        lines.push(format!(
+            "  {POOR}{}{POOR:#}",
+            clip(&told, width.saturating_sub(2))
+        ));
+    }
+    lines
+}
+
+/// Whoever admits less forgets it where nobody says so.
+const LETS_MORE_IN: &str = "until more is admitted (`chaosproxy lb admit`)";
+
+/// Who failed so many requests. Those whom people turned away are people's doing, and not the proxy's.
+fn failed(total: &Counts) -> String {
     let Counts {
         injected,
         upstream,
-        proxy,
+        turned_away,
         ..
-    } = view.total;
+    } = *total;
+    let proxy = total.proxy.saturating_sub(turned_away);
     let colour = |n: u64, style: Style| if n > 0 { style } else { DIM };
     let (a, b, c) = (colour(injected, POOR), colour(upstream, BAD), colour(proxy, BAD));
-    lines.push(format!(
+    let mut line = format!(
         "  {DIM}failed{DIM:#} {a}{injected} injected{a:#} · {b}{upstream} by the service{b:#} · {c}{proxy} by the proxy{c:#}"
-    ));
-    lines
+    );
+    if turned_away > 0 {
+        let _ = write!(line, " · {POOR}{turned_away} turned away{POOR:#}");
+    }
+    line
 }
 
 /// The view as one line, for where lines are only ever added.
@@ -79,11 +99,15 @@ pub fn summary(view: &View) -> String {
         .next
         .as_ref()
         .map(|next| format!("; next {} in {}", next.what, clock(next.within.0)));
+    let turned_away = view
+        .turned_away
+        .map(|share| format!(", {} turned away", percent(Some(share))));
     format!(
-        "{DIM}{:>6}{DIM:#}  {}  {}{}",
+        "{DIM}{:>6}{DIM:#}  {}  {}{}{}",
         moment(view.at),
         view.phase,
         gauges.join(", "),
+        turned_away.unwrap_or_default(),
         next.unwrap_or_default()
     )
 }
@@ -250,7 +274,10 @@ fn checked(check: &Checked) -> String {
         CheckResult::NotAsked => (DIM, "not asked"),
         CheckResult::Void => (DIM, "void"),
     };
-    let measured = check.measured_words().map(|words| format!(", measured {words}"));
+    let measured = match check.result {
+        CheckResult::NotEvaluated => Some(format!(", asked of {} requests only", check.requests)),
+        _ => check.measured_words().map(|words| format!(", measured {words}")),
+    };
     format!(
         "  {style}{word:13}{style:#} in {}: {} {}{}",
         check.phase,
@@ -310,88 +337,4 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use anstream::adapter::strip_str;
-
-    use super::*;
-    use crate::{
-        drill::{clock::Mode, offset::Offset, timeline::Next},
-        units::Span,
-    };
-
-    fn view() -> View {
-        View {
-            profile: "orm-break".into(),
-            mode: Mode::Replay,
-            phase: "outage".into(),
-            faults: vec!["db-cut".into(), "health-lies".into()],
-            at: Stamp {
-                story: Offset::mins(37).0,
-                wall: Duration::from_secs(37),
-            },
-            held: false,
-            hints: Vec::new(),
-            next: Some(Next {
-                what: "suspect-lb".into(),
-                within: Span::secs(4),
-            }),
-            gauges: vec![
-                Gauge {
-                    class: "read".into(),
-                    ok: Some(0.512),
-                    original: Some(0.5),
-                },
-                Gauge {
-                    class: "write".into(),
-                    ok: Some(0.0),
-                    original: Some(0.0),
-                },
-            ],
-            total: Counts {
-                ok: 900,
-                upstream: 412,
-                ..Counts::default()
-            },
-            ended: None,
-        }
-    }
-
-    fn plain(view: &View, width: usize) -> String {
-        lines(view, width)
-            .iter()
-            .map(|line| strip_str(line).to_string())
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
-    #[test]
-    fn a_view_is_a_few_lines() {
-        insta::assert_snapshot!(plain(&view(), 78), @"
-        orm-break · replay · outage (db-cut, health-lies)        story +37m  wall 0:37
-          next   suspect-lb in 0:04
-          read   ████████████████░░░░░░░░░░░░░░░░   51%  original  50%
-          write  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    0%  original   0%
-          failed 0 injected · 412 by the service · 0 by the proxy
-        ");
-    }
-
-    #[test]
-    fn no_line_is_wider_than_the_terminal() {
-        for width in [60, 72, 80, 120] {
-            for line in plain(&view(), width).lines() {
-                assert!(line.chars().count() <= width, "{width}: {line}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_share_says_all_or_none_only_when_it_is_so() {
-        let check = |x: f64, shown: &str| assert_eq!(percent(Some(x)), shown);
-        check(0.0, "0%");
-        check(0.0001, "0.1%");
-        check(0.5, "50%");
-        check(0.9999, "99.9%");
-        check(1.0, "100%");
-        assert_eq!(percent(None), "–");
-    }
-}
+mod tests;

@@ -78,8 +78,15 @@ fn running(view: &View) -> Markup {
         @for one in &view.gauges { (gauge(one)) }
         p class="faint" {
             "Failed so far: " strong { (view.total.injected) } " injected, "
-            strong { (view.total.upstream) } " by the service, " strong { (view.total.proxy) } " by the proxy, of "
-            (view.total.requests()) " requests."
+            strong { (view.total.upstream) } " by the service, "
+            strong { (view.total.proxy.saturating_sub(view.total.turned_away)) } " by the proxy, "
+            @if view.total.turned_away > 0 { strong { (view.total.turned_away) } " turned away, " }
+            "of " (view.total.requests()) " requests."
+        }
+        @if let Some(share) = view.turned_away {
+            p class="odd" {
+                (format!("{:.0}%", share * 100.0)) " are turned away, until more is admitted (" code { "chaosproxy lb admit" } ")."
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     drill::{
         clock::Mode,
         event::{Ending, Stamp},
-        facts::Counts,
+        facts::{Counts, share},
         profile::{ALL, END},
         script::When,
     },
@@ -45,6 +45,9 @@ pub struct View {
     /// Requests since the drill began; left out where they are not for whoever asks to know.
     #[serde(default, skip_serializing_if = "Counts::is_empty")]
     pub total: Counts,
+    /// The share of requests that people turn away just now, by admitting less; left out where they let all in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned_away: Option<f64>,
     /// How it ended, once it has.
     pub ended: Option<Ending>,
 }
@@ -105,6 +108,10 @@ impl Timeline {
                 .collect(),
             next: self.next(now),
             gauges,
+            turned_away: {
+                let all = recent.of(None);
+                share(all.turned_away, all.requests()).filter(|share| *share > 0.0)
+            },
             total: self.history.latest().since(&self.before).of(None),
             ended: self.ended.clone(),
         }

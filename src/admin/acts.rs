@@ -12,7 +12,7 @@ use super::{
 };
 use crate::drill::{
     Answer, Ledger,
-    event::{ActEnded, Event, Known},
+    event::{Event, Known},
     lead::Verb,
     plain::menu,
     profile::Outcome,
@@ -27,7 +27,7 @@ pub struct ActStatus {
     pub say: String,
     /// Whether it can be declared; otherwise the proxy must see it.
     pub declare: bool,
-    /// Where it stands: `open`, `refused` or `done`.
+    /// Where it stands: `open`, `under way`, `refused` or `done`.
     pub state: String,
 }
 
@@ -47,7 +47,7 @@ pub struct Declare {
 pub struct Declared {
     /// The act.
     pub name: String,
-    /// Where it stands: `done`, or `under way until +82m`.
+    /// Where it stands: `done`, or `under way until +82m of the story`.
     pub state: String,
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn list(desk: Desk, ask: Ask) -> Result<Json<Vec<ActStatus>>, R
         name: name.to_owned(),
         say: act.say.clone(),
         declare: act.declare,
-        state: state(ledger.acts().map(|(_, act)| act), name).to_owned(),
+        state: state(&ledger, name, |_| true).to_owned(),
     });
     Ok(Json(acts.collect()))
 }
@@ -96,7 +96,9 @@ pub(super) async fn declare(
     };
     let state = match answer {
         Ok(Answer::Done) => "done".to_owned(),
-        Ok(Answer::UnderWay(until)) => format!("{} until {}", Declared::UNDER_WAY, until.rounded()),
+        Ok(Answer::UnderWay(until)) => {
+            format!("{} until {} of the story", Declared::UNDER_WAY, until.rounded())
+        }
         Ok(Answer::Waits { needs, by }) => format!(
             "declared by {}, and needs {} more",
             by.join(", "),
@@ -140,14 +142,15 @@ fn foreign(name: &str, text: Option<&str>) -> String {
 
 /// An act on the menu. What the proxy saw of it is no secret, but that it looked for it is.
 fn listed(ledger: &Ledger, name: String, say: String) -> ActStatus {
-    let declared = ledger.acts().map(|(_, act)| act);
-    let declared = declared.filter(|act| act.known == Known::Declared);
     let begins = foreign(&name, None);
     let noted = ledger.moments.iter().any(|moment| match &moment.event {
         Event::Noted(note) => note.text.starts_with(&begins),
         _ => false,
     });
-    let state = if noted { "done" } else { state(declared, &name) };
+    let state = match noted {
+        true => "done",
+        false => state(ledger, &name, |known| known == Known::Declared),
+    };
     ActStatus {
         name,
         say,
@@ -156,11 +159,19 @@ fn listed(ledger: &Ledger, name: String, say: String) -> ActStatus {
     }
 }
 
-/// Where an act stands: what came of the last time it was tried.
-fn state<'a>(acts: impl Iterator<Item = &'a ActEnded>, name: &str) -> &'static str {
-    match acts.filter(|act| act.act == name).last() {
-        None => "open",
-        Some(act) if act.result == Outcome::Refused => "refused",
-        Some(_) => "done",
-    }
+/// Where an act stands: what came of the last time it was tried, of those times that are known like this.
+fn state(ledger: &Ledger, name: &str, counts: impl Fn(Known) -> bool) -> &'static str {
+    let stands = |event: &Event| match event {
+        Event::ActStarted(act) if act.act == name && counts(act.known) => Some(Declared::UNDER_WAY),
+        Event::ActEnded(act) if act.act == name && counts(act.known) => Some(match act.result {
+            Outcome::Refused => "refused",
+            Outcome::Ok => "done",
+        }),
+        _ => None,
+    };
+    let moments = ledger.moments.iter().rev();
+    moments
+        .map(|moment| &moment.event)
+        .find_map(stands)
+        .unwrap_or("open")
 }

@@ -62,12 +62,17 @@ impl Args {
 fn list_text(acts: &[ActStatus]) -> String {
     let mut table = Table::new(&["act", "what", "state"]);
     for act in acts {
-        table.row([act.name.clone(), act.say.clone(), act.state.clone()]);
+        let seen = if act.declare { "" } else { " (when seen)" };
+        table.row([act.name.clone(), act.say.clone(), format!("{}{seen}", act.state)]);
     }
-    match table.is_empty() {
-        true => "the drill has no acts".to_owned(),
-        false => table.indented(0),
+    if table.is_empty() {
+        return "the drill has no acts".to_owned();
     }
+    let mut text = table.indented(0);
+    if acts.iter().any(|act| !act.declare) {
+        text.push_str("When seen: the proxy must see it; `chaosproxy act NAME` says what it looks for.\n");
+    }
+    text
 }
 
 fn declared_text(declared: &Declared) -> String {

@@ -136,6 +136,15 @@ async fn an_act_is_refused_in_the_words_of_the_original_until_its_gate_opens() {
             "{}",
             found.text
         );
+        let begun = proxy
+            .post("/api/v1/acts", &json!({"name": "restore-config"}))
+            .await;
+        assert_eq!(
+            begun.json()["state"],
+            "under way until +3m of the story",
+            "{}",
+            begun.text
+        );
         let acts = proxy.get("/api/v1/acts").await.json();
         let state = |name: &str| {
             acts.as_array()
@@ -149,6 +158,7 @@ async fn an_act_is_refused_in_the_words_of_the_original_until_its_gate_opens() {
             (state("restart"), state("find-server"), state("suspect-lb")),
             (json!("refused"), json!("done"), json!("open"))
         );
+        assert_eq!(state("restore-config"), "under way");
     })
     .await;
 }

@@ -99,7 +99,7 @@ fn circumstances(report: &Report, started: &Started) -> Markup {
         .began
         .map(|began| began.strftime("%-d %B %Y, %H:%M:%S UTC").to_string());
     html! {
-        "A " (words::word(&started.mode))
+        (words::run(started.mode))
         @if let Some(began) = began { " of " (began) }
         ": " (story_span(Span(report.length.story))) " of the story in " (clock(report.length.wall)) " on the wall, in its "
         @match started.form {

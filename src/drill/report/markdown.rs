@@ -79,7 +79,7 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
 }
 
 fn circumstances(report: &Report, started: &Started) -> String {
-    let mode = words::word(&started.mode);
+    let run = words::run(started.mode);
     let date = report.began.map_or_else(String::new, |began| {
         format!(" of {}", began.strftime("%-d %B %Y, %H:%M:%S UTC"))
     });
@@ -90,7 +90,7 @@ fn circumstances(report: &Report, started: &Started) -> String {
         Form::Simulated => "simulated form: the proxy answers in place of an application that would fail",
     };
     format!(
-        "A {mode}{date}: {} of the story in {} on the wall. Run in its {form}.",
+        "{run}{date}: {} of the story in {} on the wall. Run in its {form}.",
         story_span(Span(report.length.story)),
         clock(report.length.wall),
     )

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::drill::{
+    Mode,
     event::{Assessed, Ending, Lifted, Started},
     profile::Outcome,
     verdict::{CheckKind, CheckResult, Verdict},
@@ -23,6 +24,15 @@ pub(super) fn word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word.replace('_', " "),
         _ => String::new(),
+    }
+}
+
+/// What a run is called, by who drove it.
+pub(super) const fn run(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Replay => "A replay",
+        Mode::Rehearse => "A rehearsal",
+        Mode::Step => "A drill, step by step,",
     }
 }
 

@@ -160,7 +160,7 @@ pub(super) fn acts(report: &Report) -> Markup {
                     @for (name, act) in untried {
                         tr class="faint" {
                             td class="number" { "–" } td {}
-                            td { code { (name) } " " (act.say) } td {} td {} td class="tight" { "not tried" }
+                            td { code { (name) } " " (ticked(&act.say)) } td {} td {} td class="tight" { "not tried" }
                             td class="number" { (original(act)) }
                         }
                     }
@@ -181,7 +181,7 @@ fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
             td class="number faint" { (clock(at.wall)) }
             td {
                 code { (ended.act) }
-                @if let Some(act) = act { " " (act.say) @if act.detour { " (a detour)" } }
+                @if let Some(act) = act { " " (ticked(&act.say)) @if act.detour { " (a detour)" } }
                 @if let Some(text) = &ended.text { br; "“" (text) "”" }
             }
             td class="tight" { (ended.by) }

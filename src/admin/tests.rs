@@ -24,6 +24,7 @@ mod access;
 mod blind;
 mod drill;
 mod nouns;
+mod page;
 mod preflight;
 mod reference;
 

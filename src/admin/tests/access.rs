@@ -10,7 +10,7 @@ tokens:
   - {name: wall, role: observer, token: observers-token-}
 ";
 
-fn guarded() -> Proxy {
+pub(super) fn guarded() -> Proxy {
     proxy_with(Guard::new(
         Vec::new(),
         Some(Tokens::read("tokens.yaml", TOKENS).unwrap()),

@@ -361,22 +361,6 @@ async fn a_drill_that_is_cleared_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_page_draws_the_drill_beside_the_original() {
-    while_playing(async |proxy, _| {
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        let page = proxy.get("/").await.text;
-        assert!(page.contains("<figure class=\"chart\">"), "{page}");
-        assert!(page.contains("In phase outage from +4m"), "{page}");
-        assert!(page.contains("<option>localise</option>"), "{page}");
-        assert!(
-            page.contains("<section id=\"check\" hidden>"),
-            "not while a drill runs: {page}"
-        );
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn one_drill_runs_at_a_time_and_a_name_is_no_file() {
     while_playing(async |proxy, _| {
         let start = async |body: Value| proxy.post("/api/v1/drill/start", &body).await;

@@ -6,6 +6,7 @@ use super::Report;
 use crate::drill::{
     Mode,
     event::{Assessed, Ending, Lifted, Started},
+    facts::Counts,
     profile::Outcome,
     verdict::{CheckKind, CheckResult, Verdict},
     watch::ending,
@@ -33,6 +34,15 @@ pub(super) const fn run(mode: Mode) -> &'static str {
         Mode::Replay => "A replay",
         Mode::Rehearse => "A rehearsal",
         Mode::Step => "A drill, step by step,",
+    }
+}
+
+/// How many requests the proxy failed. Those whom people turned away are people's doing.
+pub(super) fn by_the_proxy(counts: &Counts) -> String {
+    let failed = counts.proxy.saturating_sub(counts.turned_away);
+    match counts.turned_away {
+        0 => failed.to_string(),
+        away => format!("{failed}, and {away} turned away"),
     }
 }
 
@@ -138,5 +148,24 @@ pub(super) fn let_go(lifted: &Lifted) -> String {
         0 => String::new(),
         1 => " One exchange that was held to the end went on.".into(),
         n => format!(" {n} exchanges that were held to the end went on."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_people_turned_away_the_proxy_has_not_failed() {
+        let check = |proxy, turned_away, told: &str| {
+            let counts = Counts {
+                proxy,
+                turned_away,
+                ..Counts::default()
+            };
+            assert_eq!(by_the_proxy(&counts), told);
+        };
+        check(7, 0, "7");
+        check(7, 5, "2, and 5 turned away");
     }
 }

@@ -313,9 +313,10 @@ pub(super) fn injected(report: &Report) -> Markup {
                                         code { (fault) } " " (phase.sample.hits.get(fault).copied().unwrap_or_default())
                                     }
                                 }
-                                @for count in [all.requests(), all.attempts, all.ok, all.injected, all.upstream, all.proxy] {
+                                @for count in [all.requests(), all.attempts, all.ok, all.injected, all.upstream] {
                                     td class="number" { (count) }
                                 }
+                                td class="number" { (words::by_the_proxy(&all)) }
                             }
                         }
                     }

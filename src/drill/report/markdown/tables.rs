@@ -9,7 +9,7 @@ use crate::{
         report::{
             Report, story_span,
             told::{Piece, told},
-            words::{EFFECTS, EFFECTS_MEAN, kind_name, micros, opinion, result, word},
+            words::{EFFECTS, EFFECTS_MEAN, by_the_proxy, kind_name, micros, opinion, result, word},
         },
         verdict::CheckResult,
         watch::{clock, percent},
@@ -283,7 +283,7 @@ pub(super) fn injected(report: &Report, out: &mut String) -> fmt::Result {
             all.ok,
             all.injected,
             all.upstream,
-            all.proxy,
+            by_the_proxy(&all),
             hits.join(", ")
         )?;
     }

@@ -180,9 +180,9 @@ async fn rehearsed_by_hand_at_once_collapses_and_in_turn_does_not() {
     let log = room.log();
     assert_eq!(log.matches("  collapse  stampede").count(), 1, "{log}");
     let told = [
-        "shut-out  done (the proxy)",
-        "admit-quarter  done (the proxy)",
-        "admit-all  done (the proxy)",
+        "shut-out  done (the proxy: admitted up to 0%)",
+        "admit-quarter  done (the proxy: admitted up to 25%)",
+        "admit-all  done (the proxy: admitted up to 100%)",
     ];
     assert!(told.iter().all(|line| log.contains(line)), "{log}");
     assert!(http::get(admin, "/readyz").await.is_err(), "the proxy has ended");

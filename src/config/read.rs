@@ -311,6 +311,10 @@ cast:
             "title: 19:14",
             "1:8 a clock time, which other readers take for the number 1154",
         );
+        check(
+            &format!("title: 19{}", ":14".repeat(12)),
+            "1:8 a clock time, which other readers take for the number 18446744073709551615",
+        );
         check("title: &a b", "1:8 an anchor (`&name`) is not read");
         check("title: !!str b", "1:8 a tag (`!name`) is not read");
         check("title:\n", "1:1 this key has no value");

@@ -354,6 +354,8 @@ pub(super) fn clock_time(text: &str) -> Option<u64> {
         fits.then(|| part.parse::<u64>().ok()).flatten()
     };
     rest.split(':').try_fold(digits(first, 4)?, |number, part| {
-        digits(part, 2).filter(|n| *n < 60).map(|n| number * 60 + n)
+        let part = digits(part, 2).filter(|n| *n < 60)?;
+        // There are no limits to how many parts somebody writes.
+        Some(number.saturating_mul(60).saturating_add(part))
     })
 }

@@ -63,6 +63,10 @@ fn converse<D: Dialogue>(
     let mut steps = steps;
     while let [how, length, rest @ ..] = steps {
         let (said, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        steps = rest;
+        if said.is_empty() {
+            continue;
+        }
         let of_server = how & 1 != 0;
         whole.say(said, of_server, &refuse);
         for piece in said.chunks(1 + usize::from(how >> 1 & 7)) {
@@ -78,7 +82,6 @@ fn converse<D: Dialogue>(
             split.heard(),
             "at another split the ends get something else"
         );
-        steps = rest;
     }
 }
 

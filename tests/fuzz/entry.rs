@@ -1,5 +1,5 @@
 //! What is fuzzed: a function from any bytes to nothing, that panics where something is wrong. The fuzzer and the stable
-//! test call the same ones.
+//! test call the same ones. What a fuzzer has found stands in `found`, and is tried first.
 
 use std::{net::Ipv4Addr, sync::OnceLock};
 
@@ -68,6 +68,7 @@ const DOCUMENTS: &[&[u8]] = &[
     include_bytes!("../../examples/tcp-database/chaosproxy.yaml"),
     include_bytes!("../../examples/orm-break-own-services/chaosproxy.yaml"),
     include_bytes!("../../src/config/tests/sound/design.yaml"),
+    include_bytes!("found/document-long-clock"),
 ];
 
 const MATCHES: &[&[u8]] = &[
@@ -99,6 +100,7 @@ const MYSQL: &[&[u8]] = &[
     // Greeting, login, OK, a query, its OK, a preparation with its number, an execution.
     b"\x03\x01\x35\x31\0\0\0\x0a8.0\0\x07\0\0\0saltsalt\0\x29\xaa\x21\x02\0\0\0\x15\0\0\0\0\0\0\0\0\0\0moresaltmor\0x\0\x04\x29\x25\0\0\x01\x09\x82\0\0\0\0\0\0\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0web\0\0\x01\x0b\x07\0\0\x02\0\0\0\x02\0\0\0\x06\x0d\x09\0\0\0\x03select 1\x03\x0b\x07\0\0\x01\0\0\0\x02\0\0\0",
     b"\x01\x01\x0b\x07\0\0\0\xff\x10\x04full\0\x04\x05\x01\0\0\0\x0e",
+    include_bytes!("found/mysql-another-split"),
 ];
 
 const REDIS: &[&[u8]] = &[

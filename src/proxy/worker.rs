@@ -100,7 +100,7 @@ impl Worker {
         self.current.borrow().clone()
     }
 
-    /// Rings for every change of the truth; ends when nobody is left to change it.
+    /// Rings for every change of the truth, and never ends: once nobody is left to change it, what stands goes on.
     pub async fn announce(self: Rc<Self>) {
         let mut truth = self.shared.truth.clone();
         while truth.changed().await.is_ok() {

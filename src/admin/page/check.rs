@@ -24,22 +24,22 @@ pub(super) fn check(offer: Option<bool>) -> Markup {
 
 fn form() -> Markup {
     html! {
-            h2 { "Before a drill" }
-            form {
-                select name="profile" aria-label="the incident" {
-                    @for shipped in SHIPPED { option { (shipped.name) } }
-                }
-                select name="mode" aria-label="who drives" {
-                    @for (mode, words) in MODES { option value=(mode) { (words) } }
-                }
-                label title="Over one fault that hits nothing, and only where nothing else is under way" {
-                    input type="checkbox" name="panic"; " press Panic for a moment, too"
-                }
-                button type="submit" title="Looking changes nothing" { "Check" }
-                output {}
+        h2 { "Before a drill" }
+        form {
+            select name="profile" aria-label="the incident" {
+                @for shipped in SHIPPED { option { (shipped.name) } }
             }
-            table hidden { tbody {} }
-            p class="faint" { "A profile of your own: " code { "chaosproxy drill check FILE" } "." }
+            select name="mode" aria-label="who drives" {
+                @for (mode, words) in MODES { option value=(mode) { (words) } }
+            }
+            label title="Over one fault that hits nothing, and only where nothing else is under way" {
+                input type="checkbox" name="panic"; " press Panic for a moment, too"
+            }
+            button type="submit" title="Looking changes nothing" { "Check" }
+            output {}
+        }
+        table hidden { tbody {} }
+        p class="faint" { "A profile of your own: " code { "chaosproxy drill check FILE" } "." }
     }
 }
 

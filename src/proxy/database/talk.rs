@@ -21,7 +21,7 @@ use crate::{
     faults::{Answer, Cut, Flow},
     net::{Reader, Stream, Writer},
     proxy::{
-        bell::Bell,
+        bell::{Bell, Waiting},
         client::Client,
         exchange::Course,
         relay::{Joint, Parted, is_reset},
@@ -81,15 +81,24 @@ impl Talk {
     /// Passes the session on until both sides have ended.
     pub(super) async fn run(self: &Rc<Self>, client: Stream, upstream: Stream, idle: Duration) -> Parted {
         let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
-        let request = self.clone().direction(Flow::Request, client_reader, writer);
-        let reply = self.clone().direction(Flow::Reply, reader, client_writer);
+        // Listened for before anything runs: the reply may have ended before the request's task begins.
+        let told = self.told.wait();
+        let request = self
+            .clone()
+            .direction(Flow::Request, client_reader, writer, Some(told));
+        let reply = self.clone().direction(Flow::Reply, reader, client_writer, None);
         let parted = self.joint.both(request, reply, idle).await;
         self.commands.end();
         parted
     }
 
-    async fn direction(self: Rc<Self>, flow: Flow, reader: Reader, writer: Writer) -> io::Result<()> {
-        let told = (flow == Flow::Request).then(|| self.told.wait());
+    async fn direction(
+        self: Rc<Self>,
+        flow: Flow,
+        reader: Reader,
+        writer: Writer,
+        told: Option<Waiting>,
+    ) -> io::Result<()> {
         let side = Side::new(reader, writer, self.client.worker.changes.wait(), told);
         // The truth may have changed while the backend was dialled.
         self.joint.follow();

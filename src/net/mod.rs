@@ -23,9 +23,9 @@ pub mod tls;
 
 pub use descriptors::raise_descriptors;
 pub use dial::{DialError, Dialer};
-pub use listen::{Acceptor, Permit, Permits};
+pub use listen::{Acceptor, Admitted, Permits, Post};
 pub use resolve::{Addresses, Directory};
 pub use socket::Handle;
-pub use sockets::{Held, Sockets};
+pub use sockets::Sockets;
 pub use stream::{Reader, Stream, Writer};
 pub use tls::{Alpn, BadCertificate, ClientTls, Impostor, ServerTls, TlsError, TlsFacts};

@@ -3,12 +3,12 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+use tokio_util::task::TaskTracker;
 
-use super::listen::{BindError, bind_all};
+use super::listen::{BindError, Crew, Post, bind_all};
 
 /// The bound sockets of one listener, one per worker; each is taken once. They carry over a reload while the address is
 /// the same, so no connection in a queue is lost.
@@ -16,12 +16,9 @@ use super::listen::{BindError, bind_all};
 pub struct Sockets {
     asked: SocketAddr,
     bound: SocketAddr,
-    each: Vec<Mutex<Option<TcpListener>>>,
+    each: Vec<Mutex<Option<Post>>>,
     taken: TaskTracker,
 }
-
-/// Says that a socket is still open, until it is dropped.
-pub type Held = TaskTrackerToken;
 
 impl Sockets {
     /// Binds an address for so many workers.
@@ -38,11 +35,21 @@ impl Sockets {
             address: asked,
             error,
         })?;
+        let (crew, inboxes) = Crew::new(workers);
+        let taken = TaskTracker::new();
+        let post = |(worker, (socket, inbox))| Post {
+            socket,
+            worker,
+            crew: Arc::clone(&crew),
+            inbox,
+            held: taken.token(),
+        };
+        let each = sockets.into_iter().zip(inboxes).enumerate();
         Ok(Self {
             asked,
             bound,
-            each: sockets.into_iter().map(|s| Mutex::new(Some(s))).collect(),
-            taken: TaskTracker::new(),
+            each: each.map(post).map(|post| Mutex::new(Some(post))).collect(),
+            taken,
         })
     }
 
@@ -56,15 +63,13 @@ impl Sockets {
         self.bound
     }
 
-    /// A worker's socket, the first time it is asked for; what comes with it must be dropped after it.
-    pub fn take(&self, worker: usize) -> Option<(TcpListener, Held)> {
-        let socket = self
-            .each
+    /// A worker's post, the first time it is asked for.
+    pub fn take(&self, worker: usize) -> Option<Post> {
+        self.each
             .get(worker)?
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take()?;
-        Some((socket, self.taken.token()))
+            .take()
     }
 
     /// Waits until no worker has a socket any more and the port is free again. Nobody gets one from here on, so call it

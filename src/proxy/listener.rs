@@ -1,7 +1,7 @@
 //! From the accepted connection to its protocol: permits, PROXY protocol, TLS, and the faults that meet a connection
 //! before it has said a word.
 
-use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::Protocol,
     faults::{Handshake, Plan},
-    net::{Acceptor, Alpn, BadCertificate, Held, Permit, Stream, listen::Pause, proxy_protocol},
+    net::{Acceptor, Admitted, Alpn, BadCertificate, Post, Stream, listen::Pause, proxy_protocol},
     route::Dialect,
     snapshot::Listener,
     telemetry::events::Event,
@@ -25,20 +25,20 @@ use crate::{
 /// A handshake without a limit of its own still ends.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
-/// Accepts on one worker's socket of a listener until told to stop.
+/// Accepts at one worker's post of a listener until told to stop.
 pub async fn accept(
     worker: Rc<Worker>,
     clients: Rc<Clients>,
     view: View,
     listener: Arc<Listener>,
-    (socket, _held): (TcpListener, Held),
+    post: Post,
     stop: CancellationToken,
 ) {
     let on_pause = {
         let (events, name) = (worker.shared.events.clone(), listener.name.clone());
         move |pause: &Pause| events.tell(paused(&name, pause))
     };
-    let mut acceptor = match Acceptor::new(socket, listener.permits.clone(), on_pause) {
+    let mut acceptor = match Acceptor::new(post, listener.permits.clone(), on_pause) {
         Ok(acceptor) => acceptor,
         Err(error) => {
             tracing::error!(listener = &*listener.name, %error, "a worker cannot accept on this listener");
@@ -47,7 +47,7 @@ pub async fn accept(
     };
     // The listener in the last truth that knew it: its routes mean the clusters of that truth.
     let mut known = (view, listener);
-    let mut begin = |stream, permit| {
+    let mut begin = |stream, admitted| {
         let view = worker.view();
         if let Some(newer) = view.listeners.get(&known.1.name) {
             known = (view.clone(), newer.clone());
@@ -56,19 +56,19 @@ pub async fn accept(
         let clients = clients.clone();
         worker
             .tasks
-            .spawn_local(serve(worker.clone(), clients, listener, view, stream, permit));
+            .spawn_local(serve(worker.clone(), clients, listener, view, stream, admitted));
     };
     loop {
         // Cancelling `accept` loses no connection.
-        let (stream, permit) = tokio::select! {
+        let (stream, admitted) = tokio::select! {
             accepted = acceptor.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        begin(stream, permit);
+        begin(stream, admitted);
     }
     // Whoever has connected before the end is served, though no more than one answer.
-    for (stream, permit) in acceptor.close() {
-        begin(stream, permit);
+    for (stream, admitted) in acceptor.close() {
+        begin(stream, admitted);
     }
 }
 
@@ -78,7 +78,7 @@ async fn serve(
     listener: Arc<Listener>,
     view: View,
     stream: Stream,
-    _permit: Permit,
+    _admitted: Admitted,
 ) {
     let lane = listener.lanes.lane(worker.index);
     lane.connections.came.inc();

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::time::Instant;
+use tokio::{task::spawn_local, time::Instant};
 
 use super::{
     client::{Client, added},
@@ -100,15 +100,15 @@ impl Joint {
     pub async fn both(
         &self,
         request: impl Future<Output = io::Result<()>> + 'static,
-        reply: impl Future<Output = io::Result<()>>,
+        reply: impl Future<Output = io::Result<()>> + 'static,
         idle: std::time::Duration,
     ) -> Parted {
         let idle = self.upstream.idle(idle);
-        let request = tokio::task::spawn_local(request);
-        let both = async { (reply.await, request.await) };
+        let (request, reply) = (spawn_local(request), spawn_local(reply));
+        let both = async { [reply.await, request.await] };
         let error = tokio::select! {
-            (reply, request) = both => {
-                reply.err().or(request.ok().and_then(Result::err)).map(|error| error.to_string())
+            ended = both => {
+                ended.into_iter().flatten().find_map(Result::err).map(|error| error.to_string())
             }
             () = idle => {
                 self.end(Cut::Close);

@@ -18,7 +18,7 @@ use super::{
     worker::{Shared, View, Worker},
 };
 use crate::{
-    net::{Held, Permits, Sockets},
+    net::{Permits, Post, Sockets},
     route::Facts,
     snapshot::Listener,
     telemetry::access::Pen,
@@ -107,8 +107,8 @@ impl Thread {
                 if let Some(now) = serving.get(&**name) {
                     now.permits
                         .resize(listener.settings.limits.connections.get() as usize);
-                } else if let Some(socket) = listener.sockets.take(self.worker.index) {
-                    serving.insert(listener.name.clone(), self.serve(&view, listener, socket));
+                } else if let Some(post) = listener.sockets.take(self.worker.index) {
+                    serving.insert(listener.name.clone(), self.serve(&view, listener, post));
                 }
             }
             self.clients.each(|client| client.follow(&view));
@@ -145,7 +145,7 @@ impl Thread {
         }
     }
 
-    fn serve(&self, view: &View, listener: &Arc<Listener>, socket: (std::net::TcpListener, Held)) -> Serving {
+    fn serve(&self, view: &View, listener: &Arc<Listener>, post: Post) -> Serving {
         let stop = self.worker.shared.drain.child_token();
         // Waited for as a connection is: what it finds in its queue at the end is still served.
         self.worker.tasks.spawn_local(listener::accept(
@@ -153,7 +153,7 @@ impl Thread {
             self.clients.clone(),
             view.clone(),
             listener.clone(),
-            socket,
+            post,
             stop.clone(),
         ));
         Serving {

@@ -5,21 +5,24 @@ use std::{cell::Cell, net::TcpStream as StdStream, rc::Rc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time,
 };
 
-use super::*;
+use super::{acceptor::ACCEPT_PAUSE, *};
+use crate::net::Sockets;
 
 fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-fn acceptor(permits: usize) -> (Acceptor, SocketAddr, Rc<Cell<u32>>) {
-    let listener = bind_all(loopback(), 1).unwrap().remove(0);
-    let address = listener.local_addr().unwrap();
+fn acceptor(permits: usize) -> (Acceptor, Permits, SocketAddr, Rc<Cell<u32>>) {
+    let sockets = Sockets::bind(loopback(), 1).unwrap();
+    let permits = Permits::new(permits);
     let pauses = Rc::new(Cell::new(0));
     let told = Rc::clone(&pauses);
-    let acceptor = Acceptor::new(listener, Permits::new(permits), move |_| told.set(told.get() + 1)).unwrap();
-    (acceptor, address, pauses)
+    let post = sockets.take(0).unwrap();
+    let acceptor = Acceptor::new(post, permits.clone(), move |_| told.set(told.get() + 1)).unwrap();
+    (acceptor, permits, sockets.bound(), pauses)
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn an_address_of_another_machine_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn accepted_connections_send_small_messages_at_once() {
-    let (mut acceptor, address, _) = acceptor(1);
+    let (mut acceptor, _, address, _) = acceptor(1);
     let client = TcpStream::connect(address);
     let ((stream, _permit), client) = tokio::join!(acceptor.accept(), client);
     let (reader, _writer) = stream.into_split();
@@ -85,13 +88,13 @@ async fn accepted_connections_send_small_messages_at_once() {
 
 #[tokio::test]
 async fn beyond_the_limit_a_connection_waits_and_is_served_when_one_ends() {
-    let (mut acceptor, address, pauses) = acceptor(1);
+    let (mut acceptor, permits, address, pauses) = acceptor(1);
     let (mut first, mut second) = (
         TcpStream::connect(address).await.unwrap(),
         TcpStream::connect(address).await.unwrap(),
     );
     let (stream, permit) = acceptor.accept().await;
-    let waiting = time::timeout(Duration::from_millis(30), acceptor.permits.take()).await;
+    let waiting = time::timeout(Duration::from_millis(30), permits.take()).await;
     assert!(waiting.is_err(), "the limit is one");
     let (next, ()) = tokio::join!(acceptor.accept(), async {
         tokio::task::yield_now().await;
@@ -113,7 +116,7 @@ async fn beyond_the_limit_a_connection_waits_and_is_served_when_one_ends() {
 
 #[tokio::test]
 async fn a_connection_in_hand_survives_a_cancelled_accept() {
-    let (mut acceptor, address, _) = acceptor(1);
+    let (mut acceptor, _, address, _) = acceptor(1);
     let _clients = [
         TcpStream::connect(address).await.unwrap(),
         TcpStream::connect(address).await.unwrap(),
@@ -132,7 +135,7 @@ async fn a_connection_in_hand_survives_a_cancelled_accept() {
 
 #[tokio::test]
 async fn closing_hands_over_whoever_has_connected_already() {
-    let (mut acceptor, address, _) = acceptor(1);
+    let (mut acceptor, permits, address, _) = acceptor(1);
     let mut clients = Vec::new();
     for _ in 0..4 {
         clients.push(TcpStream::connect(address).await.unwrap());
@@ -143,7 +146,6 @@ async fn closing_hands_over_whoever_has_connected_already() {
             .await
             .is_err()
     );
-    let permits = acceptor.permits.clone();
     let last = acceptor.close();
     assert_eq!(
         (last.len(), permits.taken()),
@@ -155,6 +157,55 @@ async fn closing_hands_over_whoever_has_connected_already() {
         stream.write_u8(7).await.unwrap();
         assert_eq!(client.read_u8().await.unwrap(), 7);
     }
+}
+
+/// Two workers on one listener, on the runtime of the test.
+fn two_acceptors() -> (Acceptor, Acceptor, SocketAddr) {
+    let sockets = Sockets::bind(loopback(), 2).unwrap();
+    let permits = Permits::new(100);
+    let acceptor = |worker| Acceptor::new(sockets.take(worker).unwrap(), permits.clone(), |_| {}).unwrap();
+    (acceptor(0), acceptor(1), sockets.bound())
+}
+
+#[tokio::test]
+async fn those_that_stay_are_spread_evenly_over_the_workers_and_each_is_served() {
+    let (mut first, mut second, address) = two_acceptors();
+    let (mut clients, mut served) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for n in 0..12 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_u8(n).await.unwrap();
+        clients.push(client);
+        let (worker, (mut stream, permit)) = tokio::select! {
+            accepted = first.accept() => (0, accepted),
+            accepted = second.accept() => (1, accepted),
+        };
+        assert_eq!(stream.read_u8().await.unwrap(), n);
+        served[worker].push((stream, permit));
+        assert!(served[0].len().abs_diff(served[1].len()) <= 2);
+    }
+    assert!(
+        served[0].len().abs_diff(served[1].len()) <= 1,
+        "{}",
+        served[0].len()
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_closes_takes_what_it_was_handed_and_no_more() {
+    let (mut first, second, address) = two_acceptors();
+    let mut clients = Vec::new();
+    let mut served = Vec::new();
+    // The first accepts until one is on its way to the second.
+    while second.waiting() == 0 {
+        clients.push(TcpStream::connect(address).await.unwrap());
+        if let Ok(one) = time::timeout(Duration::from_millis(20), first.accept()).await {
+            served.push(one);
+        }
+    }
+    let last = second.close();
+    assert_eq!(last.len() + served.len(), clients.len(), "none is lost");
+    clients.push(TcpStream::connect(address).await.unwrap());
+    served.push(first.accept().await);
 }
 
 #[tokio::test]
@@ -194,7 +245,7 @@ fn without_descriptors() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let (mut acceptor, address, pauses) = acceptor(100);
+        let (mut acceptor, _, address, pauses) = acceptor(100);
         let mut clients: Vec<_> = Vec::new();
         for _ in 0..3 {
             clients.push(TcpStream::connect(address).await.unwrap());

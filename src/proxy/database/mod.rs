@@ -7,6 +7,7 @@ mod answers;
 mod cancels;
 mod commands;
 mod greeting;
+mod input;
 mod mysql;
 mod opened;
 mod postgres;

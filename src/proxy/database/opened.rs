@@ -2,14 +2,13 @@
 
 use std::{rc::Rc, time::Duration};
 
-use bytes::BytesMut;
 use tokio::{io::AsyncWriteExt, time::Instant};
 
 use super::{
     answers,
     cancels::Owner,
     greeting::{self, Unsettled},
-    side::{drain, gone},
+    input::{Input, drain, gone},
     talk::Talk,
 };
 use crate::{
@@ -125,10 +124,10 @@ pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
 
 /// Asks the faults of the opening. A client that goes while it waits leaves its place in the queue.
 async fn open(plan: &mut Plan, stream: &mut Stream, held: &Level) -> Course {
-    let mut ahead = BytesMut::new();
+    let mut ahead = Input::default();
     let course = exchange::open_for(plan, held, None, gone(stream, &mut ahead)).await;
     if !ahead.is_empty() {
-        stream.unread(ahead.freeze());
+        stream.unread(ahead.take(ahead.len()));
     }
     course
 }

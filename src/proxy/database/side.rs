@@ -1,27 +1,20 @@
 //! One direction of a session: what is read of it, and what goes on, through the faults that shape its bytes.
 
 use std::{
-    cell::Cell,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
-    pin::pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
 
+use super::input::{self, Input};
 use crate::{
     faults::{Chain, Cut, Piece},
     net::{Reader, Writer},
     proxy::{bell::Waiting, flow::Shaping},
 };
-
-/// How much is read at once. Large enough for many rows, and held only while bytes are there.
-const READ_SIZE: usize = 32 * 1024;
-
-/// So much of what a client says is kept while its command is held.
-const MOST_AHEAD: usize = 256 * 1024;
 
 /// One direction of a session.
 pub(super) struct Side {
@@ -97,12 +90,12 @@ impl Side {
     }
 
     /// Passes on the front of what was read.
-    pub(super) async fn pass(&mut self, input: &mut BytesMut, n: usize) -> io::Result<()> {
+    pub(super) async fn pass(&mut self, input: &mut Input, n: usize) -> io::Result<()> {
         if n == 0 {
             return Ok(());
         }
         match self.answer.as_mut().or(self.shaping.as_mut()) {
-            Some(shaping) => shaping.push(Piece::Data(input.split_to(n).freeze())),
+            Some(shaping) => shaping.push(Piece::Data(input.take(n))),
             None => {
                 self.writer.write_all(&input[..n]).await?;
                 self.writer.flush().await?;
@@ -161,7 +154,7 @@ impl Side {
     }
 
     /// Waits for what comes next. Cancel-safe.
-    pub(super) async fn next(&mut self, input: &mut BytesMut) -> io::Result<Event> {
+    pub(super) async fn next(&mut self, input: &mut Input) -> io::Result<Event> {
         loop {
             let done = |shaping: &Option<Shaping>| shaping.as_ref().is_some_and(Shaping::is_done);
             if !self.ended && done(&self.shaping) {
@@ -181,7 +174,7 @@ impl Side {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<Came>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<io::Result<Came>> {
         if let Poll::Ready(out) = poll_out(&mut self.answer, &mut self.shaping, cx) {
             return Poll::Ready(Ok(Came::Out(out)));
         }
@@ -200,18 +193,18 @@ impl Side {
         if self.ended || !wants(&self.shaping) || !wants(&self.answer) {
             return Poll::Pending;
         }
-        self.ended = ready!(poll_read(&mut self.reader, input, cx))? == 0;
+        self.ended = ready!(input.poll_read(&mut self.reader, cx))? == 0;
         came(if self.ended { Event::End } else { Event::Bytes })
     }
 
     /// Comes when the peer has gone.
-    pub(super) async fn gone(&mut self, input: &mut BytesMut) {
-        gone(&mut self.reader, input).await;
+    pub(super) async fn gone(&mut self, input: &mut Input) {
+        input::gone(&mut self.reader, input).await;
     }
 
     /// Reads and drops what still comes, until the peer finishes.
     pub(super) async fn drain(&mut self) {
-        drain(&mut self.reader).await;
+        input::drain(&mut self.reader).await;
     }
 }
 
@@ -238,56 +231,5 @@ fn poll_out(answer: &mut Option<Shaping>, shaping: &mut Option<Shaping>, cx: &mu
     match shaping {
         Some(shaping) => shaping.poll_next(cx).map(Out::Session),
         None => Poll::Pending,
-    }
-}
-
-/// Reads and drops what still comes, until the peer finishes: bytes that are left unread would turn the end into a RST,
-/// which can destroy what was said before it.
-pub(super) async fn drain(reader: &mut Reader) {
-    let mut input = BytesMut::new();
-    while matches!(read_some(reader, &mut input).await, Ok(n) if n > 0) {
-        input.clear();
-    }
-}
-
-/// Comes when the peer has gone. What it says meanwhile is read on, up to a limit; beyond it nobody looks.
-pub(super) async fn gone(reader: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) {
-    while input.len() < MOST_AHEAD {
-        if matches!(reader.read_buf(input).await, Ok(0) | Err(_)) {
-            return;
-        }
-    }
-    std::future::pending::<()>().await;
-}
-
-/// Reads some; no buffer is held while nothing is there.
-async fn read_some(reader: &mut Reader, input: &mut BytesMut) -> io::Result<usize> {
-    poll_fn(|cx| poll_read(reader, input, cx)).await
-}
-
-fn poll_read(reader: &mut Reader, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    if input.is_empty() {
-        spare(input);
-        ready!(reader.poll_readable(cx))?;
-        *input = SPARE.take();
-    }
-    input.reserve(READ_SIZE);
-    let read = pin!(reader.read_buf(input)).poll(cx);
-    if input.is_empty() {
-        spare(input);
-    }
-    read
-}
-
-thread_local! {
-    /// The buffer of whoever reads next on this worker.
-    static SPARE: Cell<BytesMut> = Cell::default();
-}
-
-/// Gives an empty buffer back, unless it has grown.
-fn spare(input: &mut BytesMut) {
-    let buffer = std::mem::take(input);
-    if (1..=READ_SIZE).contains(&buffer.capacity()) {
-        SPARE.set(buffer);
     }
 }

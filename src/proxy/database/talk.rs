@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
 use tokio::sync::Notify;
 
 use super::{
     answers,
     cancels::{Known, Owner},
     commands::Commands,
+    input::Input,
     side::{Event, Side},
 };
 use crate::{
@@ -114,7 +114,7 @@ impl Talk {
     }
 
     async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
-        let mut input = BytesMut::new();
+        let mut input = Input::default();
         loop {
             side.shape(self.joint.take_fresh(flow));
             let goes_on = match flow {
@@ -150,7 +150,7 @@ impl Talk {
     }
 
     /// Passes on what the client has said; false: the session is over.
-    async fn hear(&self, side: &mut Side, input: &mut BytesMut) -> io::Result<bool> {
+    async fn hear(&self, side: &mut Side, input: &mut Input) -> io::Result<bool> {
         while !input.is_empty() {
             if self.lost.get() {
                 let all = input.len();
@@ -186,7 +186,7 @@ impl Talk {
     }
 
     /// Passes on what the server has said; false: the session is over.
-    async fn tell(&self, side: &mut Side, input: &mut BytesMut) -> io::Result<bool> {
+    async fn tell(&self, side: &mut Side, input: &mut Input) -> io::Result<bool> {
         loop {
             if self.lost.get() {
                 let all = input.len();
@@ -236,7 +236,7 @@ impl Talk {
     }
 
     /// Ends the session after what its client was told.
-    async fn close(&self, side: &mut Side, input: &mut BytesMut) -> io::Result<bool> {
+    async fn close(&self, side: &mut Side, input: &mut Input) -> io::Result<bool> {
         self.joint.leave_upstream();
         if !side.end().await? {
             // What a fault of bytes still holds comes out first.
@@ -279,7 +279,7 @@ impl Talk {
     }
 
     /// Asks the faults about a command, and does as they say; false: the session is over.
-    async fn decide(&self, side: &mut Side, input: &mut BytesMut, command: Command) -> io::Result<bool> {
+    async fn decide(&self, side: &mut Side, input: &mut Input, command: Command) -> io::Result<bool> {
         self.joint.follow();
         if command.doomed {
             self.dialogue.borrow_mut().accept();

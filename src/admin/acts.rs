@@ -96,6 +96,7 @@ pub(super) async fn declare(
     };
     let state = match answer {
         Ok(Answer::Done) => "done".to_owned(),
+        Ok(Answer::Performed(commands)) => format!("done, by the proxy itself: {commands}"),
         Ok(Answer::UnderWay(until)) => {
             format!("{} until {} of the story", Declared::UNDER_WAY, until.rounded())
         }

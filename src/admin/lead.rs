@@ -219,7 +219,9 @@ async fn tell(
             words,
             "`chaosproxy drill status` (GET /api/v1/drill) tells where the drill stands",
         )),
-        Answer::Done | Answer::UnderWay(_) | Answer::Waits { .. } => drill::now(desk).map(Json),
+        Answer::Done | Answer::Performed(_) | Answer::UnderWay(_) | Answer::Waits { .. } => {
+            drill::now(desk).map(Json)
+        }
     }
 }
 

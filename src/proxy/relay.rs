@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, Ref, RefCell},
     io,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
 };
 
@@ -14,6 +14,7 @@ use super::{
     client::{Client, added},
     flow::{self, Shaped, Shaping},
     follow::{Legs, legs},
+    standing::BackendId,
 };
 use crate::{
     faults::{Answer, Chain, Cut, Fault, Flow, Plan},
@@ -21,33 +22,57 @@ use crate::{
         Handle, Reader, Stream, Writer,
         pipe::{Ended, pump},
     },
-    snapshot::{Route, Target},
+    snapshot::{Route, Snapshot, Target},
 };
 
-/// Which faults may touch a joined connection, by the truth as of now.
-pub type Candidates = Box<dyn Fn() -> Option<Legs>>;
-
-/// The faults that may touch a connection that took a route to a backend, as long as all three are there.
-pub fn candidates(client: &Rc<Client>, route: &Route, target: &Target, backend: usize) -> Candidates {
-    let (client, name, id) = (
-        Rc::downgrade(client),
-        route.name.clone(),
-        target.backend_id(backend),
-    );
-    Box::new(move || legs(&*client.upgrade()?, &name, Some(id)))
+/// What a joined connection is looked up by in the truth as of now.
+pub struct Place {
+    client: Weak<Client>,
+    route: Arc<str>,
+    cluster: Arc<str>,
+    backend: BackendId,
 }
+
+impl Place {
+    /// That of a connection which took a route to a backend.
+    pub fn new(client: &Rc<Client>, route: &Route, target: &Target, backend: usize) -> Self {
+        Self {
+            client: Rc::downgrade(client),
+            route: route.name.clone(),
+            cluster: target.name.clone(),
+            backend: target.backend_id(backend),
+        }
+    }
+
+    /// The faults that may touch the connection, as long as client, route and backend are there.
+    fn legs(&self) -> Option<Legs> {
+        legs(&*self.client.upgrade()?, &self.route, Some(self.backend))
+    }
+
+    /// Whether the backend has become another copy of the data than its cluster asks for.
+    fn has_turned(&self, view: &Snapshot) -> bool {
+        view.cluster(&self.cluster).is_some_and(|target| {
+            let place = target.place_of(self.backend);
+            place.is_some_and(|place| target.cluster.has_turned(place))
+        })
+    }
+}
+
+/// What the record of a connection says whose backend has become another copy of the data than its cluster asks for.
+const TURNED: &str = "its server is not the copy of the data any more that its cluster asks for";
 
 /// A client's connection and a backend's, joined.
 pub struct Joint {
     client: Rc<Client>,
     upstream: Handle,
     number: u64,
-    candidates: Candidates,
+    place: Option<Place>,
     known: RefCell<Legs>,
     plans: RefCell<Vec<Plan>>,
     generation: Cell<u64>,
     fresh: RefCell<[Option<Chain>; 2]>,
     farewell: RefCell<Option<Arc<Answer>>>,
+    turned: Cell<bool>,
 }
 
 /// What a joined connection has been through.
@@ -66,7 +91,7 @@ impl Joint {
         number: u64,
         generation: u64,
         known: Legs,
-        candidates: Candidates,
+        place: Option<Place>,
         mut plans: [Plan; 2],
     ) -> Rc<Self> {
         let now = Instant::now();
@@ -79,12 +104,13 @@ impl Joint {
             client: client.clone(),
             upstream: upstream.handle(),
             number,
-            candidates,
+            place,
             known: RefCell::new(known),
             plans: RefCell::new(plans.into()),
             generation: Cell::new(generation),
             fresh: RefCell::new(fresh),
             farewell: RefCell::default(),
+            turned: Cell::default(),
         })
     }
 
@@ -115,6 +141,11 @@ impl Joint {
                 Some("no byte moved within the idle limit".to_owned())
             }
         };
+        let error = if self.turned.get() {
+            Some(TURNED.to_owned())
+        } else {
+            error
+        };
         Parted {
             plans: self.plans.take(),
             error,
@@ -126,7 +157,7 @@ impl Joint {
         let mut shaping: Option<Shaping> = None;
         let mut ended = false;
         // The truth may have changed while the backend was dialled.
-        self.follow();
+        self.look();
         loop {
             if let Some(more) = self.take_fresh(flow) {
                 match &mut shaping {
@@ -150,7 +181,7 @@ impl Joint {
                     return Ok(());
                 }
                 Ok(Shaped::Free) => shaping = None,
-                Ok(Shaped::Interrupted) => self.follow(),
+                Ok(Shaped::Interrupted) => self.look(),
                 Err(error) => {
                     self.end(if is_reset(&error) { Cut::Reset } else { Cut::Close });
                     return Err(error);
@@ -164,6 +195,17 @@ impl Joint {
         self.fresh.borrow_mut()[place(flow)].take()
     }
 
+    /// Something has changed, or may have: the connection ends if its server has become another copy of the data than its
+    /// cluster asks for, and else follows.
+    pub fn look(&self) {
+        let view = self.client.worker.view();
+        if self.place.as_ref().is_some_and(|place| place.has_turned(&view)) {
+            self.turned.set(true);
+            return self.end(Cut::Close);
+        }
+        self.follow();
+    }
+
     /// Rolls for the faults that were added since the last look; whichever direction comes first does it for both.
     pub fn follow(&self) {
         let view = self.client.worker.view();
@@ -173,7 +215,7 @@ impl Joint {
         if self.client.is_over() {
             return self.end(Cut::Close);
         }
-        let Some(now) = (self.candidates)() else {
+        let Some(now) = self.place.as_ref().and_then(Place::legs) else {
             return;
         };
         let before = self.known.replace(now.clone());

@@ -166,7 +166,7 @@ async fn join(
         client: route.faults.to_vec(),
         upstream: route.upstream[backend].to_vec(),
     };
-    let candidates = relay::candidates(client, route, target, backend);
+    let place = relay::Place::new(client, route, target, backend);
     let plans = [plan, upstream_plan];
     let joint = Joint::new(
         client,
@@ -174,7 +174,7 @@ async fn join(
         number,
         view.generation,
         known,
-        candidates,
+        Some(place),
         plans,
     );
     let lanes = &target.backend_lanes[backend];

@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     client::{Client, Clients, added, cut_of_standing},
     listener,
+    standing::BackendId,
     worker::{Shared, View, Worker},
 };
 use crate::{
     net::{Permits, Post, Sockets},
     route::Facts,
-    snapshot::Listener,
+    snapshot::{Listener, Target},
     telemetry::access::Pen,
 };
 
@@ -82,11 +83,16 @@ impl Thread {
     async fn look_after(self: Rc<Self>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut turned = Vec::new();
         loop {
             let now = looks.tick().await;
+            let view = self.worker.view();
             self.clients.forget_ended();
             self.clients.each(|client| client.look(now));
-            self.worker.hops.sweep(now, &self.worker.view());
+            self.worker.hops.sweep(now, &view);
+            if std::mem::replace(&mut turned, turned_backends(&view)) != turned {
+                self.worker.changes.ring();
+            }
         }
     }
 
@@ -162,6 +168,16 @@ impl Thread {
             stop,
         }
     }
+}
+
+/// The backends that are known to have another copy of the data than their clusters ask for.
+fn turned_backends(view: &View) -> Vec<BackendId> {
+    let turned = |target: &Arc<Target>| {
+        let all = 0..target.cluster.backends().len();
+        let turned = all.filter(|index| target.cluster.has_turned(*index));
+        turned.map(|index| target.backend_id(index)).collect::<Vec<_>>()
+    };
+    view.clusters.iter().flat_map(turned).collect()
 }
 
 /// A listener that this worker accepts on; dropped, it accepts no more.

@@ -8,7 +8,7 @@ use super::{
     client::Client,
     follow::Legs,
     record::Record,
-    relay::{self, Candidates, Joint},
+    relay::{Joint, Place},
 };
 use crate::{faults::Plan, net::Stream};
 
@@ -39,14 +39,14 @@ pub async fn run(client: &Rc<Client>, tunnel: Tunnel, mut stream: Stream, early:
     upstream.unread(from_backend);
     // Faults that were added since the request was rolled for meet the tunnel at once; those that ask about a head do not,
     // for there is none any more.
-    let (known, candidates) = faults(client, &record);
+    let (known, place) = faults(client, &record);
     let joint = Joint::new(
         client,
         &upstream,
         record.number,
         record.view.generation,
         known,
-        candidates,
+        place,
         plans,
     );
     let parted = joint.run(stream, upstream, idle).await;
@@ -54,17 +54,15 @@ pub async fn run(client: &Rc<Client>, tunnel: Tunnel, mut stream: Stream, early:
 }
 
 /// The faults that could touch the request when it was rolled for, and those that may touch its tunnel later.
-fn faults(client: &Rc<Client>, record: &Record) -> (Legs, Candidates) {
+fn faults(client: &Rc<Client>, record: &Record) -> (Legs, Option<Place>) {
     let (Some(place), Some(tried)) = (record.route, &record.backend) else {
-        return (Legs::default(), Box::new(|| None));
+        return (Legs::default(), None);
     };
     let route = &record.listener.routes[place];
     let known = Legs {
         client: route.faults.to_vec(),
         upstream: route.upstream[tried.index].to_vec(),
     };
-    (
-        known,
-        relay::candidates(client, route, &tried.target, tried.index),
-    )
+    let place = Place::new(client, route, &tried.target, tried.index);
+    (known, Some(place))
 }

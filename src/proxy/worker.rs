@@ -57,7 +57,7 @@ pub struct Worker {
     pub pen: Option<Pen>,
     /// The tasks of its connections.
     pub tasks: TaskTracker,
-    /// Rings when the truth has changed, for the connections that stand.
+    /// Rings when the truth has changed, or which copy of the data a backend has, for the connections that stand.
     pub changes: Rc<Bell>,
     truth: RefCell<watch::Receiver<Arc<Snapshot>>>,
     current: RefCell<View>,

@@ -133,6 +133,14 @@ impl Cluster {
         &self.backends
     }
 
+    /// Whether a backend is known to have another copy of the data than the cluster asks for.
+    pub fn has_turned(&self, index: usize) -> bool {
+        let is = self.backends[index].replication();
+        self.settings
+            .only
+            .is_some_and(|only| is.is_some_and(|is| is != only))
+    }
+
     /// The key of an exchange, where the cluster balances by one and the exchange has it.
     pub fn hash_key(&self, facts: &Facts<'_>) -> Option<u64> {
         self.policy.hash_key(facts)

@@ -316,9 +316,11 @@ mod tests {
             NoBackend::NotOne(Replication::Primary),
             "nothing is known yet"
         );
+        assert!(!cluster.has_turned(0));
         assert!(is(0, Replication::Replica) && is(1, Replication::Primary) && is(2, Replication::Replica));
         assert!(!is(1, Replication::Primary), "no news");
         assert_eq!(serving(), [1]);
+        assert!(cluster.has_turned(0) && !cluster.has_turned(1));
         // Nobody else is to be had, so it is tried all the same.
         cluster.backends()[1].set_condition(now, Condition::Unhealthy);
         assert_eq!(serving(), [1]);

@@ -1,5 +1,7 @@
 //! Health checks that speak a database's protocol, and clusters that follow its primary.
 
+use std::net::SocketAddr;
+
 use rustix::process::Signal;
 use tokio_postgres::SimpleQueryMessage;
 
@@ -9,6 +11,7 @@ use crate::kit::{
     eventually,
     mariadb::{self, Mariadb, mariadb},
     postgres::{self, Postgres, connect},
+    raw::{End, Raw},
     redis::{Redis, redis_cli, said},
 };
 
@@ -207,6 +210,14 @@ async fn sessions_of_mariadb_follow_the_server_that_takes_writes() {
     );
 }
 
+/// A session that has logged in and stands.
+async fn session(redis: SocketAddr) -> Raw {
+    let mut raw = Raw::connect(redis).await;
+    raw.say("AUTH secret\r\n").await;
+    assert_eq!(raw.until("\r\n").await, "+OK\r\n");
+    raw
+}
+
 #[tokio::test]
 async fn connections_of_redis_follow_a_promotion() {
     let secret = ["--requirepass", "secret", "--masterauth", "secret"];
@@ -238,6 +249,8 @@ async fn connections_of_redis_follow_a_promotion() {
     for _ in 0..6 {
         assert_eq!(write().await, "OK", "a replica would say READONLY");
     }
+    let anywhere = Proxy::start(&Doc::redis(&[other.address])).await;
+    let (mut follows, mut stays) = (session(proxy.address()).await, session(anywhere.address()).await);
     order(&one, &["REPLICAOF", "NO", "ONE"]).await;
     order(&other, &["REPLICAOF", "127.0.0.1", &port(&one)]).await;
     is(&proxy, "a", "primary").await;
@@ -245,6 +258,13 @@ async fn connections_of_redis_follow_a_promotion() {
     for _ in 0..6 {
         assert_eq!(write().await, "OK");
     }
+    // What stood leaves the old primary, where the cluster asks for the primary.
+    assert_eq!(follows.rest().await, (String::new(), End::Closed));
+    proxy
+        .logs(&["its server is not the copy of the data any more that its cluster asks for"])
+        .await;
+    stays.say("PING\r\n").await;
+    assert_eq!(stays.until("\r\n").await, "+PONG\r\n");
     drop(one);
     proxy.wait_for_health("a", "down").await;
     assert!(

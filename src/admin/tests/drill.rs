@@ -9,6 +9,7 @@ use crate::{
         Binding, Named, Remote, Script, Settings, Steer, World,
         facts::Observed,
         journal::Journal,
+        lead::Verb,
         profile::{Header, Sight},
         profiles, remote, run,
     },
@@ -102,8 +103,15 @@ pub(super) async fn while_playing_for(guard: Guard, blind: bool, ask: impl Async
 
 #[tokio::test(start_paused = true)]
 async fn an_act_is_refused_in_the_words_of_the_original_until_its_gate_opens() {
-    while_playing(async |proxy, _| {
+    while_playing(async |proxy, remote| {
         let restart = json!({"name": "restart"});
+        let early = proxy.post("/api/v1/acts", &restart).await;
+        assert_eq!(
+            early.json()["detail"],
+            "it changes nothing as things are",
+            "the original's words would give the story away before anything is broken"
+        );
+        remote.lead(Verb::Next(None), "grace").await.unwrap();
         let refused = proxy.post("/api/v1/acts", &restart).await;
         assert_eq!(
             (refused.status.as_u16(), &refused.json()["type"]),

@@ -20,6 +20,18 @@ pub(super) fn seen_only(script: &Script, act: usize) -> String {
     )
 }
 
+/// The commands by which people would have done what the proxy does itself for whoever declares an act; nothing where it can do
+/// nothing of it.
+pub(super) fn performed(script: &Script, deeds: &[Sight]) -> Option<String> {
+    let from_here = |deed: &&Sight| matches!(deed, Sight::Admitted(_) | Sight::Drained(_));
+    let commands: Vec<_> = deeds
+        .iter()
+        .filter(from_here)
+        .map(|deed| done(script, deed))
+        .collect();
+    (!commands.is_empty()).then(|| commands.join(" and "))
+}
+
 /// When an act will count that was seen before these others were done.
 pub(super) fn next_chance(script: &Script, missing: &[usize], stands: bool) -> String {
     let names = missing.iter().map(|act| format!("`{}`", script.acts[*act].name));

@@ -27,6 +27,8 @@ const ONE_OCCURRENCE: Duration = Duration::from_secs(15);
 pub enum Answer {
     /// It is done.
     Done,
+    /// It is done, and the proxy has done itself what would have shown: with these commands.
+    Performed(String),
     /// It is under way; its gates decide at this moment of the story.
     UnderWay(Offset),
     /// It counts once so many people have declared it.

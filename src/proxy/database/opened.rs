@@ -217,14 +217,14 @@ async fn join(
         client: route.faults.to_vec(),
         upstream: route.upstream[backend].to_vec(),
     };
-    let candidates = relay::candidates(client, route, target, backend);
+    let place = relay::Place::new(client, route, target, backend);
     let joint = Joint::new(
         client,
         &upstream,
         number,
         view.generation,
         known,
-        candidates,
+        Some(place),
         [plan, upstream_plan],
     );
     let owner = Owner {

@@ -101,7 +101,7 @@ impl Talk {
     ) -> io::Result<()> {
         let side = Side::new(reader, writer, self.client.worker.changes.wait(), told);
         // The truth may have changed while the backend was dialled.
-        self.joint.follow();
+        self.joint.look();
         let result = self.follow(flow, side).await;
         if flow == Flow::Request {
             self.left.notify_one();
@@ -134,7 +134,7 @@ impl Talk {
                         return Ok(());
                     }
                 }
-                Event::Change => self.joint.follow(),
+                Event::Change => self.joint.look(),
                 Event::Told => {
                     // Nobody has to wait for longer: the socket is closed either way.
                     let _ = tokio::time::timeout(CLOSING, side.drain()).await;

@@ -10,6 +10,9 @@ use crate::drill::{
     timeline::{Action, Timeline, advice},
 };
 
+/// What a gate says before the first damage.
+const TOO_EARLY: &str = "it changes nothing as things are";
+
 impl Timeline {
     /// Decides what comes of an attempt: its gates let it through or refuse it.
     pub(in crate::drill::timeline) fn decide(
@@ -33,7 +36,9 @@ impl Timeline {
             .cloned()
             .collect();
         let name = act.name.clone();
+        let mut performed = None;
         if known != Known::Observed && !deeds.is_empty() {
+            performed = advice::performed(&self.script, &deeds);
             self.desk.expected.insert(place);
             out.push(Action::Perform(deeds));
         }
@@ -49,7 +54,7 @@ impl Timeline {
             self.desk.spent.insert(place);
             self.leave(way, lands, &format!("`{name}` was done"), seen, out);
         }
-        Answer::Done
+        performed.map_or(Answer::Done, Answer::Performed)
     }
 
     /// With which words an attempt is refused, if it is.
@@ -57,9 +62,10 @@ impl Timeline {
         let act = &self.script.acts[attempt.act];
         let first_gate = act.gates.first().filter(|_| attempt.refused);
         let veto = self.desk.vetoes.get(&attempt.act).map(String::as_str);
-        let message = veto
-            .or(self.desk.closed(act))
-            .or(first_gate.map(|(_, words)| &**words));
+        let gate = self.desk.closed(act).or(first_gate.map(|(_, words)| &**words));
+        // What a gate says later would give the story away before there is one.
+        let gate = gate.map(|words| if self.damage.is_some() { words } else { TOO_EARLY });
+        let message = veto.or(gate);
         message
             .filter(|_| attempt.known != Known::Ruled)
             .map(str::to_owned)

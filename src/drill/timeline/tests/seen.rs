@@ -194,7 +194,10 @@ async fn who_sheds_load_before_the_failover_has_sheltered_the_standby() {
     let script = hung_auth("standby-overload", Mode::Rehearse, false);
     let mut drill = Drill::of(script, Nature::Honest);
     drill.pass(10).await;
-    assert_eq!(drill.act("shed"), Answer::Done);
+    let Answer::Performed(commands) = drill.act("shed") else {
+        panic!("the proxy admits less, and says so");
+    };
+    assert_eq!(commands, "`chaosproxy lb admit 40% --cluster standby`");
     for _ in 0..700 {
         advance(Duration::from_millis(100)).await;
         let mut seen = drill.world.observe();

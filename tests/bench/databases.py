@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Databases through proxies, side by side: `databases.py [--unpinned] [ROUNDS]`.
 
-pgbench -S with 8 clients, and redis-benchmark GET with 50 clients, one command at a time and 16. The peers take turns. The proxy
-is pinned to CPU 0, databases and load to CPU 1, which is then what limits the figures a second: CPU a command tells the proxies
+pgbench -S with 8 clients, and redis-benchmark GET with 50 clients, one command at a time and 16. The peers take turns, and every
+round begins with new processes: how memory fell out for one stays with it for its life, and is worth 5 %. The proxy is pinned to CPU 0, databases and load to CPU 1, which is then what limits the figures a second: CPU a command tells the proxies
 apart. With `--unpinned` all share all CPUs, as users have it, and each proxy has a thread for each of them.
 CHAOSPROXY_BIN names the binary; TOXIPROXY_BIN a toxiproxy-server, where there is one.
 """
@@ -155,10 +155,37 @@ LOADS = {
 }
 
 
-def main():
-    rounds = next((int(word) for word in sys.argv[1:] if word.isdigit()), 5)
+def stop():
+    for child in processes:
+        try:
+            os.killpg(child.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+    for child in processes:
+        child.wait()
+    processes.clear()
+
+
+def take_turns(makers, seen):
+    """One round of every load through every peer, all of them begun for it."""
     folder = tempfile.mkdtemp(prefix="databases-")
     os.chmod(folder, 0o755)
+    try:
+        servers = databases(folder)
+        peers = {"direct": (None, servers)} | {name: make(folder, *servers) for name, make in makers.items()}
+        wait(*(number for _, ports in peers.values() for number in ports))
+        for name, (pid, ports) in peers.items():
+            for what, run in LOADS.items():
+                before = cpu(pid)
+                rate, count = run(*ports)
+                seen.setdefault(what, {}).setdefault(name, []).append((rate, (cpu(pid) - before) / count * 1e6))
+    finally:
+        stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    rounds = next((int(word) for word in sys.argv[1:] if word.isdigit()), 5)
     makers = {
         "haproxy": haproxy,
         "chaosproxy, tcp": chaosproxy(("tcp", "tcp")),
@@ -167,31 +194,16 @@ def main():
     }
     if TOXIPROXY:
         makers["toxiproxy"] = toxiproxy
-    try:
-        servers = databases(folder)
-        peers = {"direct": (None, servers)} | {name: make(folder, *servers) for name, make in makers.items()}
-        wait(*(number for _, ports in peers.values() for number in ports))
-        seen = {}
-        for _ in range(rounds):
-            for name, (pid, ports) in peers.items():
-                for what, run in LOADS.items():
-                    before = cpu(pid)
-                    rate, count = run(*ports)
-                    seen.setdefault((what, name), []).append((rate, (cpu(pid) - before) / count * 1e6))
-        for what in LOADS:
-            print(f"\n{what}: a second, median (least to most); us of CPU each")
-            for name in peers:
-                rates, costs = zip(*seen[what, name])
-                spread = f"({min(rates):,.0f} to {max(rates):,.0f})"
-                print(f"  {name:30} {statistics.median(rates):12,.0f} {spread:28} {statistics.median(costs):6.2f}")
-    finally:
-        for child in processes:
-            try:
-                os.killpg(child.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-        time.sleep(1)
-        shutil.rmtree(folder, ignore_errors=True)
+    seen = {}
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        take_turns(makers, seen)
+    for what, peers in seen.items():
+        print(f"\n{what}: a second, median (least to most); us of CPU each")
+        for name, measured in peers.items():
+            rates, costs = zip(*measured)
+            spread = f"({min(rates):,.0f} to {max(rates):,.0f})"
+            print(f"  {name:30} {statistics.median(rates):12,.0f} {spread:28} {statistics.median(costs):6.2f}")
 
 
 if __name__ == "__main__":

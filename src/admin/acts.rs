@@ -96,6 +96,8 @@ pub(super) async fn declare(
     };
     let state = match answer {
         Ok(Answer::Done) => "done".to_owned(),
+        // It would tell the act from those of other profiles, with which the proxy does nothing.
+        Ok(Answer::Performed(_)) if blind => "done".to_owned(),
         Ok(Answer::Performed(commands)) => format!("done, by the proxy itself: {commands}"),
         Ok(Answer::UnderWay(until)) => {
             format!("{} until {} of the story", Declared::UNDER_WAY, until.rounded())

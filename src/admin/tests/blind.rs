@@ -1,6 +1,7 @@
 //! A blind drill, as each role reads it.
 
 use super::{access::TOKENS, drill::while_playing_for, *};
+use crate::drill::lead::Verb;
 
 /// What would tell responders of `orm-break` what it is about.
 const TELLTALE: [&str; 12] = [
@@ -118,7 +119,7 @@ async fn nobody_but_the_facilitator_reads_what_a_blind_drill_is_about_until_it_i
 
 #[tokio::test(start_paused = true)]
 async fn acts_of_another_profile_are_taken_as_those_of_this_one() {
-    while_playing_for(guard(), true, async |proxy, _| {
+    while_playing_for(guard(), true, async |proxy, remote| {
         let declare = async |name: &str| {
             let body = json!({"name": name});
             asked(&proxy, "responders-token", Method::POST, "/api/v1/acts", &body).await
@@ -144,6 +145,9 @@ async fn acts_of_another_profile_are_taken_as_those_of_this_one() {
                 done.text
             );
         }
+        let early = declare("restart").await.json();
+        assert_eq!(early["detail"], "it changes nothing as things are");
+        remote.lead(Verb::Next(None), "grace").await.unwrap();
         let refused = declare("restart").await.json();
         assert_eq!(refused["detail"], "still cannot connect to the database");
         let under_way = declare("restore-config").await.json();

@@ -49,6 +49,9 @@ pub struct Declared {
     pub name: String,
     /// Where it stands: `done`, or `under way until +82m of the story`.
     pub state: String,
+    /// What the proxy has done itself in the caller's place, as commands; left out where it has done nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_proxy: Option<String>,
 }
 
 impl Declared {
@@ -94,11 +97,13 @@ pub(super) async fn declare(
         }
         false => return Err(unknown(&drill, blind, &name)),
     };
+    let mut by_proxy = None;
     let state = match answer {
         Ok(Answer::Done) => "done".to_owned(),
-        // It would tell the act from those of other profiles, with which the proxy does nothing.
-        Ok(Answer::Performed(_)) if blind => "done".to_owned(),
-        Ok(Answer::Performed(commands)) => format!("done, by the proxy itself: {commands}"),
+        Ok(Answer::Performed(commands)) => {
+            by_proxy = Some(commands);
+            "done".to_owned()
+        }
         Ok(Answer::UnderWay(until)) => {
             format!("{} until {} of the story", Declared::UNDER_WAY, until.rounded())
         }
@@ -122,7 +127,11 @@ pub(super) async fn declare(
             ));
         }
     };
-    Ok(Json(Declared { name, state }))
+    Ok(Json(Declared {
+        name,
+        state,
+        by_proxy,
+    }))
 }
 
 fn unknown(drill: &Drill, blind: bool, name: &str) -> Refusal {

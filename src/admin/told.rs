@@ -104,16 +104,22 @@ impl Tell for Changed {
 }
 
 impl Tell for Declared {
-    /// When an act is decided is a moment of the story.
+    /// When an act is decided is a moment of the story; and what the proxy does for it tells it from acts of other profiles,
+    /// which are taken for done as well.
     fn told(self, clearance: Clearance) -> Self {
-        let under_way = self.state.starts_with(Self::UNDER_WAY);
-        if clearance.is_blind() && under_way {
-            return Self {
-                state: Self::UNDER_WAY.to_owned(),
-                ..self
-            };
+        if !clearance.is_blind() {
+            return self;
         }
-        self
+        let under_way = self.state.starts_with(Self::UNDER_WAY);
+        Self {
+            state: if under_way {
+                Self::UNDER_WAY.to_owned()
+            } else {
+                self.state
+            },
+            by_proxy: None,
+            ..self
+        }
     }
 }
 

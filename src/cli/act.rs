@@ -76,7 +76,11 @@ fn list_text(acts: &[ActStatus]) -> String {
 }
 
 fn declared_text(declared: &Declared) -> String {
-    format!("{}: {}", declared.name, styled(GOOD, &declared.state))
+    let done = format!("{}: {}", declared.name, styled(GOOD, &declared.state));
+    match &declared.by_proxy {
+        Some(commands) => format!("{done}, by the proxy itself: {commands}"),
+        None => done,
+    }
 }
 
 fn refused_text(refusal: &Refusal) -> String {

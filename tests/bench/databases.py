@@ -3,7 +3,8 @@
 
 pgbench -S with 8 clients, and redis-benchmark GET with 50 clients, one command at a time and 16. The peers take turns, and every
 round begins with new processes: figures differ less within the life of one than from one to the next. The proxy is pinned to
-CPU 0, databases and load to CPU 1, which is then what limits the figures a second: CPU a command tells the proxies apart. With `--unpinned` all share all CPUs, as users have it, and each proxy has a thread for each of them.
+CPU 0, databases and load to CPU 1, which is then what limits the figures a second: CPU a command tells the proxies apart.
+With `--unpinned` all share all CPUs, as users have it, and each proxy has a thread for each of them.
 CHAOSPROXY_BIN names the binary; TOXIPROXY_BIN a toxiproxy-server, where there is one.
 """
 

@@ -1,7 +1,13 @@
 //! A blind drill, as each role reads it.
 
 use super::{access::TOKENS, drill::while_playing_for, *};
-use crate::drill::lead::Verb;
+use crate::{
+    admin::{
+        Declared,
+        clearance::{Clearance, Tell},
+    },
+    drill::lead::Verb,
+};
 
 /// What would tell responders of `orm-break` what it is about.
 const TELLTALE: [&str; 12] = [
@@ -164,6 +170,20 @@ async fn acts_of_another_profile_are_taken_as_those_of_this_one() {
         assert_eq!(declare("pray").await.status, 404);
     })
     .await;
+}
+
+#[test]
+fn what_the_proxy_did_for_an_act_is_not_told_where_it_would_tell_the_act_from_foreign_ones() {
+    let declared = Declared {
+        name: "shed".to_owned(),
+        state: "done".to_owned(),
+        by_proxy: Some("`chaosproxy lb admit 40% --cluster shop`".to_owned()),
+    };
+    let is_told = |clearance| declared.clone().told(clearance).by_proxy.is_some();
+    assert_eq!(
+        [Clearance::Blind, Clearance::Plain, Clearance::Full].map(is_told),
+        [false, true, true]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,9 +57,7 @@ pub struct Client {
     look: Cell<Look<State>>,
     kind: Cell<Kind>,
     wanted: Cell<Option<Cut>>,
-    session: OnceCell<Session>,
-    /// The same, once the client has said whose it is.
-    login: OnceCell<Session>,
+    session: RefCell<Option<Rc<Session>>>,
 }
 
 /// What a client connection speaks.
@@ -119,8 +117,7 @@ impl Client {
             look: Cell::new(Look::new(State::Bytes, Instant::now())),
             kind: Cell::new(Kind::Http1),
             wanted: Cell::new(None),
-            session: OnceCell::new(),
-            login: OnceCell::new(),
+            session: RefCell::default(),
         })
     }
 
@@ -130,8 +127,16 @@ impl Client {
             client: self.peer.ip(),
             tls_name: self.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
             head: None,
-            session: self.session(),
+            session: None,
             command: None,
+        }
+    }
+
+    /// The same, with the database session that the connection carries: [`Self::session`].
+    pub fn facts_of<'a>(&'a self, session: Option<&'a Session>) -> Facts<'a> {
+        Facts {
+            session,
+            ..self.facts()
         }
     }
 
@@ -149,25 +154,14 @@ impl Client {
         seen.clone()
     }
 
-    /// Says which database session it carries; the first time counts.
-    pub fn starts(&self, session: Session) {
-        // A connection has one session.
-        let _ = self.session.set(session);
+    /// Says which database session it carries from here on.
+    pub fn carries(&self, session: Session) {
+        self.session.replace(Some(Rc::new(session)));
     }
 
-    /// Says whose session it is, where that is known only later.
-    pub fn logs_in(&self, session: Session) {
-        let _ = self.login.set(session);
-    }
-
-    /// Whether it was said whose session it is.
-    pub fn is_logged_in(&self) -> bool {
-        self.login.get().is_some()
-    }
-
-    /// The database session that it carries.
-    pub fn session(&self) -> Option<&Session> {
-        self.login.get().or_else(|| self.session.get())
+    /// The database session that it carries, as it is now.
+    pub fn session(&self) -> Option<Rc<Session>> {
+        self.session.borrow().clone()
     }
 
     /// Whether the connection ends with the life of its listener, and that is over.
@@ -267,9 +261,9 @@ impl Client {
         }
         let (_, listener) = self.seen();
         let added = added(&before.faults, &listener.faults);
-        if let Some((cut, _)) =
-            cut_of_standing(&added, self.worker.dice(), self.worker.number(), &self.facts())
-        {
+        let session = self.session();
+        let facts = self.facts_of(session.as_deref());
+        if let Some((cut, _)) = cut_of_standing(&added, self.worker.dice(), self.worker.number(), &facts) {
             self.cut(cut);
         }
     }

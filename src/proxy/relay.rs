@@ -219,15 +219,17 @@ impl Joint {
             return;
         };
         let before = self.known.replace(now.clone());
+        let session = self.client.session();
+        let facts = self.client.facts_of(session.as_deref());
         let roll = |before: &[Arc<Fault>], now: &[Arc<Fault>]| {
-            Plan::of_standing(&added(before, now), view.dice, self.number, &self.client.facts())
+            Plan::of_standing(&added(before, now), view.dice, self.number, &facts)
         };
         let mut plans = [
             roll(&before.client, &now.client),
             roll(&before.upstream, &now.upstream),
         ];
         let at = Instant::now();
-        if let Some(session) = self.client.session() {
+        if let Some(session) = &session {
             let said = plans
                 .iter_mut()
                 .find_map(|plan| plan.farewell(at, session.dialect));

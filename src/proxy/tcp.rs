@@ -245,7 +245,7 @@ pub async fn dial(
     let limit = cluster.settings().connect_timeout();
     // Whoever has not been told by then is turned away.
     let _ = tokio::time::timeout(limit, cluster.first_look()).await;
-    let hash = cluster.hash_key(&client.facts());
+    let hash = cluster.hash_key(&client.facts_of(client.session().as_deref()));
     let mut tried = Vec::new();
     let mut last = None;
     while tried.len() < ATTEMPTS {
@@ -295,10 +295,11 @@ async fn attempt(
     number: u64,
 ) -> Result<Dialled, Undialled> {
     let worker = &client.worker;
-    let dialect = client.session().map(|session| session.dialect);
+    let session = client.session();
+    let dialect = session.as_ref().map(|session| session.dialect);
     let backend = &target.cluster.backends()[index];
     let active = backend.begin();
-    let (faults, facts) = (&route.upstream[index], client.facts());
+    let (faults, facts) = (&route.upstream[index], client.facts_of(session.as_deref()));
     let mut plan = match dialect {
         Some(_) => Plan::of_database(faults, view.dice, number, &facts, Unit::Session),
         None => Plan::roll(faults.sift(&facts), view.dice, number, &facts),

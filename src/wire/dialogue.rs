@@ -50,7 +50,7 @@ pub trait Dialogue {
         None
     }
 
-    /// User and database, where the client says them only once the server has spoken, and has.
+    /// User and database as of now, where the client says them only once the server has spoken, and has.
     fn login(&self) -> Option<(&str, &str)> {
         None
     }

@@ -24,6 +24,7 @@ mod mysql;
 mod mysql_itself;
 mod mysql_passwords;
 mod mysql_tls;
+mod mysql_use;
 mod mysql_words;
 mod postgres;
 mod preflight;

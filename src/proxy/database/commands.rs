@@ -75,9 +75,10 @@ impl Commands {
         let view = worker.view();
         let legs = self.joint.known().clone();
         let number = worker.number();
+        let session = self.client.session();
         let facts = Facts {
             command: Some(command),
-            ..self.client.facts()
+            ..self.client.facts_of(session.as_deref())
         };
         let unit = match step {
             Step::Whole => Unit::Command,

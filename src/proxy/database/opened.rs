@@ -54,7 +54,7 @@ pub(super) async fn from_the_first_byte(
         user: String::new(),
         database: String::new(),
     };
-    client.starts(session.clone());
+    client.carries(session.clone());
     let opened = Opened {
         session,
         stream,
@@ -74,7 +74,8 @@ pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
         return;
     };
     let mut record = Record::begun();
-    let mut plan = Plan::of_database(&route.faults, view.dice, number, &client.facts(), Unit::Session);
+    let facts = client.facts_of(Some(&opened.session));
+    let mut plan = Plan::of_database(&route.faults, view.dice, number, &facts, Unit::Session);
     let late = match open(&mut plan, &mut opened.stream, worker.held()).await {
         Course::On => None,
         Course::Answer(answer, _) if answer.is_late(opened.session.dialect) => Some(answer),
@@ -203,7 +204,7 @@ async fn join(
     } = opened;
     let now = Instant::now();
     let mut faults = route.faults.iter().chain(route.upstream[backend].iter());
-    if faults.any(|fault| stands_by(fault, &client.facts(), now)) {
+    if faults.any(|fault| stands_by(fault, &client.facts_of(Some(&session)), now)) {
         dialogue.stands_by();
     }
     if let Some(answer) = late.or(late_upstream) {

@@ -87,7 +87,7 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
                 first: startup.packet,
                 dialogue: Box::new(postgres::Session::new()),
             };
-            client.starts(opened.session.clone());
+            client.carries(opened.session.clone());
             opened::serve(client, opened).await;
         }
     }

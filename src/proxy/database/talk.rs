@@ -255,12 +255,15 @@ impl Talk {
             .ok()
     }
 
-    /// Knows whose session it is, where that is said only once the server has spoken.
+    /// Knows whose session it is and with which database, where that is said only once the server has spoken, and anew.
     fn learn_login(&self) {
-        if !self.client.is_logged_in()
-            && let Some((user, database)) = self.dialogue.borrow().login()
+        if let Some((user, database)) = self.dialogue.borrow().login()
+            && !self
+                .client
+                .session()
+                .is_some_and(|known| known.user == user && known.database == database)
         {
-            self.client.logs_in(Session {
+            self.client.carries(Session {
                 dialect: self.session.dialect,
                 user: user.to_owned(),
                 database: database.to_owned(),
@@ -305,7 +308,8 @@ impl Talk {
 
     /// Answers a command in the server's place, or once it is done.
     async fn answer(&self, side: &mut Side, answer: &Answer, command: &route::Command) -> io::Result<()> {
-        let session = self.client.session().unwrap_or(&self.session);
+        let known = self.client.session();
+        let session = known.as_deref().unwrap_or(&self.session);
         let refusal: Refusal = answers::refusal(answer, session, Some(command));
         if answer.after {
             self.dialogue.borrow_mut().replace(refusal);

@@ -5,6 +5,7 @@
 //! <https://mariadb.com/kb/en/clientserver-protocol/>
 
 mod attributes;
+mod choice;
 mod encryption;
 mod errors;
 mod frame;

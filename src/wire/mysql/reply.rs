@@ -1,12 +1,13 @@
 //! Where the answer to a command ends: packet by packet, without their contents.
 
 use super::{
+    choice::Choice,
     errors::ERR,
     frame::{long, number, short},
     statements::Prepared,
 };
 
-const OK: u8 = 0x00;
+pub(super) const OK: u8 = 0x00;
 const EOF: u8 = 0xfe;
 pub(super) const LOCAL_INFILE: u8 = 0xfb;
 
@@ -55,6 +56,8 @@ pub(super) struct Reply {
     /// The client has agreed to results without an EOF after their columns.
     modern: bool,
     begun: bool,
+    /// What holds once the server has said OK.
+    pub(super) chosen: Option<Choice>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ impl Reply {
             stage,
             modern,
             begun: false,
+            chosen: None,
         }
     }
 

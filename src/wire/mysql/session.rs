@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::{
     attributes::text_behind,
+    choice::Choice,
     errors::ERR,
     frame::{HEAD, long, packet},
     opening::{Encrypted, Login, can, login},
-    reply::{Event, Kind, LOCAL_INFILE, Reply},
+    reply::{Event, Kind, LOCAL_INFILE, OK, Reply},
     statements::{Prepared, Statements},
 };
 use crate::wire::{
@@ -23,6 +24,7 @@ const MOST_WAITING: usize = 4096;
 /// The commands that are treated in their own way (`COM_...`).
 pub(super) mod com {
     pub(super) const QUIT: u8 = 0x01;
+    pub(super) const INIT_DB: u8 = 0x02;
     pub(crate) const QUERY: u8 = 0x03;
     pub(super) const FIELD_LIST: u8 = 0x04;
     pub(super) const STATISTICS: u8 = 0x09;
@@ -181,7 +183,22 @@ impl Session {
             com::STATISTICS => Kind::Line,
             _ => Kind::Results,
         };
-        self.expect(answer)
+        let chosen = self.chosen(kind, body);
+        self.expect(answer)?;
+        if let Some(reply) = self.waiting.back_mut() {
+            reply.chosen = chosen;
+        }
+        Ok(())
+    }
+
+    /// What a command chooses, if the server agrees.
+    fn chosen(&self, kind: u8, body: &[u8]) -> Option<Choice> {
+        match kind {
+            com::INIT_DB => Some(Choice::of_database(body)),
+            com::QUERY => Choice::of_query(self.sql(body)),
+            com::CHANGE_USER => Choice::of_user(body, self.can & self.login.as_ref()?.can),
+            _ => None,
+        }
     }
 
     pub(super) fn expect(&mut self, kind: Kind) -> Result<(), Lost> {
@@ -241,6 +258,11 @@ impl Session {
         let Some(reply) = self.waiting.front_mut() else {
             return Ok(());
         };
+        if front.first() == Some(&OK)
+            && let (Some(chosen), Some(login)) = (reply.chosen.take(), &mut self.login)
+        {
+            chosen.holds_for(login);
+        }
         match reply.packet(front, length) {
             Event::More => {}
             Event::WantsFile => self.phase = Phase::File,

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{task::spawn_local, time::Instant};
+use tokio::{
+    task::{JoinHandle, spawn_local},
+    time::Instant,
+};
 
 use super::{
     client::{Client, added},
@@ -130,12 +133,16 @@ impl Joint {
         idle: std::time::Duration,
     ) -> Parted {
         let idle = self.upstream.idle(idle);
-        let (request, reply) = (spawn_local(request), spawn_local(reply));
-        let both = async { [reply.await, request.await] };
+        let fell = || self.end(Cut::Reset);
+        let both = async {
+            let (reply, request) = tokio::join!(
+                outcome(spawn_local(reply), fell),
+                outcome(spawn_local(request), fell)
+            );
+            reply.and(request)
+        };
         let error = tokio::select! {
-            ended = both => {
-                ended.into_iter().flatten().find_map(Result::err).map(|error| error.to_string())
-            }
+            ended = both => ended.err().map(|error| error.to_string()),
             () = idle => {
                 self.end(Cut::Close);
                 Some("no byte moved within the idle limit".to_owned())
@@ -306,4 +313,28 @@ pub fn is_reset(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
     )
+}
+
+/// How a direction has ended. One that fell over by a defect takes the other with it, which would wait for its peer for ever.
+async fn outcome(direction: JoinHandle<io::Result<()>>, fell: impl FnOnce()) -> io::Result<()> {
+    direction.await.unwrap_or_else(|error| {
+        fell();
+        Err(io::Error::other(error))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_direction_that_falls_over_takes_the_other_with_it() {
+        let fell = Cell::new(false);
+        let fall = || fell.set(true);
+        outcome(tokio::spawn(async { Ok(()) }), fall).await.unwrap();
+        assert!(!fell.get());
+        let defect = tokio::spawn(async { panic!("a defect, on purpose") });
+        let error = outcome(defect, fall).await.unwrap_err();
+        assert!(fell.get() && error.to_string().contains("panicked"), "{error}");
+    }
 }

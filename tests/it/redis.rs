@@ -221,3 +221,55 @@ async fn what_is_no_redis_passes_as_it_comes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn matches_go_by_the_user_and_the_database_that_were_chosen_last() {
+    let server = Redis::start(&[]).await;
+    redis_cli(
+        server.address,
+        &["ACL", "SETUSER", "web", "on", ">secret", "~*", "+@all"],
+    )
+    .await;
+    let proxy = before(&server).await;
+    for (name, of, error) in [
+        ("third", "database: \"3\"", "busy"),
+        ("web", "user: web", "out_of_memory"),
+    ] {
+        let fault =
+            format!("where: {{match: {{{of}, statement: \"get *\"}}}}, do: {{abort: {{error: {error}}}}}");
+        proxy.inject(name, &fault).await;
+    }
+    let (busy, oom) = ("-BUSY ", "-OOM ");
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    ask(&mut stream, "GET a\r\n", "$-1\r\n").await;
+    ask(&mut stream, "SELECT 99\r\n", "-ERR DB index is out of range\r\n").await;
+    ask(&mut stream, "GET a\r\n", "$-1\r\n").await;
+    ask(&mut stream, "SELECT 3\r\n", "+OK\r\n").await;
+    assert!(refused(&mut stream).await.starts_with(busy));
+    ask(
+        &mut stream,
+        "SELECT 0\r\nHELLO 3 AUTH web wrong\r\n",
+        "+OK\r\n-WRONGPASS",
+    )
+    .await;
+    rest_of_line(&mut stream).await;
+    ask(&mut stream, "GET a\r\n", "$-1\r\n").await;
+    ask(&mut stream, "AUTH web secret\r\n", "+OK\r\n").await;
+    assert!(refused(&mut stream).await.starts_with(oom));
+    ask(&mut stream, "RESET\r\n", "+RESET\r\n").await;
+    ask(&mut stream, "GET a\r\n", "$-1\r\n").await;
+}
+
+/// The error that a GET meets.
+async fn refused(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET a\r\n").await.unwrap();
+    rest_of_line(stream).await
+}
+
+async fn rest_of_line(stream: &mut TcpStream) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(within("the answer", stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(line).unwrap()
+}

@@ -32,13 +32,8 @@ fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Comma
     match session.dialect {
         // The client says who it is only later: its name is put in then.
         Dialect::Mysql if command.is_none() => (user, database) = ("{user}", "{database}"),
-        // Redis names commands in small letters, and the user that nobody named.
-        Dialect::Redis => {
-            verb.make_ascii_lowercase();
-            if user.is_empty() {
-                user = "default";
-            }
-        }
+        // Redis names commands in small letters.
+        Dialect::Redis => verb.make_ascii_lowercase(),
         _ => {}
     }
     let mut table = command

@@ -7,7 +7,7 @@ use crate::{
     config::Encryption,
     net::Stream,
     proxy::{client::Client, tcp},
-    route::Dialect,
+    route::{Dialect, Session},
     wire::mysql,
 };
 
@@ -20,5 +20,10 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
     }
     drop(listener);
     let dialogue = Box::new(mysql::Session::new());
-    opened::from_the_first_byte(client, stream, Dialect::Mysql, dialogue).await;
+    let session = Session {
+        dialect: Dialect::Mysql,
+        user: String::new(),
+        database: String::new(),
+    };
+    opened::from_the_first_byte(client, stream, session, dialogue).await;
 }

@@ -46,14 +46,9 @@ pub(super) struct Opened {
 pub(super) async fn from_the_first_byte(
     client: Rc<Client>,
     stream: Stream,
-    dialect: Dialect,
+    session: Session,
     dialogue: Box<dyn Dialogue>,
 ) {
-    let session = Session {
-        dialect,
-        user: String::new(),
-        database: String::new(),
-    };
     client.carries(session.clone());
     let opened = Opened {
         session,

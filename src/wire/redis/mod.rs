@@ -2,6 +2,7 @@
 //!
 //! Format: <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 
+mod choice;
 mod errors;
 mod frame;
 mod session;
@@ -9,5 +10,6 @@ mod session;
 mod tests;
 mod words;
 
+pub use choice::{DEFAULT_DATABASE, DEFAULT_USER};
 pub use errors::{ERRORS, refusal};
 pub use session::Session;

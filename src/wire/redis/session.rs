@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::{
+    choice::Choices,
     frame::{bulk, part},
     words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, words},
 };
@@ -76,6 +77,8 @@ pub struct Session {
     free: Option<u64>,
     /// The client has chosen RESP 3, where what comes unasked is marked.
     marked: bool,
+    /// Whose it is.
+    choices: Choices,
     opening: Option<Refusal>,
     /// Answers that are replaced, by their unit.
     refused: VecDeque<(u64, By, Refusal)>,
@@ -91,12 +94,12 @@ impl Session {
 
     /// What the commands have come to.
     #[cfg(test)]
-    pub(super) fn known(&self) -> (u64, Option<u64>, bool) {
-        (self.begun, self.free, self.marked)
+    pub(super) fn known(&self) -> (u64, Option<u64>, bool, Choices) {
+        (self.begun, self.free, self.marked, self.choices.clone())
     }
 
     /// Follows a command that goes on to the server.
-    fn asks(&mut self, words: &[&str]) {
+    fn asks(&mut self, words: &[&str], strings: usize) -> Result<(), Lost> {
         let is = |n: usize, word: &str| words.get(n).is_some_and(|w| w.eq_ignore_ascii_case(word));
         let proves =
             is(0, "auth") || (is(0, "hello") && words.iter().any(|w| w.eq_ignore_ascii_case("auth")));
@@ -116,12 +119,12 @@ impl Session {
             }
             // What would replace its answer finds none.
             self.refused.retain(|(unit, ..)| *unit < self.begun);
-            return;
+            return Ok(());
         }
         let streams = ["monitor", "sync", "psync"].iter().any(|word| is(0, word));
         if streams || (is(0, "client") && is(1, "reply")) {
             self.free = Some(self.begun);
-            return;
+            return Ok(());
         }
         if is(0, "hello") && words.len() > 1 {
             self.marked = is(1, "3");
@@ -129,7 +132,9 @@ impl Session {
         if is(0, "reset") {
             self.marked = false;
         }
+        self.choices.ask(self.begun, words, strings)?;
         self.begun += 1;
+        Ok(())
     }
 
     /// Whether the front of the input is a command that is to be decided, and which.
@@ -254,8 +259,10 @@ impl Dialogue for Session {
                 return heard(at, 0, Next::Command(command));
             }
             self.accepted = false;
-            let words: Vec<_> = words.text.split(' ').collect();
-            self.asks(&words);
+            let parts: Vec<_> = words.text.split(' ').collect();
+            // One in a line has no strings, but words.
+            let strings = usize::try_from(words.front.strings).unwrap_or(usize::MAX);
+            self.asks(&parts, if strings == 0 { parts.len() } else { strings })?;
         }
     }
 
@@ -322,11 +329,21 @@ impl Dialogue for Session {
             if kind != b'>' && watch.unit.is_some_and(|unit| unit <= self.answered) {
                 return told(at, 0, Bytes::new(), After::Answer);
             }
+            if kind != b'>' && self.choices.awaits(self.answered) {
+                let Some(&second) = input.get(at + 1) else {
+                    return told(at, 0, Bytes::new(), After::More);
+                };
+                self.choices.answered([kind, second]);
+            }
             if let Some(refusal) = self.begin_reply(kind) {
                 self.over = refusal.closes;
                 return told(at, 0, refusal.bytes, After::Again);
             }
         }
+    }
+
+    fn login(&self) -> Option<(&str, &str)> {
+        self.choices.login()
     }
 
     fn begun(&self) -> u64 {

@@ -6,8 +6,9 @@ use crate::wire::dialogue::Lost;
 /// So much of a command is looked at; of a longer one the front tells what it is.
 pub(super) const LOOK: usize = 16 << 10;
 
-/// So much of one is looked at while no fault is in scope: what it does to the connection stands in its first words.
-pub(super) const GLANCE: usize = 64;
+/// So much of one is looked at while no fault is in scope: what it does to the connection stands in its first words, of which a
+/// user's name may be long.
+pub(super) const GLANCE: usize = 1 << 10;
 
 /// The words of a command.
 pub(super) struct Words {
@@ -45,9 +46,10 @@ pub(super) fn plain(rest: &[u8]) -> Result<Option<Front>, Lost> {
 }
 
 /// The verbs after which the connection may go on otherwise; the session knows how.
-const TELLING: [&[u8]; 13] = [
+const TELLING: [&[u8]; 14] = [
     b"auth",
     b"hello",
+    b"select",
     b"subscribe",
     b"psubscribe",
     b"ssubscribe",

@@ -142,6 +142,8 @@ pub(super) struct Ask {
     pub(super) marked: bool,
     /// What both directions share, where the kind wants that (`Acts::tracks`).
     pub(super) track: Option<Arc<Track>>,
+    /// The exchange is a request: the end of a flow is that of a body, and not of a connection.
+    pub(super) of_request: bool,
     /// Set by a kind that has changed a head.
     pub(super) touched: bool,
     /// Set by a kind that has changed a head in a way that the body must follow, lifted or not.

@@ -27,6 +27,7 @@ pub struct Plan {
     hits: Vec<Hit>,
     exchange: u64,
     dice: Dice,
+    of_request: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl Plan {
             hits: Vec::new(),
             exchange: 0,
             dice: Dice::new(0),
+            of_request: false,
         }
     }
 
@@ -137,6 +139,7 @@ impl Plan {
             hits: Vec::new(),
             exchange,
             dice,
+            of_request: facts.head.is_some(),
         };
         for fault in candidates {
             if !may(fault) || !strikes(fault, dice, exchange, facts) {
@@ -344,6 +347,7 @@ impl Plan {
                 .stream(hit.fault.key().wrapping_add(1 + hook as u64), self.exchange),
             marked: hit.marked,
             track: hit.track.clone(),
+            of_request: self.of_request,
             touched: false,
             committed: hit.committed,
         }

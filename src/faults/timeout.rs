@@ -53,7 +53,10 @@ pub(super) const DOC: Doc = Doc {
     does: "Lets no data pass and closes the connection after a time; what came is lost",
     acts_at: &[Hook::Flow],
     settings: &[
-        ("after", "after how long it closes (0s: when the fault is lifted)"),
+        (
+            "after",
+            "after how long it closes (0s: when the fault is lifted); a connection that its other side ends is closed at once",
+        ),
         (
             "since",
             "from when `after` counts: the last data, or the start (data)",
@@ -77,6 +80,7 @@ impl Acts for Timeout {
             after: self.after,
             since: self.since,
             closes: self.closes_at(ask.now),
+            of_request: ask.of_request,
             lost: false,
         };
         (self.flow == direction).then(|| Box::new(hole()) as _)
@@ -94,12 +98,14 @@ struct Hole {
     after: Span,
     since: Since,
     closes: Option<Instant>,
+    of_request: bool,
     lost: bool,
 }
 
 impl Shape for Hole {
     fn shape(&mut self, at: Instant, piece: Piece, line: &mut Line) {
-        if piece.is_last() {
+        // The end of a body is lost as its bytes are; a connection that its other side has ended is over (as Toxiproxy has it).
+        if piece.is_last() && !(self.of_request && piece == Piece::End) {
             return line.pass(at, Piece::Cut(Cut::Close));
         }
         self.lost = true;
@@ -127,7 +133,14 @@ impl Shape for Hole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::trial::{chain, drain, lift, ms, push, text};
+    use crate::{
+        faults::{
+            Plan,
+            trial::{chain, drain, facts, fault, lift, ms, push, request, text},
+        },
+        route::Facts,
+        units::Dice,
+    };
 
     const CLOSED: Piece = Piece::Cut(Cut::Close);
 
@@ -161,5 +174,22 @@ mod tests {
         };
         check(Some(text("a")), &[CLOSED]);
         check(None, &[]);
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_lost_and_that_of_a_connection_closes() {
+        let now = Instant::now();
+        let fault = fault("{timeout: {after: 500ms}}", now);
+        let flow = |facts: &Facts<'_>| {
+            Plan::roll(std::slice::from_ref(&fault), Dice::new(7), 1, facts)
+                .flow(Flow::Reply, now)
+                .unwrap()
+        };
+        let mut body = flow(&facts(Some(&request("/"))));
+        assert_eq!(push(&mut body, now, text("a")), []);
+        assert_eq!(push(&mut body, now + ms(100), Piece::End), []);
+        assert_eq!(drain(&mut body, now), [(ms(600), CLOSED)]);
+        let mut connection = flow(&facts(None));
+        assert_eq!(push(&mut connection, now + ms(100), Piece::End), [CLOSED]);
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     error::Error,
+    future::Future as _,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -16,6 +17,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,8 @@ impl Source {
             shaping: Shaping::new(cover.chain),
             leg: cover.leg,
             on_cut: cover.on_cut,
+            linger: cover.linger,
+            cut: None,
         }))
     }
 
@@ -262,6 +266,8 @@ pub struct Cover {
     pub leg: Leg,
     /// Called when one of them ends the exchange.
     pub on_cut: Box<dyn Fn(Cut)>,
+    /// What has passed has so long to get out before the body breaks off, where nobody says that it is out.
+    pub linger: Duration,
 }
 
 /// A body under a chain of faults.
@@ -271,11 +277,18 @@ pub struct ShapedBody {
     shaping: Shaping,
     leg: Leg,
     on_cut: Box<dyn Fn(Cut)>,
+    linger: Duration,
+    /// It breaks off then.
+    cut: Option<Pin<Box<Sleep>>>,
 }
 
 impl ShapedBody {
     fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
         loop {
+            if let Some(cut) = &mut self.cut {
+                ready!(cut.as_mut().poll(cx));
+                return Poll::Ready(Some(Err(BodyError::Cut(self.leg))));
+            }
             if let Poll::Ready(piece) = self.shaping.poll_next(cx) {
                 return Poll::Ready(match piece {
                     Piece::Data(bytes) => Some(Ok(Frame::data(bytes))),
@@ -283,6 +296,10 @@ impl ShapedBody {
                     Piece::End => None,
                     Piece::Cut(cut) => {
                         (self.on_cut)(cut);
+                        if !self.linger.is_zero() {
+                            self.cut = Some(Box::pin(sleep(self.linger)));
+                            continue;
+                        }
                         Some(Err(BodyError::Cut(self.leg)))
                     }
                 });

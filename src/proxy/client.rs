@@ -184,6 +184,11 @@ impl Client {
         self.kind.set(kind);
     }
 
+    /// What the connection speaks.
+    pub fn kind(&self) -> Kind {
+        self.kind.get()
+    }
+
     /// What counts its bytes while it stands; from the first call on they are counted.
     pub fn meter(&self) -> &Meter {
         self.meter.get_or_init(|| {

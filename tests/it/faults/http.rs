@@ -335,8 +335,40 @@ async fn slow_close_keeps_the_end_back() {
 async fn timeout_lets_nothing_pass_and_closes_after_a_time() {
     let (_origin, proxy) = shop().await;
     proxy.inject("gone", "do: {timeout: {after: 300ms}}").await;
+    let begun = Instant::now();
     assert!(attempt(proxy.address(), a_get("/")).await.is_err());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "not when the body ends"
+    );
     assert_eq!(proxy.access(1).await[0]["origin"], "injected");
+}
+
+#[tokio::test]
+async fn what_passes_before_a_cut_reaches_clients_of_http2_too() {
+    let origin = bulk(100_000);
+    let proxy = Proxy::start(&Doc::http(&[origin.address])).await;
+    for fault in [
+        "do: {limit_data: {bytes: 12345B}}",
+        "where: {cluster: app}, do: {limit_data: {bytes: 12345B}}",
+        "do: {reset: {after_bytes: 12345B}}",
+        "do: {close: {after_bytes: 12345B}}",
+        "do: {truncate: {after_bytes: 12345B}}",
+    ] {
+        proxy.inject("cut", fault).await;
+        let client = H2::connect(proxy.address()).await;
+        let mut answer = client.begin(a_get("/")).await.unwrap();
+        let mut passed = Vec::new();
+        while let Some(Ok(frame)) = within("the body", answer.body_mut().frame()).await {
+            passed.extend(frame.into_data().unwrap());
+        }
+        assert!(
+            passed == noise(100_000, 5)[..12345],
+            "{fault}: {} bytes",
+            passed.len()
+        );
+        proxy.lift("cut").await;
+    }
 }
 
 #[tokio::test]

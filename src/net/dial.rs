@@ -17,6 +17,7 @@ use tokio::{net::TcpSocket, time};
 
 use super::{
     Stream,
+    descriptors::{Use, for_traffic},
     listen::{is_shortage, keep_alive},
     resolve::{Addresses, Unresolved},
     tls::TlsError,
@@ -168,6 +169,7 @@ async fn connect(address: SocketAddr) -> Result<Stream, DialError> {
         } else {
             TcpSocket::new_v6()
         }?;
+        for_traffic(&socket, Use::Dialled)?;
         socket.set_nodelay(true)?;
         keep_alive(&SockRef::from(&socket))?;
         socket.connect(address).await

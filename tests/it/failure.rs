@@ -206,6 +206,10 @@ async fn out_of_file_descriptors_the_proxy_keeps_serving_and_recovers() {
     .await;
     assert_eq!(early.get("/").await.text(), "fine", "who is connected is served");
     assert!(proxy.is_alive());
+    for _ in 0..8 {
+        // Descriptors are kept back for it.
+        within("the admin API", proxy.show("/api/v1/status")).await;
+    }
     drop(crowd);
     eventually("it accepts again", async || {
         attempt(proxy.address(), a_get("/"))

@@ -17,7 +17,10 @@ use super::{
     crew::{Crew, Handed, Inbox, Place},
     permits::{Permit, Permits},
 };
-use crate::net::Stream;
+use crate::net::{
+    Stream,
+    descriptors::{Use, for_traffic},
+};
 
 /// How long nothing is accepted after the system ran out of descriptors or memory: long enough that the loop does not
 /// spin, short enough that nobody notices once a descriptor is free.
@@ -189,6 +192,14 @@ impl Queue {
             if self.in_hand.is_none() {
                 self.in_hand = Some(self.accept(on_pause).await);
             }
+            while let Some(Err(shortage)) = self
+                .in_hand
+                .as_ref()
+                .map(|(tcp, _)| for_traffic(tcp, Use::Accepted))
+            {
+                self.wait_out(shortage, on_pause).await;
+            }
+            self.exhausted = false;
             let permit = match permits.try_take() {
                 Some(permit) => permit,
                 None => {
@@ -207,10 +218,7 @@ impl Queue {
     async fn accept(&mut self, on_pause: &dyn Fn(&Pause)) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok(accepted) => {
-                    self.exhausted = false;
-                    return accepted;
-                }
+                Ok(accepted) => return accepted,
                 Err(error) if is_shortage(&error) => self.wait_out(error, on_pause).await,
                 // This one connection died in the queue; the next may be fine.
                 Err(_) => {}

@@ -188,7 +188,7 @@ impl Acts for Commands {
         matches!(self.of, Of::Changes)
     }
 
-    fn marks(&self, facts: &Facts<'_>) -> bool {
+    fn concerns(&self, facts: &Facts<'_>) -> bool {
         facts.command.is_some_and(|command| {
             let meaning = command.meaning();
             match self.of {
@@ -203,9 +203,8 @@ impl Acts for Commands {
         })
     }
 
-    fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
+    fn open(&self, _: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {
         match &self.does {
-            _ if !ask.marked => Verdict::Pass,
             Does::Answer(answer) => Verdict::Answer(answer.clone()),
             Does::Wait(time) => Verdict::Wait(*time),
             // Nobody gets a place where there is none, so the answer comes after the limit.

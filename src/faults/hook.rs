@@ -190,6 +190,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the kind has to do with the exchange at all; one with which it has not takes no turn (`first`, `nth`, `every`).
+    fn concerns(&self, _facts: &Facts<'_>) -> bool {
+        true
+    }
+
     /// Whether the exchange is one that the kind treats in its own way; asked once, when the plan is rolled.
     fn marks(&self, _facts: &Facts<'_>) -> bool {
         false

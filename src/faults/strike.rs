@@ -20,7 +20,8 @@ const PROBE_AGENTS: [&str; 1] = ["kube-probe/"];
 /// Whether a fault hits an exchange: it must match, be its turn, and win its roll.
 pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_>) -> bool {
     let entry = fault.entry();
-    if entry.odds.get() <= 0.0 || !fault.matcher().holds(facts) || fault.is_lifted() {
+    let concerned = entry.odds.get() > 0.0 && fault.matcher().holds(facts) && fault.acts().concerns(facts);
+    if !concerned || fault.is_lifted() {
         return false;
     }
     let spared = !entry.probes && is_probe(facts);
@@ -110,13 +111,44 @@ mod tests {
     use http::request;
 
     use super::*;
-    use crate::faults::{
-        Plan,
-        trial::{entry, facts, plan, request},
+    use crate::{
+        faults::{
+            Plan,
+            trial::{entry, facts, in_session, plan, request},
+        },
+        route::{Command, Dialect},
     };
 
     fn compiled(text: &str) -> Arc<Fault> {
         Fault::compile(text, &entry(text), Instant::now())
+    }
+
+    #[test]
+    fn a_command_that_a_kind_has_nothing_to_do_with_takes_no_turn() {
+        let [read, write] = ["select 1 from orders", "insert into stock values (1)"]
+            .map(|text| Command::new(Dialect::Postgres, text.into()));
+        let hits = |text: &str| {
+            let fault = compiled(text);
+            [&read, &write, &read, &write, &write].map(|command| {
+                let facts = Facts {
+                    command: Some(command),
+                    ..in_session(None)
+                };
+                strikes(&fault, Dice::new(7), 1, &facts)
+            })
+        };
+        assert_eq!(
+            hits("{first: 1, do: deadlocks}"),
+            [false, true, false, false, false]
+        );
+        assert_eq!(
+            hits("{every: 2, do: read_only}"),
+            [false, false, false, true, false]
+        );
+        assert_eq!(
+            hits("{nth: 2, do: {missed_migration: {table: orders}}}"),
+            [false, false, true, false, false]
+        );
     }
 
     fn with(fields: &[(&'static str, &str)]) -> request::Parts {

@@ -2,10 +2,14 @@
 //! backend would see, and never stand before or wait for traffic.
 
 mod databases;
+mod suffering;
 
 use std::{collections::HashMap, future::pending, sync::Arc};
 
-use self::databases::{ask_mysql, ask_postgres, ask_redis};
+use self::{
+    databases::{ask_mysql, ask_postgres, ask_redis},
+    suffering::{session_of, suffer},
+};
 use http::HeaderMap;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::{http1, http2};
@@ -18,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    faults::{self, Plan, Told, Verdict},
+    faults::{self, Plan, Told},
     net::{Addresses, Dialer, Stream},
     route::Facts,
     snapshot::{Snapshot, Target},
@@ -209,15 +213,16 @@ impl Checker {
             None => {}
         }
         let addresses = &target.addresses[index];
+        let session = session_of(&settings.probe);
         let facts = Facts {
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             tls_name: None,
             head: None,
-            session: None,
+            session: session.as_ref(),
             command: None,
         };
         let mut plan = Plan::roll(target.faults[index].sift(&facts), dice, number, &facts);
-        suffer(&mut plan, refused).await?;
+        suffer(&mut plan, session.as_ref(), refused).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
         let password = target.password.as_deref();
         match &settings.probe {
@@ -241,28 +246,6 @@ impl Checker {
 
 /// What a check has seen: whether the backend is well, and which copy of a database's data it has where that is asked for.
 type Seen = Result<Option<Replication>, Trouble>;
-
-/// What a check suffers of the faults that stand before the backend: as traffic would, within the check's own limit.
-async fn suffer(plan: &mut Plan, refused: impl Fn() -> Trouble) -> Result<(), Trouble> {
-    for i in 0..plan.len() {
-        match plan.open(i, Instant::now(), None) {
-            Verdict::Pass => {}
-            Verdict::Wait(time) => tokio::time::sleep(time).await,
-            Verdict::Hold(_) => plan.fault(i).lifted().await,
-            // A check takes its place in the backend's queue like everybody else, and keeps it as long as it runs: this
-            // is how monitoring makes an exhausted server worse.
-            Verdict::Queue(queue) => match queue.thread().await {
-                Ok(guard) => plan.keep(i, guard),
-                Err(_) => return Err(Trouble::Broken("connection reset".into())),
-            },
-            Verdict::Answer(answer) if answer.status.is_success() => {}
-            Verdict::Answer(answer) => return Err(Trouble::Status(answer.status.as_u16())),
-            Verdict::Cut(faults::Cut::Refuse) => return Err(refused()),
-            Verdict::Cut(_) => return Err(Trouble::Broken("connection reset".into())),
-        }
-    }
-    Ok(())
-}
 
 async fn connect(
     settings: &HealthSettings,

@@ -157,7 +157,13 @@ fn body_changes(body: &SetExpr) -> bool {
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => true,
         SetExpr::Query(query) => changes(query),
         SetExpr::SetOperation { left, right, .. } => body_changes(left) || body_changes(right),
-        SetExpr::Select(select) => select.into.is_some(),
+        // MySQL puts values into variables of the session this way, PostgreSQL makes a table.
+        SetExpr::Select(select) => select.into.as_ref().is_some_and(|into| {
+            !into
+                .targets
+                .iter()
+                .all(|target| target.to_string().starts_with('@'))
+        }),
         _ => false,
     }
 }
@@ -264,6 +270,14 @@ mod tests {
         check("-- why\n select !!nonsense", &[Read], &[]);
         check("with x as (insert !!nonsense) select", &[Write], &[]);
         check("frobnicate orders", &[], &[]);
+    }
+
+    #[test]
+    fn values_for_variables_change_nothing_and_a_new_table_does() {
+        let is_write = |dialect, sql: &str| meaning(dialect, sql).is(Sql::Write);
+        assert!(!is_write(Dialect::Mysql, "select id, 1 into @a, @b from orders"));
+        assert!(!is_write(Dialect::Mysql, "select 1 into @x"));
+        assert!(is_write(Dialect::Postgres, "select id into copies from orders"));
     }
 
     #[test]

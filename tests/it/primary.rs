@@ -115,6 +115,22 @@ async fn a_check_says_in_the_servers_words_why_it_was_turned_away() {
     proxy.wait_for_health("a", "down").await;
     proxy.lift("ill").await;
     proxy.wait_for_health("a", "up").await;
+    for (kind, why) in [
+        ("bad_credentials", why),
+        (
+            "missing_database",
+            "turned away: FATAL 3D000 database \"shop\" does not exist",
+        ),
+        ("too_many_connections", "turned away: FATAL 53300 "),
+    ] {
+        let fault = format!("where: {{cluster: app}}, do: {kind}");
+        proxy.inject("opening", &fault).await;
+        proxy.wait_for_health("a", "down").await;
+        let backend = proxy.backend("a").await;
+        assert!(backend["why"].as_str().unwrap().starts_with(why), "{backend}");
+        proxy.lift("opening").await;
+        proxy.wait_for_health("a", "up").await;
+    }
     proxy
         .inject("quiet", "where: {cluster: app}, do: {health: pass}")
         .await;

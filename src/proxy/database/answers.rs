@@ -14,15 +14,34 @@ const UNNAMED: &str = "internal_error";
 
 /// The answer of a fault to a session, or to a command in it.
 pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Command>) -> Refusal {
-    let said = match answer.error.as_deref() {
-        Some(DatabaseError::ByHand(written)) => by_hand(written),
-        Some(named) => of_catalogue(named, session, command),
-        None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
-    };
+    let said = said(answer, session, command);
     match session.dialect {
         Dialect::Postgres => postgres::refusal(&said),
         Dialect::Mysql => mysql::refusal(&said),
         Dialect::Redis => redis::refusal(&said),
+    }
+}
+
+/// The same as people read it, of a session that is refused: `FATAL 28P01 password authentication failed for user "web"`.
+pub(super) fn words(answer: &Answer, session: &Session) -> String {
+    let said = said(answer, session, None);
+    let text = said
+        .text
+        .replace("{user}", &session.user)
+        .replace("{database}", &session.database);
+    let severity = match (session.dialect, said.weight) {
+        (Dialect::Postgres, Weight::Fatal) => "FATAL ",
+        (Dialect::Postgres, Weight::Error) => "ERROR ",
+        _ => "",
+    };
+    format!("{severity}{} {text}", said.code)
+}
+
+fn said(answer: &Answer, session: &Session, command: Option<&Command>) -> Said {
+    match answer.error.as_deref() {
+        Some(DatabaseError::ByHand(written)) => by_hand(written),
+        Some(named) => of_catalogue(named, session, command),
+        None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
     }
 }
 

@@ -19,7 +19,16 @@ use std::rc::Rc;
 
 pub use self::cancels::Cancels;
 use super::client::Client;
-use crate::{net::Stream, route::Dialect};
+use crate::{
+    faults::Answer,
+    net::Stream,
+    route::{Dialect, Session},
+};
+
+/// What a fault says to whoever opens a session, as people read it.
+pub(super) fn words(answer: &Answer, session: &Session) -> String {
+    answers::words(answer, session)
+}
 
 /// Serves one connection of a database listener.
 pub async fn serve(client: Rc<Client>, stream: Stream, dialect: Dialect) {

@@ -1,0 +1,88 @@
+//! What a health check suffers of the faults that stand before its backend: as traffic would, within the check's own limit.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::super::database;
+use crate::{
+    faults::{self, Answer, Plan, Verdict},
+    route::{Dialect, Session},
+    upstream::probe::{Probe, Trouble},
+    wire::redis,
+};
+
+/// The session that a check of a database opens: what faults of the opening meet.
+pub(super) fn session_of(probe: &Probe) -> Option<Session> {
+    let owned = |text: Option<&String>, otherwise: &str| text.map_or(otherwise, String::as_str).to_owned();
+    let (dialect, user, database) = match probe {
+        Probe::Postgres(probe) => (
+            Dialect::Postgres,
+            probe.user.clone(),
+            owned(probe.database.as_ref(), &probe.user),
+        ),
+        Probe::Mysql(probe) => (Dialect::Mysql, probe.user.clone(), String::new()),
+        Probe::Redis(probe) => (
+            Dialect::Redis,
+            owned(probe.user.as_ref(), redis::DEFAULT_USER),
+            redis::DEFAULT_DATABASE.to_owned(),
+        ),
+        Probe::Http(_) | Probe::Tcp(_) | Probe::Grpc(_) => return None,
+    };
+    Some(Session {
+        dialect,
+        user,
+        database,
+    })
+}
+
+/// Goes through the faults of a plan.
+pub(super) async fn suffer(
+    plan: &mut Plan,
+    session: Option<&Session>,
+    refused: impl Fn() -> Trouble,
+) -> Result<(), Trouble> {
+    for i in 0..plan.len() {
+        match plan.open(i, Instant::now(), None) {
+            Verdict::Pass => {}
+            Verdict::Wait(time) => sleep(time).await,
+            Verdict::Hold(_) => plan.fault(i).lifted().await,
+            // A check takes its place in the backend's queue like everybody else, and keeps it as long as it runs: this
+            // is how monitoring makes an exhausted server worse.
+            Verdict::Queue(queue) => {
+                let refusal = session.and_then(|session| Some((session, queue.limit.clone()?)));
+                tokio::select! {
+                    biased;
+                    place = queue.thread() => match place {
+                        Ok(guard) => plan.keep(i, guard),
+                        Err(_) => return Err(Trouble::Broken("connection reset".into())),
+                    },
+                    trouble = turned_away(refusal) => return Err(trouble),
+                }
+            }
+            Verdict::Answer(answer) => match session {
+                Some(session) => return Err(in_words(&answer, session)),
+                None if answer.status.is_success() => {}
+                None => return Err(Trouble::Status(answer.status.as_u16())),
+            },
+            Verdict::Cut(faults::Cut::Refuse) => return Err(refused()),
+            Verdict::Cut(_) => return Err(Trouble::Broken("connection reset".into())),
+        }
+    }
+    Ok(())
+}
+
+/// What a session is told once a database's patience has ended.
+async fn turned_away(refusal: Option<(&Session, (Duration, Arc<Answer>))>) -> Trouble {
+    match refusal {
+        Some((session, (patience, answer))) => {
+            sleep(patience).await;
+            in_words(&answer, session)
+        }
+        None => pending().await,
+    }
+}
+
+fn in_words(answer: &Answer, session: &Session) -> Trouble {
+    Trouble::TurnedAway(database::words(answer, session))
+}

@@ -87,7 +87,7 @@ pub struct Words<'a> {
     pub user: &'a str,
     /// Its database.
     pub database: &'a str,
-    /// The table that the command is about.
+    /// The table that the command is about, as it names it: `{table}` with its schema, `{bare}` without, `{schema}` that alone.
     pub table: &'a str,
     /// The command's first word.
     pub verb: &'a str,
@@ -96,7 +96,10 @@ pub struct Words<'a> {
 impl Words<'_> {
     /// A text with its braces filled.
     pub fn fill(&self, text: &str) -> String {
+        let (schema, bare) = self.table.rsplit_once('.').unwrap_or((self.table, self.table));
         text.replace("{user}", self.user)
+            .replace("{bare}", bare)
+            .replace("{schema}", schema)
             .replace("{database}", self.database)
             .replace("{table}", self.table)
             .replace("{verb}", self.verb)

@@ -137,6 +137,24 @@ mod tests {
                 "Table 'stock.items' doesn't exist",
             ),
             (
+                Dialect::Postgres,
+                "permission_denied",
+                "insert into public.items values (1)",
+                "permission denied for table items",
+            ),
+            (
+                Dialect::Postgres,
+                "missing_schema",
+                "select * from stock.items",
+                "schema \"stock\" does not exist",
+            ),
+            (
+                Dialect::Postgres,
+                "missing_table",
+                "select * from stock.items",
+                "relation \"stock.items\" does not exist",
+            ),
+            (
                 Dialect::Mysql,
                 "permission_denied",
                 "select * from stock.items",

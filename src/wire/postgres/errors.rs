@@ -21,10 +21,10 @@ pub const ERRORS: &[KnownError] = &[
     KnownError::new("missing_database", "3D000", Fatal, Login, "database \"{database}\" does not exist", "a wrong setting of the application"),
     KnownError::new("too_many_connections_for_role", "53300", Fatal, Login, "too many connections for role \"{user}\"", "a limit of the role"),
     KnownError::new("reserved_slots", "53300", Fatal, Login, "remaining connection slots are reserved for non-replication superuser connections", "the last slots are kept for administrators"),
-    KnownError::new("missing_schema", "3F000", Error, Prepare, "schema \"{table}\" does not exist", "a migration that was missed"),
+    KnownError::new("missing_schema", "3F000", Error, Prepare, "schema \"{schema}\" does not exist", "a migration that was missed"),
     KnownError::new("missing_table", "42P01", Error, Prepare, "relation \"{table}\" does not exist", "a migration that was missed"),
-    KnownError::new("missing_column", "42703", Error, Prepare, "column \"{table}_id\" does not exist", "a migration that was missed"),
-    KnownError::new("permission_denied", "42501", Error, Command, "permission denied for table {table}", "a grant that was missed"),
+    KnownError::new("missing_column", "42703", Error, Prepare, "column \"{bare}_id\" does not exist", "a migration that was missed"),
+    KnownError::new("permission_denied", "42501", Error, Command, "permission denied for table {bare}", "a grant that was missed"),
     KnownError::new("read_only", "25006", Error, Command, "cannot execute {verb} in a read-only transaction", "a write that meets a replica"),
     KnownError::new("serialization_failure", "40001", Error, Command, "could not serialize access due to concurrent update", "a transaction that must be tried again"),
     KnownError {
@@ -39,7 +39,7 @@ pub const ERRORS: &[KnownError] = &[
     KnownError::new("lock_timeout", "55P03", Error, Command, "canceling statement due to lock timeout", "a lock that somebody holds"),
     KnownError::new("statement_timeout", "57014", Error, Command, "canceling statement due to statement timeout", "a slow statement"),
     KnownError::new("canceled", "57014", Error, Command, "canceling statement due to user request", "a statement that was cancelled"),
-    KnownError::new("unique_violation", "23505", Error, Command, "duplicate key value violates unique constraint \"{table}_pkey\"", "a key that is there already"),
+    KnownError::new("unique_violation", "23505", Error, Command, "duplicate key value violates unique constraint \"{bare}_pkey\"", "a key that is there already"),
     KnownError {
         hint: "Check free disk space.",
         ..KnownError::new("disk_full", "53100", Error, Command, "could not extend file \"base/16384/16385\": No space left on device", "a full disk")

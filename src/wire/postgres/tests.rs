@@ -239,7 +239,7 @@ fn every_error_of_the_catalogue_can_be_said() {
         let said = known(error.name);
         let text = String::from_utf8_lossy(&said.bytes).into_owned();
         assert!(text.contains(&format!("C{}\0M", error.code)), "{text}");
-        for left in ["{user}", "{database}", "{table}", "{verb}"] {
+        for left in ["{user}", "{database}", "{table}", "{bare}", "{schema}", "{verb}"] {
             assert!(!text.contains(left), "{text}");
         }
         assert_eq!(

@@ -113,3 +113,20 @@ async fn the_first_key_is_the_one_that_the_server_says() {
         assert!(!answer.contains("BUSY"), "{command}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn an_error_that_redis_does_not_have_is_refused() {
+    let (_server, proxy) = before().await;
+    let answer = proxy.try_inject("never", "for: 1m, do: deadlocks").await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(
+        answer.text().contains("Redis has no such error"),
+        "{}",
+        answer.text()
+    );
+    assert!(
+        answer.text().contains("read_only, master_down"),
+        "{}",
+        answer.text()
+    );
+}

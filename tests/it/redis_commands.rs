@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use crate::kit::{
-    Doc, Proxy,
+    Doc, Proxy, Raw,
+    raw::End,
     redis::{Redis, redis_cli},
 };
 
@@ -111,6 +112,33 @@ async fn the_first_key_is_the_one_that_the_server_says() {
     ] {
         let answer = redis_cli(proxy.address(), &command.split('|').collect::<Vec<_>>()).await;
         assert!(!answer.contains("BUSY"), "{command}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_only_closes() {
+    for ends in ["shutdown", "crash"] {
+        let (_server, proxy) = before().await;
+        let mut sessions = Vec::new();
+        for (ask, answer) in [
+            ("PING\r\n", "+PONG\r\n"),
+            ("PING\r\nBLPOP nothing 0\r\n", "+PONG\r\n"),
+            (
+                "SUBSCRIBE news\r\n",
+                "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n",
+            ),
+        ] {
+            let mut raw = Raw::connect(proxy.address()).await;
+            raw.say(ask).await;
+            assert_eq!(raw.until(answer).await, answer);
+            sessions.push(raw);
+        }
+        proxy
+            .inject("gone", &format!("do: {{failover: {{ends: {ends}}}}}"))
+            .await;
+        for mut session in sessions {
+            assert_eq!(session.rest().await, (String::new(), End::Closed), "{ends}");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a fault says to a database session, in the words of its protocol.
 
+use bytes::Bytes;
+
 use crate::{
     faults::{Answer, ByHand, DatabaseError},
     route::{Command, Dialect, Session},
@@ -23,6 +25,14 @@ pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Comma
         Dialect::Postgres => postgres::refusal(&said),
         Dialect::Mysql => mysql::refusal(&said),
         Dialect::Redis => redis::refusal(&said),
+    }
+}
+
+/// What a session is told that is ended without being asked. Redis has no words for that: it only closes.
+pub(super) fn farewell(answer: &Answer, session: &Session) -> Bytes {
+    match session.dialect {
+        Dialect::Redis => Bytes::new(),
+        Dialect::Postgres | Dialect::Mysql => refusal(answer, session, None).bytes,
     }
 }
 

@@ -123,27 +123,39 @@ impl ReadOnly {
 }
 
 impl Deadlocks {
+    /// The error that it gives.
+    pub(super) const ERROR: &str = "deadlock";
+
     pub(super) fn compile() -> Commands {
-        Commands::answering(&DEADLOCKS, Of::Writes, "deadlock")
+        Commands::answering(&DEADLOCKS, Of::Writes, Self::ERROR)
     }
 }
 
 impl MissedMigration {
+    /// The error that it gives.
+    pub(super) const ERROR: &str = "missing_table";
+
     pub(super) fn compile(&self) -> Commands {
         Commands {
             table: self.table.clone(),
-            ..Commands::answering(&MISSED_MIGRATION, Of::Tables, "missing_table")
+            ..Commands::answering(&MISSED_MIGRATION, Of::Tables, Self::ERROR)
         }
     }
 }
 
 impl SlowQueries {
+    /// The error that it gives to what would take longer than the limit.
+    pub(super) const ERROR: &str = "statement_timeout";
+
+    /// The limit, where commands run into it.
+    pub(super) fn limit(&self) -> Option<Span> {
+        self.statement_timeout.filter(|limit| *limit < self.add)
+    }
+
     pub(super) fn compile(&self) -> Commands {
-        let does = match self.statement_timeout {
-            Some(limit) if limit < self.add => {
-                Does::Fail(limit.into(), Answer::of_error("statement_timeout"))
-            }
-            _ => Does::Wait(self.add.into()),
+        let does = match self.limit() {
+            Some(limit) => Does::Fail(limit.into(), Answer::of_error(Self::ERROR)),
+            None => Does::Wait(self.add.into()),
         };
         Commands {
             doc: &SLOW_QUERIES,

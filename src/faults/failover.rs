@@ -42,10 +42,10 @@ pub struct Failover {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ends {
-    /// They are told that an administrator ends them.
+    /// They are told that an administrator ends them; Redis only closes.
     #[default]
     Shutdown,
-    /// They are told that the server has crashed.
+    /// They are told that the server has crashed; Redis only closes.
     Crash,
     /// They end with RST.
     Reset,

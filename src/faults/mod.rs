@@ -255,6 +255,21 @@ impl Do {
         )
     }
 
+    /// The error of the catalogue that it gives to databases by name, where not each of them may have it.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Abort(abort) => match abort.error.as_deref()? {
+                DatabaseError::Named(name) => Some(name),
+                DatabaseError::ByHand(_) => None,
+            },
+            Self::MissingDatabase(_) => Some(MissingDatabase::ERROR),
+            Self::MissedMigration(_) => Some(MissedMigration::ERROR),
+            Self::Deadlocks(_) => Some(Deadlocks::ERROR),
+            Self::SlowQueries(slow) => slow.limit().map(|_| SlowQueries::ERROR),
+            _ => None,
+        }
+    }
+
     /// What it acts on where a match asks for something that only a command of a database has, and it cannot: then it would
     /// hit nothing.
     pub fn misses_commands(&self) -> Option<&'static str> {

@@ -138,10 +138,13 @@ impl BadCredentials {
 }
 
 impl MissingDatabase {
+    /// The error that it gives.
+    pub(super) const ERROR: &str = "missing_database";
+
     pub(super) fn compile() -> Opening {
         Opening {
             doc: &MISSING_DATABASE,
-            answer: Answer::of_error("missing_database"),
+            answer: Answer::of_error(Self::ERROR),
             places: None,
         }
     }

@@ -61,7 +61,8 @@ pub struct Match {
     /// What a command asks of the data: `read`, `write`, `ddl` or `transaction`.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub sql: OneOrMany<Sql>,
-    /// A table that a command names: `orders`, `audit.*`. Capitals do not count; without a schema any schema will do.
+    /// A table that a command names: `orders`, `audit.*`. Capitals do not count; without a schema any schema will do. With
+    /// Redis the first key of a command, in which capitals count: `cart:*`.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub table: OneOrMany<Wording>,
     /// The text of a command: `"insert into orders *"`. Capitals and the number of blanks do not count.

@@ -1,4 +1,4 @@
-//! What Redis's commands do, by their names.
+//! What Redis's commands do, and which key they name first: by their names, as `COMMAND INFO` of Redis 7 has it.
 
 /// What a command does to the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,44 +9,62 @@ pub(super) enum Does {
     Write,
     /// It is about a transaction.
     Transaction,
-    /// It is about the connection or the server.
+    /// It is about the connection or the server, or runs a script: what that writes is its own affair.
     Other,
 }
 
-/// Commands that only read, and name a key first (`COMMAND INFO`, flag `readonly`, Redis 7).
+/// Commands that only read (flag `readonly`).
 const READS: &[&str] = &[
     "bitcount",
+    "bitfield_ro",
     "bitpos",
+    "dbsize",
     "dump",
+    "eval_ro",
+    "evalsha_ro",
     "exists",
     "expiretime",
+    "fcall_ro",
     "geodist",
     "geohash",
     "geopos",
+    "georadius_ro",
+    "georadiusbymember_ro",
     "geosearch",
     "get",
     "getbit",
     "getrange",
     "hexists",
+    "hexpiretime",
     "hget",
     "hgetall",
     "hkeys",
     "hlen",
     "hmget",
+    "hpexpiretime",
+    "hpttl",
     "hrandfield",
     "hscan",
     "hstrlen",
+    "httl",
     "hvals",
+    "keys",
+    "lcs",
     "lindex",
     "llen",
+    "lolwut",
     "lpos",
     "lrange",
     "mget",
+    "pexpiretime",
     "pfcount",
     "pttl",
+    "randomkey",
+    "scan",
     "scard",
     "sdiff",
     "sinter",
+    "sintercard",
     "sismember",
     "smembers",
     "smismember",
@@ -62,9 +80,13 @@ const READS: &[&str] = &[
     "xlen",
     "xpending",
     "xrange",
+    "xread",
     "xrevrange",
     "zcard",
     "zcount",
+    "zdiff",
+    "zinter",
+    "zintercard",
     "zlexcount",
     "zmscore",
     "zrandmember",
@@ -73,29 +95,35 @@ const READS: &[&str] = &[
     "zrangebyscore",
     "zrank",
     "zrevrange",
+    "zrevrangebylex",
     "zrevrangebyscore",
     "zrevrank",
     "zscan",
     "zscore",
+    "zunion",
 ];
-
-/// Commands that only read, and do not begin with a key.
-const READS_WITHOUT_KEY: &[&str] = &["dbsize", "keys", "randomkey", "scan", "xread"];
 
 /// Commands that are about a transaction.
 const TRANSACTIONS: &[&str] = &["discard", "exec", "multi", "unwatch", "watch"];
 
-/// Commands that are about the connection or the server, not about data.
+/// Commands with neither flag, `readonly` or `write`. Some have parts that have one.
 const OTHERS: &[&str] = &[
     "acl",
     "asking",
     "auth",
+    "bgrewriteaof",
+    "bgsave",
     "client",
     "cluster",
     "command",
     "config",
     "debug",
     "echo",
+    "eval",
+    "evalsha",
+    "failover",
+    "fcall",
+    "function",
     "hello",
     "info",
     "lastsave",
@@ -104,19 +132,27 @@ const OTHERS: &[&str] = &[
     "module",
     "monitor",
     "object",
+    "pfselftest",
     "ping",
     "psubscribe",
     "psync",
+    "publish",
     "pubsub",
     "punsubscribe",
     "quit",
     "readonly",
     "readwrite",
+    "replconf",
+    "replicaof",
     "reset",
     "role",
+    "save",
     "script",
     "select",
+    "shutdown",
+    "slaveof",
     "slowlog",
+    "spublish",
     "ssubscribe",
     "subscribe",
     "sunsubscribe",
@@ -124,49 +160,151 @@ const OTHERS: &[&str] = &[
     "time",
     "unsubscribe",
     "wait",
+    "waitaof",
+    "xgroup",
+    "xinfo",
 ];
 
-/// Commands that write, and do not begin with a key.
-const WRITES_WITHOUT_KEY: &[&str] = &[
-    "eval",
-    "evalsha",
-    "fcall",
+/// Commands that read or write, and name no key.
+const WITHOUT_KEY: &[&str] = &[
+    "dbsize",
     "flushall",
     "flushdb",
-    "publish",
-    "spublish",
+    "function",
+    "keys",
+    "lolwut",
+    "randomkey",
+    "scan",
     "swapdb",
-    "xgroup",
-    "xreadgroup",
 ];
 
-/// What a command asks of the data, and whether its first word after the name is a key. One that is not known writes: Redis
-/// has more commands that do than that do not.
-pub(super) fn kind(verb: &str) -> (Does, bool) {
-    let among = |list: &[&str]| list.binary_search(&verb).is_ok();
-    match () {
-        () if among(READS) => (Does::Read, true),
-        () if among(READS_WITHOUT_KEY) => (Does::Read, false),
-        () if among(TRANSACTIONS) => (Does::Transaction, false),
-        () if among(OTHERS) || verb.is_empty() => (Does::Other, false),
-        () => (Does::Write, !among(WRITES_WITHOUT_KEY)),
+/// What a command asks of the data. One that is not known writes: Redis has more commands that do than that do not.
+pub(super) fn does(words: &[&str]) -> Does {
+    let verb = lower(words.first());
+    let part = lower(words.get(1));
+    let among = |list: &[&str]| list.binary_search(&verb.as_str()).is_ok();
+    match (verb.as_str(), part.as_str()) {
+        ("object" | "xinfo" | "xgroup", "help") => Does::Other,
+        ("object" | "xinfo", _) | ("memory", "usage") => Does::Read,
+        ("xgroup", _) | ("function", "delete" | "flush" | "load" | "restore") => Does::Write,
+        _ if among(READS) => Does::Read,
+        _ if among(TRANSACTIONS) => Does::Transaction,
+        _ if among(OTHERS) || verb.is_empty() => Does::Other,
+        _ => Does::Write,
     }
+}
+
+/// The first key that a command names.
+pub(super) fn key<'a>(words: &[&'a str]) -> Option<&'a str> {
+    let among = |list: &[&str], verb: &str| list.binary_search(&verb).is_ok();
+    let behind = |word: &str, from: usize| {
+        let rest = words.get(from..)?;
+        let at = rest.iter().position(|w| w.eq_ignore_ascii_case(word))?;
+        rest.get(at + 1).copied()
+    };
+    // So many keys follow: there may be none.
+    let counted = |at: usize| {
+        let count: u32 = words.get(at)?.parse().ok()?;
+        words.get(at + 1).copied().filter(|_| count > 0)
+    };
+    match lower(words.first()).as_str() {
+        "bitop" | "pfdebug" => words.get(2).copied(),
+        "object" | "xinfo" | "xgroup" => words.get(2).copied(),
+        "memory" if lower(words.get(1)) == "usage" => words.get(2).copied(),
+        "migrate" => match words.get(3) {
+            Some(&"") => behind("keys", 4),
+            key => key.copied(),
+        },
+        "lmpop" | "sintercard" | "zdiff" | "zinter" | "zintercard" | "zmpop" | "zunion" => counted(1),
+        "blmpop" | "bzmpop" | "eval" | "eval_ro" | "evalsha" | "evalsha_ro" | "fcall" | "fcall_ro" => {
+            counted(2)
+        }
+        "xread" => behind("streams", 1),
+        // The group and its consumer may be called anything.
+        "xreadgroup" => behind("streams", 4),
+        "watch" => words.get(1).copied(),
+        verb if among(TRANSACTIONS, verb) || among(OTHERS, verb) || among(WITHOUT_KEY, verb) => None,
+        _ => words.get(1).copied(),
+    }
+}
+
+fn lower(word: Option<&&str>) -> String {
+    word.map(|word| word.to_ascii_lowercase()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The words of a command, those in quotes one word.
+    fn words(text: &str) -> Vec<&str> {
+        let parts = text.split('\'').enumerate();
+        parts
+            .flat_map(|(n, part)| {
+                if n % 2 == 1 {
+                    vec![part]
+                } else {
+                    part.split_whitespace().collect()
+                }
+            })
+            .collect()
+    }
+
     #[test]
     fn commands_are_known_and_sorted() {
-        for list in [READS, READS_WITHOUT_KEY, TRANSACTIONS, OTHERS, WRITES_WITHOUT_KEY] {
+        for list in [READS, TRANSACTIONS, OTHERS, WITHOUT_KEY] {
             assert!(list.is_sorted(), "{list:?}");
         }
-        assert_eq!(kind("get"), (Does::Read, true));
-        assert_eq!(kind("hset"), (Does::Write, true));
-        assert_eq!(kind("scan"), (Does::Read, false));
-        assert_eq!(kind("publish"), (Does::Write, false));
-        assert_eq!(kind("exec"), (Does::Transaction, false));
-        assert_eq!(kind("ping"), (Does::Other, false));
+        for (command, what) in [
+            ("get a", Does::Read),
+            ("EVAL_RO x 0", Does::Read),
+            ("GEORADIUS_RO a", Does::Read),
+            ("MEMORY USAGE a", Does::Read),
+            ("xinfo stream a", Does::Read),
+            ("hset a b c", Does::Write),
+            ("BITFIELD a", Does::Write),
+            ("xgroup create a", Does::Write),
+            ("FUNCTION LOAD x", Does::Write),
+            ("flushall", Does::Write),
+            ("something.new a", Does::Write),
+            ("exec", Does::Transaction),
+            ("ping", Does::Other),
+            ("publish a b", Does::Other),
+            ("eval x 1 a", Does::Other),
+            ("function list", Does::Other),
+            ("memory doctor", Does::Other),
+            ("", Does::Other),
+        ] {
+            assert_eq!(does(&words(command)), what, "{command}");
+        }
+    }
+
+    #[test]
+    fn the_first_key_is_found_wherever_it_stands() {
+        for (command, first) in [
+            ("get a", Some("a")),
+            ("BITOP AND a b", Some("a")),
+            ("object encoding a", Some("a")),
+            ("MEMORY USAGE a", Some("a")),
+            ("memory doctor", None),
+            ("eval 'return 1' 1 a b", Some("a")),
+            ("eval 'return 1' 0 a", None),
+            ("fcall f 2 a b", Some("a")),
+            ("zunion 2 a b", Some("a")),
+            ("blmpop 0.1 1 a left", Some("a")),
+            ("zunionstore a 1 b", Some("a")),
+            ("xread count 1 streams a 0", Some("a")),
+            ("xreadgroup group streams me STREAMS a >", Some("a")),
+            ("watch a b", Some("a")),
+            ("unwatch", None),
+            ("migrate host 1 a 0 5", Some("a")),
+            ("migrate host 1 '' 0 5 keys a b", Some("a")),
+            ("publish a b", None),
+            ("function load x", None),
+            ("scan 0", None),
+            ("get", None),
+        ] {
+            assert_eq!(key(&words(command)), first, "{command}");
+        }
     }
 }

@@ -36,6 +36,8 @@ pub enum Sql {
 pub struct Meaning {
     kinds: BTreeSet<Sql>,
     tables: Vec<String>,
+    /// They are keys: capitals count, and a dot is one letter of many.
+    exact: bool,
 }
 
 impl Meaning {
@@ -44,8 +46,11 @@ impl Meaning {
         self.kinds.contains(&kind)
     }
 
-    /// Whether it names such a table, with its schema or without.
+    /// Whether it names such a table, with its schema or without, or such a key.
     pub fn names(&self, table: &Wording) -> bool {
+        if self.exact {
+            return self.tables.iter().any(|key| table.holds_exactly(key));
+        }
         self.tables
             .iter()
             .any(|name| table.holds(name) || name.rsplit_once('.').is_some_and(|(_, bare)| table.holds(bare)))
@@ -98,15 +103,15 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
     Meaning {
         kinds: kinds.collect(),
         tables,
+        exact: false,
     }
 }
 
-/// What a command of Redis asks; its first key stands for a table.
+/// What a command of Redis asks; its first key stands for a table. Its words are apart by blanks, and a blank within one is
+/// a blank that does not break.
 fn of_redis(text: &str) -> Meaning {
-    let mut words = text.split(' ');
-    let verb = words.next().unwrap_or_default().to_ascii_lowercase();
-    let (does, has_key) = redis::kind(&verb);
-    let kind = match does {
+    let words: Vec<_> = text.split(' ').collect();
+    let kind = match redis::does(&words) {
         Does::Read => Some(Sql::Read),
         Does::Write => Some(Sql::Write),
         Does::Transaction => Some(Sql::Transaction),
@@ -114,12 +119,11 @@ fn of_redis(text: &str) -> Meaning {
     };
     Meaning {
         kinds: kind.into_iter().collect(),
-        tables: words
-            .next()
-            .filter(|_| has_key)
-            .map(str::to_owned)
+        tables: redis::key(&words)
+            .map(|key| key.replace('\u{a0}', " "))
             .into_iter()
             .collect(),
+        exact: true,
     }
 }
 
@@ -183,6 +187,7 @@ fn by_words(text: &str) -> Meaning {
     Meaning {
         kinds: kind.into_iter().collect(),
         tables: Vec::new(),
+        exact: false,
     }
 }
 
@@ -286,6 +291,15 @@ mod tests {
         let holds = |table: &str| meaning.names(&table.parse().unwrap());
         assert!(holds("orders") && holds("SHOP.orders") && holds("shop.*"));
         assert!(!holds("items") && !holds("other.orders"));
+    }
+
+    #[test]
+    fn a_key_of_redis_is_compared_as_it_is() {
+        let holds = |command: &str, key: &str| meaning(Dialect::Redis, command).names(&key.parse().unwrap());
+        assert!(holds("get cart:1", "cart:*") && holds("GET Cart:1", "Cart:*"));
+        assert!(!holds("get CART:1", "cart:*") && !holds("get old.cart:1", "cart:*"));
+        assert!(holds("eval return\u{a0}1 1 cart:1", "cart:*"));
+        assert!(holds("get my\u{a0}cart", "my cart"));
     }
 
     #[test]

@@ -10,12 +10,18 @@ use crate::units::{BadUnit, as_text};
 pub struct Wording {
     text: Box<str>,
     glob: Glob,
+    exact: Glob,
 }
 
 impl Wording {
     /// Whether the text is of this form.
     pub fn holds(&self, text: &str) -> bool {
         self.glob.matches(text.as_bytes())
+    }
+
+    /// Whether the text is of this form, capitals and blanks as they are written.
+    pub fn holds_exactly(&self, text: &str) -> bool {
+        self.exact.matches(text.as_bytes())
     }
 }
 
@@ -31,6 +37,7 @@ impl FromStr for Wording {
         }
         Ok(Self {
             glob: Glob::text(&words.join(" "), Case::Ignored),
+            exact: Glob::text(text, Case::Counts),
             text: text.into(),
         })
     }

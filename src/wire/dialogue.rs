@@ -124,7 +124,8 @@ pub enum Next {
 /// A command of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// What is asked: SQL, or the words of a Redis command. Of a very long one only the front.
+    /// What is asked: SQL, or the words of a Redis command, apart by blanks (one within a word is U+00A0, which does not break).
+    /// Of a very long one only the front.
     pub text: Arc<str>,
     /// What is to become of it.
     pub step: Step,

@@ -30,6 +30,7 @@ mod postgres;
 mod preflight;
 mod primary;
 mod redis;
+mod redis_commands;
 mod reload;
 mod tcp;
 mod tls;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, routes::is_foreign, unknown_target};
+use super::{Finding, errors::unsaid, routes::is_foreign, unknown_target};
 use crate::{
     config::{
         allow::is_public,
@@ -191,7 +191,7 @@ impl<'d> Reach<'d> {
     /// A finding where a fault can match nothing.
     fn nothing(&self, path: &Path, entry: &Entry) -> Option<Finding> {
         let place = &entry.r#where;
-        let path = path.key("where");
+        let (whole, path) = (path, path.key("where"));
         let finding = |what: &str, mend: &str| Some(Finding::new(path.clone(), what, mend));
         // These two ask nothing of traffic: one answers health checks, the other is a reload.
         let of_traffic = !matches!(entry.r#do, Do::Health(_) | Do::BadReload(_));
@@ -211,6 +211,10 @@ impl<'d> Reach<'d> {
         }
         if let Some((what, mend)) = self.out_of_reach(entry) {
             return finding(&what, mend);
+        }
+        let protocols = self.0.iter().map(|way| way.listener.protocol);
+        if let Some((what, mend)) = unsaid(&entry.r#do, protocols) {
+            return Some(Finding::new(whole.key("do"), what, mend));
         }
         let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);
         if !self.0.is_empty() && !self.0.iter().any(can_hold) {
@@ -303,95 +307,4 @@ fn is_kept_out(document: &Document, address: &Address) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{read, read_document};
-
-    const DOCUMENT: &str = "\
-listeners:
-  public: {bind: 127.0.0.1:8080, routes: [{name: orders, match: {path: /orders/**}, cluster: app}], cluster: pay}
-  raw: {bind: 127.0.0.1:8081, protocol: tcp, cluster: db}
-clusters:
-  app: {backends: [{name: a, address: app-a.internal:1}, {name: b, address: app-b.internal:1}]}
-  db: {backends: [{name: a, address: db.internal:1}]}
-  pay: {backends: [{address: api.payments.com:443}]}
-roles: {http.source: app/a, db.source: db}
-";
-
-    /// What is wrong with a fault set by hand, given what is in its `where`.
-    fn wrong(place: &str) -> Vec<String> {
-        let document = read_document("a.yaml", DOCUMENT).unwrap().document;
-        let entry: Entry = read(
-            "fault",
-            &format!("{{where: {place}, do: {{reset: {{}}}}, for: 1m}}"),
-        )
-        .unwrap();
-        check_fault_by_hand(&document, &entry)
-            .into_iter()
-            .map(|found| found.what)
-            .collect()
-    }
-
-    #[test]
-    fn a_fault_that_can_hit_something_is_taken() {
-        for place in [
-            "{cluster: app}",
-            "{backend: a}",
-            "{backend: app/a}",
-            "{route: orders}",
-            "{listener: public, route: orders, cluster: app, backend: b}",
-            "{role: http.source}",
-            "{role: db.source, backend: a}",
-            "{listener: raw, match: {client: 10.0.0.0/8}}",
-            "{cluster: app, match: {path: /x}}",
-        ] {
-            assert_eq!(wrong(place), Vec::<String>::new(), "{place}");
-        }
-    }
-
-    #[test]
-    fn a_fault_that_can_hit_nothing_is_refused() {
-        for place in [
-            "{listener: raw, cluster: app}",
-            "{route: orders, cluster: db}",
-            "{cluster: db, backend: b}",
-            "{role: http.source, backend: b}",
-            "{role: db.source, cluster: app}",
-            "{backend: a, leg: client}",
-            "{listener: raw, match: {path: /x}}",
-        ] {
-            let wrong = wrong(place);
-            assert!(
-                matches!(wrong.as_slice(), [one] if one.contains("hit nothing") || one.contains("never holds")),
-                "{place}: {wrong:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_fault_must_not_hit_somebody_elses_server_by_accident() {
-        for place in [
-            "{}",
-            "{cluster: pay}",
-            "{listener: public}",
-            "{route: public/1}",
-            "{match: {path: /x}}",
-        ] {
-            assert_eq!(
-                wrong(place),
-                ["the fault can hit `api.payments.com:443`, which may be somebody else's server"],
-                "{place}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_fault_set_by_hand_needs_an_end() {
-        let document = read_document("a.yaml", DOCUMENT).unwrap().document;
-        let entry: Entry = read("fault", "{where: {cluster: app}, do: {reset: {}}}").unwrap();
-        let found = check_fault_by_hand(&document, &entry);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].what, "a fault set by hand needs an end");
-        assert_eq!(check_fault(&document, &Path::default(), &entry), []);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! files that it names are looked at in [`super::files`].
 
 mod clusters;
+mod errors;
 mod faults;
 mod listeners;
 mod names;

@@ -1,5 +1,7 @@
 //! What a fault says to a database session, in the words of its protocol.
 
+use bytes::Bytes;
+
 use crate::{
     faults::{Answer, ByHand, DatabaseError},
     route::{Command, Dialect, Session},
@@ -42,6 +44,14 @@ fn said(answer: &Answer, session: &Session, command: Option<&Command>) -> Said {
         Some(DatabaseError::ByHand(written)) => by_hand(written),
         Some(named) => of_catalogue(named, session, command),
         None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
+    }
+}
+
+/// What a session is told that is ended without being asked. Redis has no words for that: it only closes.
+pub(super) fn farewell(answer: &Answer, session: &Session) -> Bytes {
+    match session.dialect {
+        Dialect::Redis => Bytes::new(),
+        Dialect::Postgres | Dialect::Mysql => refusal(answer, session, None).bytes,
     }
 }
 

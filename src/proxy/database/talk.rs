@@ -220,8 +220,7 @@ impl Talk {
                 After::Again => {}
                 After::Border => {
                     if let Some(answer) = farewell {
-                        side.say(answers::refusal(&answer, &self.session, None).bytes)
-                            .await?;
+                        side.say(answers::farewell(&answer, &self.session)).await?;
                     }
                     return self.close(side, input).await;
                 }

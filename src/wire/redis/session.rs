@@ -317,11 +317,12 @@ impl Dialogue for Session {
             if self.over {
                 return told(at, 0, Bytes::new(), After::Close);
             }
-            if self.free.is_some_and(|unit| unit <= self.answered) {
-                return told(input.len(), 0, Bytes::new(), After::More);
-            }
+            // Nothing is said there, so that it does no harm among messages that pass as they come.
             if watch.border {
                 return told(at, 0, Bytes::new(), After::Border);
+            }
+            if self.free.is_some_and(|unit| unit <= self.answered) {
+                return told(input.len(), 0, Bytes::new(), After::More);
             }
             let Some(&kind) = input.get(at) else {
                 return told(at, 0, Bytes::new(), After::More);

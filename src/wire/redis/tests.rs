@@ -171,6 +171,13 @@ fn a_watched_unit_is_stopped_before() {
 }
 
 #[test]
+fn words_are_told_apart_whatever_is_in_them() {
+    let mut line = Line::default();
+    line.asks(command(&["EVAL", "return 1", "1", "", "a"]).as_bytes(), &no_set);
+    assert_eq!(line.commands, ["EVAL return\u{a0}1 1  a"]);
+}
+
+#[test]
 fn hostile_lengths_are_none_of_the_protocol() {
     let ask = |bytes: &[u8]| Session::new().hear(bytes, Stops::ALL).is_err();
     assert!(ask(b"*99999999999999999999\r\n"));

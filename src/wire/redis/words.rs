@@ -10,7 +10,7 @@ pub(super) const LOOK: usize = 16 << 10;
 /// user's name may be long.
 pub(super) const GLANCE: usize = 1 << 10;
 
-/// The words of a command.
+/// The words of a command, apart by blanks; a blank within one is one that does not break.
 pub(super) struct Words {
     pub(super) text: String,
     pub(super) front: Front,
@@ -118,5 +118,9 @@ fn push(text: &mut String, n: u64, word: &[u8], look: usize) {
     if n > 0 {
         text.push(' ');
     }
-    text.push_str(&String::from_utf8_lossy(&word[..word.len().min(look)]));
+    let word = String::from_utf8_lossy(&word[..word.len().min(look)]);
+    match word.contains(' ') {
+        true => text.push_str(&word.replace(' ', "\u{a0}")),
+        false => text.push_str(&word),
+    }
 }

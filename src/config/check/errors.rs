@@ -1,0 +1,42 @@
+//! Errors of databases that a fault asks for, and that no database has which it reaches.
+
+use crate::{
+    config::listener::Protocol,
+    faults::{Do, catalogue_of},
+    route::Dialect,
+};
+
+/// Why a fault's error cannot be said where its traffic goes, and what mends it.
+pub(super) fn unsaid(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Option<(String, String)> {
+    let error = kind.error()?;
+    let has = |dialect: Dialect| catalogue_of(dialect).iter().any(|known| known.name == error);
+    let mut without = Vec::new();
+    for protocol in protocols {
+        match protocol.dialect() {
+            Some(dialect) if has(dialect) => return None,
+            Some(dialect) if !without.contains(&dialect) => without.push(dialect),
+            // What gives an error to databases may give others a status.
+            None if !kind.is_of_database() => return None,
+            _ => {}
+        }
+    }
+    let names: Vec<_> = without.iter().map(|dialect| name(*dialect)).collect();
+    let known = catalogue_of(*without.first()?).iter().map(|known| known.name);
+    let what = format!(
+        "this gives the error `{error}`, but {} has no such error",
+        names.join(" or ")
+    );
+    let mend = format!(
+        "use `abort` with one that it has: {}; or write it by hand, `{{code: ..., message: ...}}`",
+        known.collect::<Vec<_>>().join(", ")
+    );
+    Some((what, mend))
+}
+
+const fn name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "PostgreSQL",
+        Dialect::Mysql => "MySQL",
+        Dialect::Redis => "Redis",
+    }
+}

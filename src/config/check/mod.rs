@@ -5,7 +5,9 @@ mod clusters;
 mod faults;
 mod listeners;
 mod names;
+mod reach;
 mod routes;
+mod vain;
 
 pub use faults::{check_fault, check_fault_by_hand};
 

@@ -28,7 +28,7 @@ pub use allow::{PublicHost, is_public};
 pub use check::{Finding, check, check_fault, check_fault_by_hand};
 pub use document::{AccessLog, Admin, Document, Drain, Safety, Target};
 pub use emit::to_yaml;
-pub use files::{check_files, folder, load, load_text, read_text};
+pub use files::{check_files, folder, load, load_text, plain_error, read_text};
 pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
 pub use limit::Limit;
 pub use listener::{
@@ -39,6 +39,7 @@ pub use named::Named;
 pub use path::{Path, Step};
 pub use problem::{MOST, Place, Problem, Problems};
 pub use read::{read, read_tree, salvage};
+pub use refusal::nearest;
 pub use schema::schema;
 pub use slip::misspelt;
 pub use tree::{Node, Tree};

@@ -43,3 +43,8 @@ pub(super) fn weight(text: &str) -> Result<u32, String> {
     text.parse()
         .map_err(|_| "write a whole number from 0 to 1000, as in `3`".to_owned())
 }
+
+pub(super) fn revision(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "write a number that `chaosproxy config history` lists".to_owned())
+}

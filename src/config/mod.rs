@@ -11,6 +11,7 @@ mod listener;
 mod load;
 mod named;
 mod node;
+mod once;
 mod overlay;
 mod path;
 mod problem;
@@ -36,6 +37,7 @@ pub use listener::{
 };
 pub use load::{Loaded, read_document, read_fault, read_unchecked};
 pub use named::Named;
+pub use once::Once;
 pub use path::{Path, Step};
 pub use problem::{MOST, Place, Problem, Problems};
 pub use read::{read, read_tree, salvage};

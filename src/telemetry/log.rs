@@ -122,13 +122,16 @@ fn instead_of(word: &str) -> String {
             || strsim::damerau_levenshtein(&lower, level) * 3 <= level.len()
     };
     let near = LEVELS.iter().find(is_near);
-    let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    let near = near.map_or_else(
+        || "use one of".to_owned(),
+        |near| format!("did you mean `{near}`? There are"),
+    );
     let part = if word.contains("::") || word == env!("CARGO_PKG_NAME") {
         format!(", and for a part of the program `{word}=debug`")
     } else {
         String::new()
     };
-    format!("{near}levels are `{}`{part}", LEVELS.join("`, `"))
+    format!("{near} `{}`{part}", LEVELS.join("`, `"))
 }
 
 #[cfg(test)]
@@ -162,8 +165,8 @@ mod tests {
         check("warning", "did you mean `warn`?");
         check("info,err", "did you mean `error`?");
         check("infp", "did you mean `info`?");
-        check("verbose", "`verbose` is no log level: levels are");
-        check("wat", "`wat` is no log level: levels are");
+        check("verbose", "`verbose` is no log level: use one of");
+        check("wat", "`wat` is no log level: use one of");
         check("chaosproxy::net", "`chaosproxy::net=debug`");
     }
 

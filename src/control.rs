@@ -25,7 +25,7 @@ pub use self::{
     told::{ChangeError, FaultStatus, Panicked},
 };
 use crate::{
-    config::{self, Document},
+    config::{self, Document, Once},
     faults::{Entry, Fault},
     snapshot::{Compiler, Snapshot, Source, Steering},
     telemetry::events::{Event, Events},
@@ -34,6 +34,8 @@ use crate::{
 /// The truth and its only writer.
 pub struct Control {
     truth: Mutex<Truth>,
+    /// What the process took from the first document, and cannot change.
+    once: Once,
     publish: watch::Sender<Arc<Snapshot>>,
     leases_changed: tokio::sync::Notify,
     compiler: Compiler,
@@ -75,6 +77,7 @@ impl Control {
         let snapshot = compiler
             .compile(&source, Instant::now())
             .map_err(ChangeError::Obstacles)?;
+        let once = Once::of(&document);
         let mut truth = Truth {
             document,
             sound: None,
@@ -90,6 +93,7 @@ impl Control {
         }
         Ok(Arc::new(Self {
             truth: Mutex::new(truth),
+            once,
             publish: watch::Sender::new(Arc::new(snapshot)),
             leases_changed: tokio::sync::Notify::new(),
             compiler,

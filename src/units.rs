@@ -172,7 +172,14 @@ impl FromStr for Probability {
             Some(percent) => Self::new(percent.trim_end().parse::<f64>().map_err(bad)? / 100.0),
             None => Self::new(text.parse::<f64>().map_err(bad)?),
         }
-        .map_err(|_| BadUnit::new(format!("`{text}` is no share: it must lie between 0% and 100%")))
+        .map_err(|_| {
+            let mend = match text.parse::<f64>() {
+                // Whoever leaves the unit out means percent.
+                Ok(bare) if bare > 1.0 && bare <= 100.0 => format!("write `{text}%`"),
+                _ => "it must lie between 0% and 100%".to_owned(),
+            };
+            BadUnit::new(format!("`{text}` is no share: {mend}"))
+        })
     }
 }
 
@@ -314,6 +321,14 @@ mod tests {
         );
         check(
             "200%".parse::<Probability>().unwrap_err().to_string(),
+            "between 0% and 100%",
+        );
+        check(
+            "20".parse::<Probability>().unwrap_err().to_string(),
+            "write `20%`",
+        );
+        check(
+            "101".parse::<Probability>().unwrap_err().to_string(),
             "between 0% and 100%",
         );
         check("0B/s".parse::<ByteRate>().unwrap_err().to_string(), "stall");

@@ -60,7 +60,10 @@ pub struct Changed {
     pub revision: u64,
     /// What changed, as a unified diff; empty where nothing did.
     pub diff: String,
-    /// The same of what those see who may not know everything.
+    /// Settings that differ from those which the process began with, and hold only from its next start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from_next_start: Vec<String>,
+    /// The same as `diff`, of what those see who may not know everything.
     #[serde(skip)]
     #[schemars(skip)]
     pub plain: String,
@@ -185,6 +188,7 @@ fn changed(
     Ok(Json(Changed {
         revision,
         diff: between(&old, &new),
+        from_next_start: desk.control.waiting().into_iter().map(str::to_owned).collect(),
         plain: between(&Shown::plain(&old), &Shown::plain(&new)),
     }))
 }

@@ -14,6 +14,7 @@ use super::{
     refusal::{Kind, Refusal},
 };
 use crate::{
+    config,
     control::ChangeError,
     drill::{Mode, Runbook, profile::Profile, profiles, sealed::Sealed},
     units::Span,
@@ -130,10 +131,15 @@ pub(super) fn chosen(
             .map_err(|problems| Refusal::problems("the profile", problems)),
         (Some(name), None, None, false) => {
             let known: Vec<_> = profiles::SHIPPED.iter().map(|shipped| shipped.name).collect();
+            let near = config::nearest(&name, known.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             Err(Refusal::new(
                 Kind::NotFound,
                 format!("no profile `{name}` ships with this proxy"),
-                format!("there are {}; send one of your own as `story`", known.join(", ")),
+                format!(
+                    "{near}there are {}; send one of your own as `story`",
+                    known.join(", ")
+                ),
             ))
         }
         _ => Err(Refusal::new(

@@ -12,6 +12,7 @@ use super::{
     client::{Client, Whereabouts},
     table::Table,
     terminal::{BAD, FAINT, GOOD, styled},
+    values,
 };
 use crate::{
     admin::{Changed, RevisionStatus, Rollback, Shown},
@@ -31,6 +32,7 @@ pub(super) enum Command {
     /// Show the document in force, or an older one
     Show {
         /// The revision; left out: the one in force
+        #[arg(value_parser = values::revision)]
         revision: Option<u64>,
         #[command(flatten)]
         whereabouts: Whereabouts,
@@ -59,6 +61,7 @@ pub(super) enum Command {
     /// Put an older revision into force again
     Rollback {
         /// The revision; left out: the one before the one in force
+        #[arg(value_parser = values::revision)]
         revision: Option<u64>,
         #[command(flatten)]
         whereabouts: Whereabouts,
@@ -235,9 +238,20 @@ fn diff_text(difference: &Difference) -> String {
 
 fn changed_text(changed: &Changed) -> String {
     let revision = changed.revision;
+    let waiting = match changed.from_next_start.as_slice() {
+        [] => String::new(),
+        settings => format!(
+            "\n{}: `{}`; a process takes them once, when it starts",
+            styled(BAD, "not yet in force"),
+            settings.join("`, `"),
+        ),
+    };
     match changed.diff.as_str() {
-        "" => format!("nothing changed: revision {revision} is in force"),
-        diff => format!("{}\nrevision {revision} is in force", coloured(diff).trim_end()),
+        "" => format!("nothing changed: revision {revision} is in force{waiting}"),
+        diff => format!(
+            "{}\nrevision {revision} is in force{waiting}",
+            coloured(diff).trim_end()
+        ),
     }
 }
 
@@ -283,6 +297,7 @@ mod tests {
         let text = changed_text(&Changed {
             revision: 2,
             diff,
+            from_next_start: vec!["admin.bind".to_owned(), "drain".to_owned()],
             plain: String::new(),
         });
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
@@ -293,11 +308,13 @@ mod tests {
         -b: 2
         +b: 3
         revision 2 is in force
+        not yet in force: `admin.bind`, `drain`; a process takes them once, when it starts
         ");
         assert!(
             changed_text(&Changed {
                 revision: 2,
                 diff: String::new(),
+                from_next_start: Vec::new(),
                 plain: String::new(),
             })
             .contains("nothing changed")

@@ -13,6 +13,7 @@ use super::{
     client::{Client, Whereabouts},
     run::Mode,
     terminal::{FAINT, STRONG, styled},
+    values,
 };
 use crate::{
     admin::{Accept, DrillStatus, HintOf, More, News, Note, Onward, Rate, Refuse, Start},
@@ -149,7 +150,7 @@ pub(super) struct Begin {
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     mode: Mode,
     /// How many minutes of the story pass in a minute; with people, of waiting only
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::wait)]
     wait: Option<NonZeroU32>,
     /// End it after this time on the wall; at most what the profile says
     #[arg(long, value_name = "TIME")]
@@ -161,7 +162,7 @@ pub(super) struct Begin {
     #[arg(long)]
     blind: bool,
     /// The seed of the wheel, and of what a blind drill varies; by default a new one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::seed)]
     seed: Option<u64>,
     #[command(flatten)]
     whereabouts: Whereabouts,

@@ -8,6 +8,7 @@ use super::{
     client::{Client, Whereabouts, segment},
     status::backend_table,
     terminal::{STRONG, styled},
+    values,
 };
 use crate::{
     admin::{Admit, BackendStatus, ClusterStatus, Weight},
@@ -34,6 +35,7 @@ pub(super) enum Command {
         /// The backend, as app-a or app/app-a
         backend: String,
         /// The weight, from 0 (it gets nothing) to 1000
+        #[arg(value_parser = values::weight)]
         weight: u32,
         #[command(flatten)]
         whereabouts: Whereabouts,

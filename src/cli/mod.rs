@@ -35,6 +35,7 @@ mod terminal;
 mod top;
 mod toxiproxy;
 mod trouble;
+mod values;
 
 /// A load-balancing reverse proxy that re-enacts documented incidents, so that teams can rehearse their recovery
 #[derive(Parser, Clone, Debug)]

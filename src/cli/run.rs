@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use super::{
     Exit, Outcome, Terminal, Trouble,
     init::{Service, document},
+    values,
 };
 use crate::{
     app::{self, Incident, Plan, StartError, Written},
@@ -69,7 +70,7 @@ struct Drill {
     mode: Mode,
     /// How many minutes of the story pass in a minute; with people, of waiting only; by default what the
     /// profile says
-    #[arg(long, value_name = "N", requires = "profile")]
+    #[arg(long, value_name = "N", requires = "profile", value_parser = values::wait)]
     wait: Option<NonZeroU32>,
     /// End it after this time on the wall, such as 2m, with exit status 1; by default, and at most, what the
     /// profile says
@@ -82,7 +83,7 @@ struct Drill {
     #[arg(long, requires = "profile")]
     blind: bool,
     /// The seed of all dice, to repeat a run; by default a new one, which is shown
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::seed)]
     seed: Option<u64>,
     /// End when the incident has ended, with the verdict as exit status
     #[arg(long, requires = "profile")]
@@ -99,10 +100,10 @@ struct Drill {
 #[command(next_help_heading = "The process")]
 struct Process {
     /// How many threads carry traffic; by default the CPUs that the process may use
-    #[arg(long, value_name = "N", value_parser = workers)]
+    #[arg(long, value_name = "N", value_parser = values::workers)]
     workers: Option<NonZeroUsize>,
     /// Where the admin API listens; by default what the document says, else 127.0.0.1:8474
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = values::address)]
     admin: Option<SocketAddr>,
     /// The file that gives tokens to people; by default what the document says
     #[arg(long, value_name = "FILE")]
@@ -304,11 +305,6 @@ fn made_of(backends: &[Service]) -> Result<Written, Trouble> {
     })
 }
 
-fn workers(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse()
-        .map_err(|_| "write a whole number from 1 on, as in `--workers 2`".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,7 +362,7 @@ mod tests {
             assert!(trouble.contains(words), "{trouble}");
         };
         check(&[], "there is nothing to run");
-        check(&["--profile", "orm-brake"], "orm-break");
+        check(&["--profile", "orm-brek"], "did you mean `orm-break`?");
         check(&["--config", "/nowhere/chaosproxy.yaml"], "there is no such file");
         check(&["--profile", "orm-break", "--blind"], "--tokens FILE");
         check(&["--exit"], "--profile");
@@ -375,7 +371,12 @@ mod tests {
             &["--profile", "orm-break", "--junit", "/nowhere/out.xml"],
             "cannot be written",
         );
-        check(&["--profile", "orm-break", "--wait", "0"], "--wait");
+        let minutes = "write a whole number from 1 to 4294967295, as in `--wait 10`";
+        check(&["--profile", "orm-break", "--wait", "0"], minutes);
+        check(&["--profile", "orm-break", "--wait", "abc"], minutes);
+        check(&["--seed", "x"], "write a whole number from 0 to");
+        check(&["--admin", "foo"], "as in `127.0.0.1:8474`");
+        check(&["--workers", "513"], "from 1 to 512");
         check(&["--config", "a", "--backend", "b=c:1"], "cannot be used with");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::count::counted;
 use crate::{
     admin::{Kind, Refusal},
-    config::Problems,
+    config::{Problems, plain_error},
 };
 
 /// How a command ended, as scripts and CI see it.
@@ -82,7 +82,7 @@ impl Trouble {
     /// A file could not be read or written.
     pub(super) fn file(verb: &str, path: &std::path::Path, error: &io::Error) -> Self {
         Self::usage(
-            format!("{} cannot be {verb}: {error}", path.display()),
+            format!("{} cannot be {verb}: {}", path.display(), plain_error(error)),
             "check the name and the rights of the file",
         )
     }

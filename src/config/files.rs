@@ -37,7 +37,7 @@ pub fn load_text(file: &FilePath, text: &str) -> Result<Loaded, Problems> {
 /// Reads a file as text, as [`load`] does: for profiles and other files in the same grammar.
 pub fn read_text(file: &FilePath) -> Result<String, Problems> {
     let bytes = read_bytes(file).map_err(|error| {
-        let what = format!("cannot be read: {}", plain(&error));
+        let what = format!("cannot be read: {}", plain_error(&error));
         Problem::whole(&shown(file), what, "check the name and who may read it")
     })?;
     String::from_utf8(bytes).map_err(|error| {
@@ -84,7 +84,7 @@ fn read_bytes(file: &FilePath) -> io::Result<Vec<u8>> {
 }
 
 /// An error without its number.
-fn plain(error: &io::Error) -> String {
+pub fn plain_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -149,7 +149,7 @@ impl Look<'_> {
         match fs::read(&place) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                let what = format!("`{}` cannot be read: {}", file.display(), plain(&error));
+                let what = format!("`{}` cannot be read: {}", file.display(), plain_error(&error));
                 let mend = format!("looked for it at {}", place.display());
                 self.find(path.clone(), what, &mend)
             }

@@ -11,6 +11,7 @@ mod listener;
 mod load;
 mod named;
 mod node;
+mod once;
 mod overlay;
 mod path;
 mod problem;
@@ -28,7 +29,7 @@ pub use allow::{PublicHost, is_public};
 pub use check::{Finding, check, check_fault, check_fault_by_hand};
 pub use document::{AccessLog, Admin, Document, Drain, Safety, Target};
 pub use emit::to_yaml;
-pub use files::{check_files, folder, load, load_text, read_text};
+pub use files::{check_files, folder, load, load_text, plain_error, read_text};
 pub use headers::{Forwarded, ForwardedAs, Headers, RequestId};
 pub use limit::Limit;
 pub use listener::{
@@ -36,9 +37,11 @@ pub use listener::{
 };
 pub use load::{Loaded, read_document, read_fault, read_unchecked};
 pub use named::Named;
+pub use once::Once;
 pub use path::{Path, Step};
 pub use problem::{MOST, Place, Problem, Problems};
 pub use read::{read, read_tree, salvage};
+pub use refusal::nearest;
 pub use schema::schema;
 pub use slip::misspelt;
 pub use tree::{Node, Tree};

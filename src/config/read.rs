@@ -88,8 +88,19 @@ impl Pruned {
             (_, Value::Scalar { .. }) | (Kind::UnknownKey { .. } | Kind::UnknownName { .. }, _) => false,
             (Kind::MissingKey { name, .. }, Value::Map(entries)) => self.has_lost(entries, name),
             (Kind::MissingKey { .. }, Value::List(_)) => false,
+            (Kind::Custom(text), Value::Map(entries)) => self.has_lost_what_is_named(entries, text),
             (Kind::Type { .. } | Kind::Custom(_), Value::List(_) | Value::Map(_)) => self.hurts(node),
         }
+    }
+
+    /// Whether something was left out that a type's message on a whole mapping may be about: under a key that the message
+    /// names, or under one that nothing knows.
+    fn has_lost_what_is_named(&self, entries: &[(Node, Node)], message: &str) -> bool {
+        let words = message.split(|c: char| !c.is_alphanumeric() && c != '_');
+        entries.iter().any(|(key, value)| {
+            let in_value = self.nodes.contains(&value.id) || self.hurts(value);
+            self.nodes.contains(&key.id) || in_value && words.clone().any(|word| key.text() == Some(word))
+        })
     }
 
     /// Whether a key was written, if perhaps not rightly, and left out.

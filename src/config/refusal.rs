@@ -89,10 +89,17 @@ impl Kind {
             Self::UnknownKey { name, near, known } => {
                 (format!("unknown key `{name}`"), instead(*near, known))
             }
-            Self::UnknownName { name, known } => (
-                format!("unknown word `{name}`"),
-                instead(nearest(name, known.iter().copied()), known),
-            ),
+            Self::UnknownName { name, known } => match before_brace(name).filter(|word| known.contains(word))
+            {
+                Some(word) => (
+                    format!("a colon is missing after `{word}`"),
+                    format!("write `{word}: {{...}}`"),
+                ),
+                None => (
+                    format!("unknown word `{name}`"),
+                    instead(nearest(name, known.iter().copied()), known),
+                ),
+            },
             Self::MissingKey { name, .. } => missing(&[name]),
             Self::Type {
                 expected,
@@ -109,6 +116,11 @@ impl Kind {
             Self::Custom(text) => split(text),
         }
     }
+}
+
+/// The word before settings that began without a colon: then they were taken for a part of it.
+fn before_brace(name: &str) -> Option<&str> {
+    name.split_once('{').map(|(word, _)| word.trim_end())
 }
 
 /// The words for keys that are missing from one mapping.
@@ -165,7 +177,7 @@ const COMPARED: usize = 1000;
 const LONGEST: usize = 100;
 
 /// The name that was probably meant: at most one slip in three characters away.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let name = plain(name);
     let slips = |other: &str| strsim::damerau_levenshtein(&name, &plain(other));

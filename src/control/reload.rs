@@ -18,10 +18,25 @@ impl Control {
             .map_err(ChangeError::Problems)
             .and_then(|loaded| self.put_in_force(loaded.document, text, file, author.clone()));
         match &result {
-            Ok(revision) => self.tell_applied(*revision, &author),
+            Ok(revision) => {
+                self.tell_applied(*revision, &author);
+                let waiting = self.waiting();
+                if !waiting.is_empty() {
+                    tracing::warn!(
+                        settings = waiting.join(", "),
+                        "changed, but a process takes them once: they hold from the next start"
+                    );
+                }
+            }
             Err(error) => self.tell_refused(error, &author),
         }
         result
+    }
+
+    /// The settings in which the document in force differs from the one that the process began with, and that hold only from
+    /// the next start.
+    pub fn waiting(&self) -> Vec<&'static str> {
+        self.once.waiting(&self.lock().document)
     }
 
     fn put_in_force(

@@ -248,3 +248,14 @@ async fn what_a_header_last_said_is_kept_only_while_a_lease_wants_to_know() {
 fn name() -> http::HeaderName {
     http::HeaderName::from_static("x-config-version")
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_holds_from_the_next_start_is_told_until_it_is_taken_back() {
+    let text = document("127.0.0.1:0", "127.0.0.1:0");
+    let control = start(&text);
+    let changed = format!("{text}admin: {{bind: \"127.0.0.1:1\"}}\nstate_folder: state\n");
+    control.apply(&changed, "a.yaml", author()).unwrap();
+    assert_eq!(control.waiting(), ["admin.bind", "state_folder"]);
+    control.rollback(None, author()).unwrap();
+    assert!(control.waiting().is_empty());
+}

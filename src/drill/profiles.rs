@@ -9,7 +9,7 @@ use super::{
     sealed::Sealed,
 };
 use crate::{
-    config::{Problem, Problems, Tree, salvage},
+    config::{Problem, Problems, Tree, nearest, salvage},
     units::Dice,
 };
 
@@ -36,8 +36,10 @@ pub fn open(name_or_file: &str) -> Result<Opened, Problems> {
     }
     let text = fs::read_to_string(Path::new(name_or_file)).map_err(|e| {
         let names: Vec<_> = SHIPPED.iter().map(|shipped| shipped.name).collect();
+        let near = nearest(name_or_file, names.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? Else "));
         let mend = format!(
-            "name a file, or one of the shipped profiles: {}",
+            "{near}name a file, or one of the shipped profiles: {}",
             names.join(", ")
         );
         let what = match e.kind() {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::{Answer, Grpc, GrpcCode, Status, grpc_message},
+    answer::{Answer, Grpc, GrpcCode, Status, grpc_message, has_body},
     database_error::DatabaseError,
     doc::{Doc, Hook},
     entry::is_default,
@@ -92,6 +92,18 @@ pub(super) const DOC: Doc = Doc {
 };
 
 impl Abort {
+    /// The status of its answer, where that is one without a body.
+    pub fn bodiless(&self) -> Option<u16> {
+        let status = self.status.map(Status::code)?;
+        (!has_body(status)).then_some(status.as_u16())
+    }
+
+    /// Whether an error is all that is written: it is for sessions of a database alone.
+    pub const fn is_for_sessions(&self) -> bool {
+        let for_http = self.status.is_some() || self.grpc_status.is_some() || !self.body.is_empty();
+        self.error.is_some() && !for_http
+    }
+
     pub(super) fn compile(&self) -> Compiled {
         let grpc = self.grpc_status.map(|code| Grpc {
             code: code.into(),

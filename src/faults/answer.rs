@@ -107,6 +107,11 @@ impl Answer {
     }
 }
 
+/// Whether answers of this status have a body (RFC 9110, section 6.4.1).
+pub(super) fn has_body(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+}
+
 /// What a gRPC client makes of an HTTP status (grpc/doc/http-grpc-status-mapping.md).
 fn grpc_code(status: StatusCode) -> u8 {
     match status.as_u16() {

@@ -1,16 +1,18 @@
 //! `body`: a body is replaced, or text in it is.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header, request, response};
+use http::{HeaderMap, header, request, response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
+    answer::has_body,
     doc::{Doc, Hook},
     entry::is_default,
     hook::{Acts, Ask, Flow, Verdict},
     line::{Line, Piece, Shape},
+    reading::some_text,
 };
 
 /// Replaces a body, or some text wherever it stands in it.
@@ -20,7 +22,11 @@ pub struct Body {
     /// The text that takes the place.
     pub replace: String,
     /// The text whose place is taken, as it stands in the uncompressed body. Default: the whole body.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "some_text"
+    )]
     pub find: String,
     /// With `find`, how many times at most. Default: wherever it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,11 +112,6 @@ impl Acts for Body {
             })
         })
     }
-}
-
-/// Whether answers of this status have a body (RFC 9110, section 6.4.1).
-fn has_body(status: StatusCode) -> bool {
-    !status.is_informational() && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
 }
 
 /// Gives its own text in the place of everything.

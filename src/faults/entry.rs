@@ -82,6 +82,18 @@ pub enum Sticky {
     Client,
 }
 
+impl Where {
+    /// The side of the proxy that is written, or where the names point.
+    pub fn leg(&self) -> Leg {
+        let names_backends = self.cluster.is_some() || self.backend.is_some() || self.role.is_some();
+        match self.leg {
+            Some(leg) => leg,
+            None if names_backends => Leg::Upstream,
+            None => Leg::Client,
+        }
+    }
+}
+
 impl Entry {
     /// A fault of this kind in all traffic, always.
     pub fn new(r#do: Do) -> Self {

@@ -74,6 +74,17 @@ pub(super) fn maybe_some_bytes<'de, D: Deserializer<'de>>(
     some_bytes(deserializer).map(Some)
 }
 
+/// Reads a text that is looked for: where it is left out is said by leaving it out.
+pub(super) fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Err(de::Error::custom(
+            "an empty text stands nowhere: write one, or leave this out",
+        ));
+    }
+    Ok(text)
+}
+
 /// Reads a time that must not be 0.
 pub(super) fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     match Span::deserialize(deserializer)? {

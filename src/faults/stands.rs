@@ -33,11 +33,9 @@ impl Stands {
 /// The side of the proxy: as written, or where the kind can only stand, or where the names point.
 pub(super) fn leg(place: &Where, doc: &Doc) -> Leg {
     let upstream_only = doc.acts_at.contains(&Hook::Dial) || doc.acts_at.contains(&Hook::Probe);
-    let names_backends = place.cluster.is_some() || place.backend.is_some() || place.role.is_some();
     match place.leg {
-        Some(leg) => leg,
-        None if upstream_only || names_backends => Leg::Upstream,
-        None => Leg::Client,
+        None if upstream_only => Leg::Upstream,
+        _ => place.leg(),
     }
 }
 

@@ -93,11 +93,45 @@ impl FormatTime for Moment {
     }
 }
 
+/// What a level may be, from nothing to everything.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(level).map_err(|error| LogError::Level {
+    let bad = |why| LogError::Level {
         level: level.into(),
-        why: error.to_string(),
-    })
+        why,
+    };
+    if let Some(word) = level.split(',').find(|word| is_no_level(word)) {
+        return Err(bad(instead_of(word.trim())));
+    }
+    EnvFilter::try_new(level).map_err(|error| bad(error.to_string()))
+}
+
+/// Whether a word stands where a level belongs and is none. The filter would take it for a part of the program, and log that
+/// one alone: nothing, where there is no such part.
+fn is_no_level(word: &str) -> bool {
+    let word = word.trim();
+    !word.is_empty() && !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err()
+}
+
+fn instead_of(word: &str) -> String {
+    let lower = word.to_lowercase();
+    let is_near = |level: &&&str| {
+        lower.starts_with(**level)
+            || level.starts_with(&lower)
+            || strsim::damerau_levenshtein(&lower, level) * 3 <= level.len()
+    };
+    let near = LEVELS.iter().find(is_near);
+    let near = near.map_or_else(
+        || "use one of".to_owned(),
+        |near| format!("did you mean `{near}`? There are"),
+    );
+    let part = if word.contains("::") || word == env!("CARGO_PKG_NAME") {
+        format!(", and for a part of the program `{word}=debug`")
+    } else {
+        String::new()
+    };
+    format!("{near} `{}`{part}", LEVELS.join("`, `"))
 }
 
 #[cfg(test)]
@@ -106,9 +140,34 @@ mod tests {
 
     #[test]
     fn levels_are_words_or_one_for_each_part() {
-        for good in ["info", "warn,chaosproxy::net=debug", "off"] {
+        for good in [
+            "info",
+            "WARN",
+            "warn,chaosproxy::net=debug",
+            "chaosproxy=debug,hyper=info",
+            "off",
+            "info,",
+        ] {
             assert!(parse_level(good).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_process() {
+        let check = |level: &str, words: &str| {
+            let error = parse_level(level).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+            assert!(
+                error.contains("`off`, `error`, `warn`, `info`, `debug`, `trace`"),
+                "{error}"
+            );
+        };
+        check("warning", "did you mean `warn`?");
+        check("info,err", "did you mean `error`?");
+        check("infp", "did you mean `info`?");
+        check("verbose", "`verbose` is no log level: use one of");
+        check("wat", "`wat` is no log level: use one of");
+        check("chaosproxy::net", "`chaosproxy::net=debug`");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use tokio::time::Instant;
 
 use super::probe::{GrpcProbe, HttpProbe, MysqlProbe, PostgresProbe, Probe, RedisProbe, TcpProbe, Trouble};
@@ -52,7 +52,7 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     redis: Option<RedisProbe>,
     /// The time from one check to the next. Default: 5s.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_time")]
     every: Option<Span>,
     /// How long a check may take. Default: 1s.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +69,14 @@ struct Written {
     /// The port that is checked. Default: the backend's.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<NonZeroU16>,
+}
+
+/// Reads a time that must not be 0.
+fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Span>, D::Error> {
+    match Span::deserialize(deserializer)? {
+        Span::ZERO => Err(de::Error::custom("`0s` is too short: write it as `5s`")),
+        span => Ok(Some(span)),
+    }
 }
 
 impl TryFrom<Written> for HealthSettings {
@@ -89,9 +97,6 @@ impl TryFrom<Written> for HealthSettings {
                 "a health check needs exactly one of http, tcp, grpc, postgres, mysql and redis, as in `http: {path: /healthz}`",
             ));
         };
-        if written.every.is_some_and(|every| every == Span::ZERO) {
-            return Err(BadUnit::new("`every` must be longer than 0s"));
-        }
         Ok(Self {
             probe,
             every: written.every,

@@ -11,6 +11,7 @@ use crate::{
         client::{Client, Whereabouts},
         faults::list::{does, reaches, rounded},
         terminal::{GOOD, STRONG, styled},
+        values,
     },
     config::{self, Named},
     faults::{Do, Entry, Leg, Sticky, Where},
@@ -48,13 +49,13 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "HEADER")]
     sticky: Option<FieldName>,
     /// Hit only the first so many exchanges
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::turn)]
     first: Option<NonZeroU64>,
     /// Hit only this one, counted from 1
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::turn)]
     nth: Option<NonZeroU64>,
     /// Hit only every so manieth
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::turn)]
     every: Option<NonZeroU64>,
     /// Hit the platform's probes (kube-probe) too
     #[arg(long)]
@@ -242,6 +243,11 @@ mod tests {
     fn what_is_wrong_is_shown_where_it_stands() {
         let wrong = |line: &[&str]| parse(line).unwrap_err();
         assert!(wrong(&["latency: {ad: 300ms}", "--for", "5m"]).contains("DO:1:11"));
+        assert!(
+            wrong(&["latency {add: 300ms}", "--for", "5m"]).contains("a colon is missing after `latency`")
+        );
+        assert!(wrong(&["reset", "--for", "5m", "--nth", "0"]).contains("write a whole number from 1 on"));
+        assert!(wrong(&["reset", "--for", "5m", "--odds", "20"]).contains("write `20%`"));
         assert!(wrong(&["reset"]).contains("--for <SPAN>"));
         assert!(wrong(&["reset", "--for", "5"]).contains("`5s` or `5ms`"));
         assert!(wrong(&["reset", "--for", "5s", "--odds", "120%"]).contains("between 0% and 100%"));

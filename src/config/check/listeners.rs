@@ -1,6 +1,6 @@
 //! Listeners: addresses, limits, what each protocol can do.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use super::{Finding, routes};
 use crate::{
@@ -46,19 +46,26 @@ fn addresses(document: &Document, found: &mut Vec<Finding>) {
             l.bind,
         )
     };
-    let mut taken: HashMap<Bind, String> = HashMap::new();
+    let mut taken: HashMap<u16, Vec<(Bind, String)>> = HashMap::new();
     for (path, who, bind) in std::iter::once(admin).chain(document.listeners.iter().map(listener)) {
         // Port 0 is a free port each time.
-        match taken.get(&bind).filter(|_| bind.0.port() != 0) {
-            Some(first) => {
-                let what = format!("{who} and {first} listen on the same address, `{bind}`");
+        if bind.0.port() == 0 {
+            continue;
+        }
+        let there = taken.entry(bind.0.port()).or_default();
+        let clash = there
+            .iter()
+            .find_map(|(other, first)| Some((same(bind, *other)?, first)));
+        match clash {
+            Some((address, first)) => {
+                let what = format!("{who} and {first} listen on the same address, {address}");
                 found.push(Finding::new(
                     path,
                     what,
                     "give each an address or a port of its own",
                 ));
             }
-            None => drop(taken.insert(bind, who)),
+            None => there.push((bind, who)),
         }
     }
     if !document.admin.bind.0.ip().is_loopback() && document.admin.tokens_file.is_none() {
@@ -68,6 +75,20 @@ fn addresses(document: &Document, found: &mut Vec<Finding>) {
         );
         let mend = "set `tokens_file`, or bind to `127.0.0.1`";
         found.push(Finding::new(Path::of(["admin", "bind"]), what, mend));
+    }
+}
+
+/// The address that two of one port have in common, in words; `None` where both can be bound.
+fn same(one: Bind, other: Bind) -> Option<String> {
+    // `[::]` stands for every address of the machine, `0.0.0.0` for those of IPv4.
+    let is_among = |one: IpAddr, all: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let (ip, other_ip) = (one.0.ip(), other.0.ip());
+    if one == other {
+        Some(format!("`{one}`"))
+    } else if is_among(ip, other_ip) {
+        Some(format!("`{one}`: `{other}` has it too"))
+    } else {
+        is_among(other_ip, ip).then(|| format!("`{other}`: `{one}` has it too"))
     }
 }
 

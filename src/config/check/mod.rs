@@ -6,7 +6,9 @@ mod errors;
 mod faults;
 mod listeners;
 mod names;
+mod reach;
 mod routes;
+mod vain;
 
 pub use faults::{check_fault, check_fault_by_hand};
 

@@ -1,0 +1,219 @@
+//! The traffic that a fault can stand in, and whether it can do anything to it.
+
+use std::time::Duration;
+
+use super::{Finding, errors::unsaid, routes::is_foreign};
+use crate::{
+    config::{
+        allow::is_public,
+        document::{Document, Target},
+        listener::{Listener, Protocol},
+        path::Path,
+    },
+    faults::{Do, Entry, IdleCut, Leg, Where},
+    units::{Address, Span},
+    upstream::settings::BackendSettings,
+};
+
+/// The traffic that a fault can stand in.
+pub(super) struct Reach<'d>(Vec<Way<'d>>);
+
+/// A route that a fault can stand in: its listener, and those of its backends that the fault allows.
+struct Way<'d> {
+    listener: &'d Listener,
+    backends: Vec<&'d BackendSettings>,
+    /// Whether the proxy begins TLS with them.
+    secured: bool,
+    /// After how long the proxy ends connections that stand idle.
+    idle: Duration,
+}
+
+impl<'d> Reach<'d> {
+    pub(super) fn of(document: &'d Document, place: &Where) -> Self {
+        let bound = place.role.as_deref().and_then(|role| document.roles.get(role));
+        let wanted = |want: &Option<String>, is: &str| want.as_deref().is_none_or(|want| want == is);
+        let mut ways = Vec::new();
+        for (name, listener) in document
+            .listeners
+            .iter()
+            .filter(|(name, _)| wanted(&place.listener, name))
+        {
+            for (route, cluster) in listener.ways(name) {
+                let target = bound.and_then(|bound| bound.iter().find(|target| target.cluster == cluster));
+                let here = wanted(&place.route, &route)
+                    && wanted(&place.cluster, cluster)
+                    && (bound.is_none() || target.is_some());
+                let meant = |backend: &&BackendSettings| is_meant(place, target, cluster, &backend.name());
+                match document.clusters.get(cluster) {
+                    _ if !here => {}
+                    // What is wrong is the route; where it would lead nobody knows.
+                    None => ways.push(Way {
+                        listener,
+                        backends: Vec::new(),
+                        secured: true,
+                        idle: Duration::MAX,
+                    }),
+                    Some(cluster) => {
+                        let backends: Vec<_> = cluster.backends.iter().filter(meant).collect();
+                        let idle = cluster.idle_timeout();
+                        ways.extend((!backends.is_empty()).then_some(Way {
+                            listener,
+                            backends,
+                            secured: cluster.tls.is_some(),
+                            idle,
+                        }));
+                    }
+                }
+            }
+        }
+        Self(ways)
+    }
+
+    /// A finding where a fault can match nothing.
+    pub(super) fn nothing(&self, path: &Path, entry: &Entry) -> Option<Finding> {
+        let place = &entry.r#where;
+        let (whole, path) = (path, path.key("where"));
+        let finding = |what: &str, mend: &str| Some(Finding::new(path.clone(), what, mend));
+        // These two ask nothing of traffic: one answers health checks, the other is a reload.
+        let of_traffic = !matches!(entry.r#do, Do::Health(_) | Do::BadReload(_));
+        if of_traffic && self.0.is_empty() {
+            let what = "no exchange is in all of these places at once, so the fault can hit nothing";
+            return finding(what, "remove one of them, or add the route that leads there");
+        }
+        if place.leg == Some(Leg::Client) && place.backend.is_some() {
+            let what = "the client's side knows no backend, so the fault can hit nothing";
+            return finding(what, "remove `leg: client` or `backend`");
+        }
+        if entry.r#do.is_of_database() && !self.0.is_empty() && !self.0.iter().any(Way::speaks) {
+            let what =
+                "no listener that leads here speaks the protocol of a database, so the fault can hit nothing";
+            return finding(what, "set `protocol: postgres` on the listener");
+        }
+        if let Some((what, mend)) = self.out_of_reach(entry) {
+            return finding(&what, mend);
+        }
+        if let Some((what, mend)) = self.lacks(entry) {
+            return finding(what, mend);
+        }
+        let protocols = self.0.iter().map(|way| way.listener.protocol);
+        if let Some((what, mend)) = unsaid(&entry.r#do, protocols) {
+            return Some(Finding::new(whole.key("do"), what, mend));
+        }
+        let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);
+        if !self.0.is_empty() && !self.0.iter().any(can_hold) {
+            let only_bytes = self.0.iter().all(|way| way.listener.protocol == Protocol::Tcp);
+            let what = if only_bytes {
+                "only `tcp` listeners lead here, which see no requests, so the match never holds"
+            } else {
+                "no listener that leads here sees what the match asks for, so it never holds"
+            };
+            return finding(what, "match on `client`, or remove the match");
+        }
+        None
+    }
+
+    /// Why a kind can do nothing where its traffic goes, or to what its match asks for, and what mends it.
+    fn out_of_reach(&self, entry: &Entry) -> Option<(String, &'static str)> {
+        if entry.r#where.r#match.compile().needs_command()
+            && let Some(acts) = entry.r#do.misses_commands()
+        {
+            let what = format!("the match asks for a command, but this {acts}, so the fault can hit nothing");
+            return Some((
+                what,
+                "remove `sql`, `table` and `statement` from the match, or write another kind",
+            ));
+        }
+        let Do::IdleCut(IdleCut { after }) = &entry.r#do else {
+            return None;
+        };
+        let idle = |way: &Way<'_>| match way.listener.protocol {
+            Protocol::Http => None,
+            _ => Some(Span(way.idle)),
+        };
+        match self.0.iter().filter_map(idle).max() {
+            None => {
+                let what = "connections of HTTP are not forgotten: only `tcp` listeners and those of databases pass them on";
+                Some((what.to_owned(), "use `hang` or `stall`"))
+            }
+            Some(longest) if longest <= *after => {
+                let what = format!(
+                    "the proxy itself ends connections that stand idle for {longest}, before the fault can"
+                );
+                Some((what, "set the cluster's `idle_timeout` longer than `after`"))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// A finding where a fault can hit a server that may be somebody else's.
+    pub(super) fn somebody_else(&self, document: &Document, path: &Path) -> Option<Finding> {
+        let mut backends = self.0.iter().flat_map(|way| &way.backends);
+        let public = backends.find(|backend| is_kept_out(document, &backend.address))?;
+        let what = format!(
+            "the fault can hit `{}`, which may be somebody else's server",
+            public.address
+        );
+        let mend = "narrow `where`, or list its host in `safety: {allow_public: [...]}` if it is yours";
+        Some(Finding::new(path.clone(), what, mend))
+    }
+
+    /// What its traffic lacks, so that a kind can do nothing to it, and what mends it.
+    fn lacks(&self, entry: &Entry) -> Option<(&'static str, &'static str)> {
+        let (place, ways) = (&entry.r#where, &self.0);
+        if ways.is_empty() {
+            return None;
+        }
+        // The handshake of a database's client is its protocol's own.
+        let shakes = |way: &Way<'_>| way.listener.tls.is_some() && !way.listener.protocol.asks_for_tls();
+        match (&entry.r#do, place.leg()) {
+            (Do::Tls(_), Leg::Client) if !ways.iter().any(shakes) => Some((
+                "no listener that leads here begins with TLS, so there is no handshake to spoil",
+                "set `tls` on the listener (a database does its own handshake), or name a cluster that has `tls`",
+            )),
+            (Do::Tls(_), Leg::Upstream) if !ways.iter().any(|way| way.secured) => Some((
+                "no cluster that is reached here has `tls`, so there is no handshake to spoil",
+                "set `tls` on the cluster, or name the listener alone for the handshake with clients",
+            )),
+            (Do::Abort(abort), Leg::Upstream) if abort.unanswered => Some((
+                "what no backend has answered is known on the client's leg alone, so the fault can hit nothing",
+                "add `leg: client`, or remove `unanswered`",
+            )),
+            (Do::Abort(abort), _) if abort.is_for_sessions() && !ways.iter().any(Way::speaks) => Some((
+                "no listener that leads here speaks the protocol of a database, so nobody gets the `error`",
+                "write `status`, or set `protocol: postgres` on the listener",
+            )),
+            _ if !place.r#match.tls_name.is_empty() && ways.iter().all(|way| way.listener.tls.is_none()) => {
+                Some((
+                    "no listener that leads here has `tls` and sees a name, so the match never holds",
+                    "match on `host`, or set `tls` on the listener",
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Way<'_> {
+    /// Whether the protocol of a database is spoken there.
+    fn speaks(&self) -> bool {
+        self.listener.protocol.dialect().is_some()
+    }
+}
+
+/// Whether a fault allows this backend, named by itself or with its cluster, or by a role.
+fn is_meant(place: &Where, target: Option<&Target>, cluster: &str, backend: &str) -> bool {
+    let role = target.and_then(|target| target.backend.as_deref());
+    let named = place
+        .backend
+        .as_deref()
+        .is_none_or(|want| match want.split_once('/') {
+            Some((of, name)) => of == cluster && name == backend,
+            None => want == backend,
+        });
+    named && role.is_none_or(|role| role == backend)
+}
+
+/// Whether a server may be somebody else's, and the document does not say that it is not.
+pub(super) fn is_kept_out(document: &Document, address: &Address) -> bool {
+    is_public(address) && !document.safety.allow_public.iter().any(|host| host.is(address))
+}

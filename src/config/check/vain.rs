@@ -1,0 +1,50 @@
+//! Settings of a fault that leave each other nothing to do, wherever it stands.
+
+use std::num::NonZeroU64;
+
+use super::Finding;
+use crate::{
+    config::path::Path,
+    faults::{Do, Entry},
+};
+
+pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
+    found.extend(turns(path, entry));
+    if let Do::Abort(abort) = &entry.r#do
+        && let Some(status) = abort.bodiless().filter(|_| !abort.body.is_empty())
+    {
+        found.push(Finding::new(
+            path.key("do").key("abort").key("body"),
+            format!("an answer of status {status} has no body, so nobody gets this one"),
+            "remove it, or write another `status`",
+        ));
+    }
+}
+
+/// Turns that never come: all that are written must hold of one exchange.
+fn turns(path: &Path, entry: &Entry) -> Option<Finding> {
+    let [first, nth, every] = [entry.first, entry.nth, entry.every].map(|turn| turn.map(NonZeroU64::get));
+    let finding = |key: &str, what: String, other: &str| {
+        let what = format!("{what}, so the fault can hit nothing");
+        Some(Finding::new(
+            path.key(key),
+            what,
+            format!("keep one of `{other}` and `{key}`"),
+        ))
+    };
+    match (first, nth, every) {
+        (Some(first), Some(nth), _) if nth > first => {
+            let what = format!("exchange {nth} is not among the first {first}");
+            finding("nth", what, "first")
+        }
+        (_, Some(nth), Some(every)) if !nth.is_multiple_of(every) => {
+            let what = format!("{nth} is no multiple of {every}");
+            finding("every", what, "nth")
+        }
+        (Some(first), _, Some(every)) if every > first => {
+            let what = format!("exchange {every} is not among the first {first}");
+            finding("every", what, "first")
+        }
+        _ => None,
+    }
+}

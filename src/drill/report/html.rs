@@ -75,7 +75,7 @@ fn head(report: &Report) -> Markup {
             p class="kind" { "Exercise · report of a drill" }
             h1 { (name(report)) ": " span class=(class) { (words::verdict(report)) } }
             @if let Some(profile) = report.profile() { p class="headline" { (profile.headline()) } }
-            p { strong { "Exit status " (report.exit()) "." } " " (ticked(&words::verdict_line(report))) }
+            p { @if !report.running { strong { "Exit status " (report.exit()) "." } " " } (ticked(&words::verdict_line(report))) }
             @if let Some(worst) = report.worst() {
                 p {
                     "At its worst, in phase " strong { (worst.phase) } ", "
@@ -121,7 +121,7 @@ fn evidence(report: &Report) -> Markup {
                 strong { "Not clean: " } (lifted.injected) " of " (lifted.requests)
                 " requests after the faults were lifted still carried an injected answer."
             },
-            None => p { "Nothing is on record of the faults being lifted; they end with their lease." }
+            None => p { (words::not_lifted(report)) }
         }
         @if report.torn { p { "The last line of the journal was cut short, as by a crash, and is left out." } }
         @if !report.flaws.is_empty() {

@@ -4,6 +4,7 @@ use super::*;
 use crate::drill::{
     event::{ActEnded, Known},
     profile::Header,
+    script::{Binding, Bindings, Settings},
     signal::Signal,
     simulated::{bound, hung_auth},
 };
@@ -207,4 +208,41 @@ async fn who_sheds_load_before_the_failover_has_sheltered_the_standby() {
     }
     let phases: Vec<_> = drill.phases().into_iter().map(|(_, phase)| phase).collect();
     assert_eq!(phases, ["latent", "failover", "sheltered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_is_shed_once_every_cluster_of_the_standby_sheds_it() {
+    let profile =
+        crate::drill::profiles::load("standby-overload").unwrap_or_else(|problems| panic!("{problems}"));
+    let bind = |target: &str, backends| Binding {
+        target: target.into(),
+        backends,
+    };
+    let bindings = Bindings::from([
+        ("http.primary".to_owned(), bind("app", 2)),
+        (
+            "http.standby".to_owned(),
+            bind("shop/standby, shop-writes/standby", 2),
+        ),
+    ]);
+    let settings = Settings {
+        mode: Mode::Rehearse,
+        seed: 7,
+        ..Settings::default()
+    };
+    let mut drill = Drill::of(Script::new(profile, &bindings, settings).unwrap(), Nature::Honest);
+    drill.pass(10).await;
+    let mut admit = |shares: &[(&str, f64)]| {
+        let mut seen = drill.world.observe();
+        seen.admitted = shares
+            .iter()
+            .map(|(name, share)| ((*name).to_owned(), *share))
+            .collect();
+        let actions = drill.timeline.advance(Instant::now(), &seen, Vec::new());
+        drill.carry_out(actions);
+        acts(&drill).len()
+    };
+    assert_eq!(admit(&[("shop", 0.4)]), 0);
+    assert_eq!(admit(&[("shop", 0.4), ("shop-writes", 0.5)]), 0);
+    assert_eq!(admit(&[("shop", 0.4), ("shop-writes", 0.3)]), 1);
 }

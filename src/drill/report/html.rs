@@ -76,11 +76,10 @@ fn head(report: &Report) -> Markup {
             h1 { (name(report)) ": " span class=(class) { (words::verdict(report)) } }
             @if let Some(profile) = report.profile() { p class="headline" { (profile.headline()) } }
             p { @if !report.running { strong { "Exit status " (report.exit()) "." } " " } (ticked(&words::verdict_line(report))) }
-            @if let Some(worst) = report.worst() {
+            @if let Some((worst, classes)) = report.at_its_worst() {
                 p {
                     "At its worst, in phase " strong { (worst.phase) } ", "
-                    @for (i, class) in report.classes().iter().enumerate() {
-                        @let beside = worst.ok.get(*class).copied().unwrap_or_default();
+                    @for (i, (class, beside)) in classes.iter().enumerate() {
                         @if i > 0 { " and " }
                         strong { (percent(beside.run)) } " of " (class)
                         @if beside.original.is_some() { " (the original: " (percent(beside.original)) ")" }

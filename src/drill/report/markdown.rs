@@ -49,18 +49,16 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
         write!(out, "**Exit status {}.** ", report.exit())?;
     }
     writeln!(out, "{}\n", words::verdict_line(report))?;
-    if let Some(worst) = report.worst() {
-        let classes = report.classes();
-        let beside = classes.iter().filter_map(|class| {
-            let beside = worst.ok.get(*class)?;
+    if let Some((worst, classes)) = report.at_its_worst() {
+        let beside = classes.iter().map(|(class, beside)| {
             let original = beside
                 .original
                 .map(|share| format!(" (the original: {})", percent(Some(share))));
-            Some(format!(
+            format!(
                 "{} of `{class}`{}",
                 percent(beside.run),
                 original.unwrap_or_default()
-            ))
+            )
         });
         let beside: Vec<_> = beside.collect();
         writeln!(

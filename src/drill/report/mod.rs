@@ -205,6 +205,15 @@ impl Report {
         })
     }
 
+    /// The worst phase, and success by class in it, where enough was asked to say so.
+    fn at_its_worst(&self) -> Option<(&PhaseFigures, Vec<(&str, Beside)>)> {
+        let worst = self.worst()?;
+        let classes = self.classes().into_iter();
+        let known = classes.filter_map(|class| Some((class, *worst.ok.get(class)?)));
+        let known: Vec<_> = known.filter(|(_, beside)| beside.run.is_some()).collect();
+        (!known.is_empty()).then_some((worst, known))
+    }
+
     /// The phase in which the fewest requests succeeded; none where all of them always did.
     fn worst(&self) -> Option<&PhaseFigures> {
         let share = |phase: &&PhaseFigures| phase.sample.traffic.of(None).ok_share();

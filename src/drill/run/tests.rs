@@ -414,6 +414,17 @@ async fn the_report_of_a_drill_that_runs_gives_no_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_too_little_was_asked_nothing_was_at_its_worst() {
+    let played = play(Nature::Honest, true, nothing).await;
+    let mut report = played.report();
+    assert!(markdown(&report).contains("At its worst") && html(&report).contains("At its worst"));
+    for phase in &mut report.phases {
+        phase.ok.values_mut().for_each(|beside| beside.run = None);
+    }
+    assert!(!markdown(&report).contains("At its worst") && !html(&report).contains("At its worst"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_journal_gives_the_verdict_that_was_given() {
     let played = play(Nature::Honest, true, nothing).await;
     let read = journal::read(&played.text);

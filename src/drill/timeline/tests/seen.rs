@@ -246,3 +246,30 @@ async fn load_is_shed_once_every_cluster_of_the_standby_sheds_it() {
     assert_eq!(admit(&[("shop", 0.4), ("shop-writes", 0.5)]), 0);
     assert_eq!(admit(&[("shop", 0.4), ("shop-writes", 0.3)]), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_said_to_be_done_and_not_written_down_again() {
+    let mut drill = Drill::begin(Mode::Rehearse, Nature::Honest);
+    drill.pass(30).await;
+    let ended = |drill: &Drill| {
+        let ended = drill
+            .told
+            .iter()
+            .filter(|told| matches!(told.event, Event::ActEnded(_)));
+        ended.count()
+    };
+    assert_eq!(drill.act("find-server"), Answer::Done);
+    assert_eq!(ended(&drill), 1);
+    let again = drill.act("find-server");
+    assert_eq!(again, Answer::Refused("`find-server` is done already".into()));
+    assert_eq!(ended(&drill), 1);
+    let mut drill = Drill::of(
+        hung_auth("standby-overload", Mode::Rehearse, false),
+        Nature::Honest,
+    );
+    drill.pass(30).await;
+    assert_eq!(drill.act("find-cause"), Answer::Done);
+    see(&mut drill, Sight::RolledBack);
+    let again = drill.act("rollback");
+    assert_eq!(again, Answer::Refused("`rollback` is done already".into()));
+}

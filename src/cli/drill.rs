@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Exit, Outcome, Terminal, Trouble,
     client::{Client, Whereabouts},
-    run::{Mode, lasting},
+    run::Mode,
     terminal::{FAINT, STRONG, styled},
 };
 use crate::{
@@ -153,7 +153,7 @@ pub(super) struct Begin {
     #[arg(long, value_name = "N")]
     wait: Option<NonZeroU32>,
     /// End it after this time on the wall; at most what the profile says
-    #[arg(long, value_name = "TIME", value_parser = lasting)]
+    #[arg(long, value_name = "TIME", value_parser = super::lasting::lasting)]
     max_wall: Option<Span>,
     /// A runbook that acts in the team's place
     #[arg(long, value_name = "FILE")]

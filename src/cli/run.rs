@@ -73,7 +73,7 @@ struct Drill {
     wait: Option<NonZeroU32>,
     /// End it after this time on the wall, such as 2m, with exit status 1; by default, and at most, what the
     /// profile says
-    #[arg(long, value_name = "TIME", requires = "profile", value_parser = lasting)]
+    #[arg(long, value_name = "TIME", requires = "profile", value_parser = super::lasting::lasting)]
     max_wall: Option<Span>,
     /// Who acts in the team's place: original, or a file with a runbook; in a replay it is the original team
     #[arg(long, value_name = "WHO", requires = "profile")]
@@ -277,14 +277,6 @@ fn chosen(name: &str, document: Option<&Written>, seed: u64) -> Result<Opened, T
         extends: Vec::new(),
         sealed: None,
     })
-}
-
-/// A time on the wall in which a drill may begin.
-pub(super) fn lasting(text: &str) -> Result<Span, String> {
-    match text.parse::<Span>() {
-        Ok(Span::ZERO) => Err("a drill that may last `0s` never begins: say longer".to_owned()),
-        other => other.map_err(|error| error.to_string()),
-    }
 }
 
 /// Finds out before a drill, and not after it, that its verdict cannot be written there.

@@ -353,10 +353,11 @@ fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
 
+/// Who owns the process, as far as that is said; else what the admin API calls whoever says no name.
 fn whoami() -> String {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".into())
+        .unwrap_or_else(|_| "local".into())
 }
 
 async fn bind_admin(

@@ -30,6 +30,9 @@ pub struct DrillStatus {
     pub sealed: bool,
     /// What there is to see; nothing before it has begun.
     pub view: Option<View>,
+    /// The hint that was given just now, for whoever gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// What a drill comes to, as far as that can be said.
@@ -86,6 +89,7 @@ pub(super) fn now(desk: &Desk) -> Result<DrillStatus, Refusal> {
         over: drill.remote.is_over(),
         sealed: false,
         view: drill.remote.view(),
+        hint: None,
     })
 }
 

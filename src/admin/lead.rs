@@ -220,7 +220,12 @@ async fn tell(
             "`chaosproxy drill status` (GET /api/v1/drill) tells where the drill stands",
         )),
         Answer::Done | Answer::Performed(_) | Answer::UnderWay(_) | Answer::Waits { .. } => {
-            drill::now(desk).map(Json)
+            let given = match verb {
+                Verb::Hint(level) => level.checked_sub(1).and_then(|i| drill.profile.hints.get(i)),
+                _ => None,
+            };
+            let hint = given.map(|hint| hint.text.clone());
+            drill::now(desk).map(|status| Json(DrillStatus { hint, ..status }))
         }
     }
 }

@@ -31,14 +31,20 @@ impl Reach {
     pub fn of(document: &Document, fault: &Fault) -> Self {
         let mut listeners = Vec::new();
         let mut backends = Vec::new();
-        for (listener, route, cluster, backend) in ways(document) {
+        let of_traffic = fault.entry().r#do.touches_exchanges();
+        let ways = if of_traffic {
+            ways(document)
+        } else {
+            everything(document)
+        };
+        for (listener, route, cluster, backend) in ways {
             let scope = Scope {
                 listener: Some(&listener),
                 route: Some(&route),
                 cluster: Some(&cluster),
                 backend: Some(&backend),
             };
-            if fault.covers(&scope) && plays(document, fault, &scope) {
+            if (fault.covers(&scope) || !of_traffic) && plays(document, fault, &scope) {
                 listeners.push(listener.clone());
                 backends.push(format!("{cluster}/{backend}"));
             }
@@ -83,6 +89,24 @@ fn ways(document: &Document) -> Vec<(String, String, String, String)> {
         }
     }
     ways
+}
+
+/// Every listener with every backend, whether or not a way leads from one to the other: a broken document may lead nowhere.
+fn everything(document: &Document) -> Vec<(String, String, String, String)> {
+    let mut all = Vec::new();
+    for listener in document.listeners.names() {
+        for (cluster, settings) in document.clusters.iter() {
+            for backend in &settings.backends {
+                all.push((
+                    listener.to_owned(),
+                    String::new(),
+                    cluster.to_owned(),
+                    backend.name(),
+                ));
+            }
+        }
+    }
+    all
 }
 
 /// Whether the scope is one that the document binds to the fault's role.
@@ -144,5 +168,22 @@ roles: {http.source: app/a}
         check("{backend: main}", Leg::Upstream, &["db/main"]);
         check("{route: orders}", Leg::Client, &["app/a", "app/b"]);
         check("{listener: db, cluster: app}", Leg::Upstream, &[]);
+    }
+
+    #[test]
+    fn a_broken_document_reaches_what_it_reached_before_it_was_in_force() {
+        for text in [
+            DOCUMENT.to_owned(),
+            DOCUMENT.replace("cluster: app", "cluster: ap"),
+        ] {
+            let document = config::read_unchecked(&text).unwrap();
+            let reach = |place: &str| {
+                let text = format!("{{do: {{bad_reload: {{misspell: cluster}}}}, where: {place}}}");
+                let entry: Entry = config::read("test", &text).unwrap();
+                Reach::of(&document, &Fault::compile("f", &entry, Instant::now())).backends
+            };
+            assert_eq!(reach("{}"), ["app/a", "app/b", "db/main"]);
+            assert_eq!(reach("{role: http.source}"), ["app/a"]);
+        }
     }
 }

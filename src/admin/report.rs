@@ -83,7 +83,9 @@ pub(super) async fn show(desk: Desk, ask: Ask<Which>) -> Result<Rendered, Refusa
         (None, Ok(drill)) => drill.name,
         (None, Err(refusal)) => newest(&desk.reports).ok_or(refusal)?,
     };
-    let report = report::Report::of(&text(&desk, &drill).await?);
+    // Before the text, so that a drill that ends meanwhile is not taken for one that crashed.
+    let held = journal_of(&desk.reports, &drill).is_some_and(|path| journal::is_held(&path));
+    let report = report::Report::of(&text(&desk, &drill).await?).written_to(held);
     let failed = |error: &dyn std::fmt::Display| {
         Refusal::new(Kind::Internal, error.to_string(), "ask for another form")
     };

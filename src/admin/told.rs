@@ -80,6 +80,7 @@ impl Tell for DrillStatus {
             profile: name(self.profile),
             view: self.view.map(|view| view.plain(blind)),
             sealed: true,
+            hint: None,
             ..self
         }
     }

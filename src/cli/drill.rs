@@ -1,8 +1,9 @@
 //! `chaosproxy drill`: the facilitator's hand on the drill that runs.
 
 mod check;
+mod done;
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{io::IsTerminal as _, num::NonZeroU32, time::Duration};
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
@@ -153,7 +154,7 @@ pub(super) struct Begin {
     #[arg(long, value_name = "N", value_parser = values::wait)]
     wait: Option<NonZeroU32>,
     /// End it after this time on the wall; at most what the profile says
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = super::lasting::lasting)]
     max_wall: Option<Span>,
     /// A runbook that acts in the team's place
     #[arg(long, value_name = "FILE")]
@@ -217,9 +218,13 @@ pub(super) enum How {
 
 impl Command {
     pub(super) async fn perform(self, terminal: Terminal) -> Outcome {
+        let hand = Hand {
+            terminal,
+            done: done::done(&self),
+        };
         match self {
             Self::Check(args) => args.perform(terminal).await,
-            Self::Start(begin) => post(terminal, &begin.whereabouts, "start", &begin.asked()?).await,
+            Self::Start(begin) => post(&hand, &begin.whereabouts, "start", &begin.asked()?).await,
             Self::Status { whereabouts } => {
                 let status = Client::new(&whereabouts)?.get("/api/v1/drill").await?;
                 show(terminal, &status)
@@ -227,31 +232,27 @@ impl Command {
             Self::Watch { whereabouts } => follow(terminal, &Client::new(&whereabouts)?).await,
             Self::Next { phase, whereabouts } => {
                 let body = Onward { to: phase };
-                post(terminal, &whereabouts, "next", &body).await
+                post(&hand, &whereabouts, "next", &body).await
             }
-            Self::Hold { whereabouts } => post(terminal, &whereabouts, "hold", &json!({})).await,
-            Self::Resume { whereabouts } => post(terminal, &whereabouts, "resume", &json!({})).await,
-            Self::Extend { by, whereabouts } => post(terminal, &whereabouts, "extend", &More { by }).await,
+            Self::Hold { whereabouts } => post(&hand, &whereabouts, "hold", &json!({})).await,
+            Self::Resume { whereabouts } => post(&hand, &whereabouts, "resume", &json!({})).await,
+            Self::Extend { by, whereabouts } => post(&hand, &whereabouts, "extend", &More { by }).await,
             Self::Inject {
                 text,
                 to,
                 whereabouts,
             } => {
                 let to = to.into();
-                post(terminal, &whereabouts, "inject", &News { text, to }).await
+                post(&hand, &whereabouts, "inject", &News { text, to }).await
             }
-            Self::Hint { level, whereabouts } => {
-                post(terminal, &whereabouts, "hint", &HintOf { level }).await
-            }
-            Self::Accept { act, whereabouts } => {
-                post(terminal, &whereabouts, "accept", &Accept { act }).await
-            }
+            Self::Hint { level, whereabouts } => post(&hand, &whereabouts, "hint", &HintOf { level }).await,
+            Self::Accept { act, whereabouts } => post(&hand, &whereabouts, "accept", &Accept { act }).await,
             Self::Refuse {
                 act,
                 why,
                 whereabouts,
-            } => post(terminal, &whereabouts, "refuse", &Refuse { act, why }).await,
-            Self::Note { text, whereabouts } => post(terminal, &whereabouts, "note", &Note { text }).await,
+            } => post(&hand, &whereabouts, "refuse", &Refuse { act, why }).await,
+            Self::Note { text, whereabouts } => post(&hand, &whereabouts, "note", &Note { text }).await,
             Self::Rate {
                 objective,
                 rating,
@@ -264,22 +265,28 @@ impl Command {
                     rating,
                     why,
                 };
-                post(terminal, &whereabouts, "rate", &body).await
+                post(&hand, &whereabouts, "rate", &body).await
             }
-            Self::Clear { whereabouts } => post(terminal, &whereabouts, "clear", &json!({})).await,
+            Self::Clear { whereabouts } => post(&hand, &whereabouts, "clear", &json!({})).await,
         }
     }
 }
 
-async fn post<B: Serialize + Sync>(
+/// Where what was done is shown, and the line that says it.
+struct Hand {
     terminal: Terminal,
-    whereabouts: &Whereabouts,
-    verb: &str,
-    body: &B,
-) -> Outcome {
+    done: Option<String>,
+}
+
+async fn post<B: Serialize + Sync>(hand: &Hand, whereabouts: &Whereabouts, verb: &str, body: &B) -> Outcome {
     let client = Client::new(whereabouts)?;
-    let status = client.post(&format!("/api/v1/drill/{verb}"), body).await?;
-    show(terminal, &status)
+    let status: DrillStatus = client.post(&format!("/api/v1/drill/{verb}"), body).await?;
+    let hint = status.hint.as_ref().map(|text| format!("the hint: “{text}”"));
+    hand.terminal.show(&status, |status| {
+        let said = hand.done.iter().chain(&hint).map(|line| format!("{line}\n"));
+        said.collect::<String>() + &text(status)
+    })?;
+    Ok(Exit::Ok)
 }
 
 /// How often it is looked at.
@@ -314,7 +321,7 @@ fn show(terminal: Terminal, status: &DrillStatus) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// How wide the view is drawn.
+/// How wide the view is drawn in a terminal; nothing is cut for a program.
 const WIDTH: usize = 100;
 
 fn text(status: &DrillStatus) -> String {
@@ -331,7 +338,11 @@ fn text(status: &DrillStatus) -> String {
     if status.sealed {
         return watch::exercise(view);
     }
-    let mut lines = watch::lines(view, WIDTH);
+    let width = match std::io::stdout().is_terminal() {
+        true => WIDTH,
+        false => WIDTH.max(watch::room(view)),
+    };
+    let mut lines = watch::lines(view, width);
     if !view.hints.is_empty() {
         let levels: Vec<_> = view.hints.iter().map(ToString::to_string).collect();
         let offered = format!("hints offered by now: {}", levels.join(", "));

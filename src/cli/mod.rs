@@ -22,6 +22,7 @@ mod count;
 mod drill;
 mod faults;
 mod init;
+mod lasting;
 mod lb;
 mod man;
 mod panic;

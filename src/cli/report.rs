@@ -57,13 +57,15 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn perform(self, terminal: Terminal) -> Outcome {
         let journal = journal(self.drill.as_deref(), &self.report_dir)?;
+        // Before the text, so that a drill that ends meanwhile is not taken for one that crashed.
+        let held = journal::is_held(&journal);
         let text = journal::load(&journal).map_err(|error| Trouble::file("read", &journal, &error))?;
         if self.verify {
             let verified = Verified::of(&journal, &journal::read(&text));
             terminal.show(&verified, ToString::to_string)?;
             return Ok(verified.exit());
         }
-        let report = Report::of(&text);
+        let report = Report::of(&text).written_to(held);
         if self.junit {
             let xml = report::junit(&report).map_err(|error| {
                 Trouble::new(

@@ -74,7 +74,7 @@ struct Drill {
     wait: Option<NonZeroU32>,
     /// End it after this time on the wall, such as 2m, with exit status 1; by default, and at most, what the
     /// profile says
-    #[arg(long, value_name = "TIME", requires = "profile")]
+    #[arg(long, value_name = "TIME", requires = "profile", value_parser = super::lasting::lasting)]
     max_wall: Option<Span>,
     /// Who acts in the team's place: original, or a file with a runbook; in a replay it is the original team
     #[arg(long, value_name = "WHO", requires = "profile")]
@@ -155,6 +155,11 @@ impl Args {
     pub(super) fn perform(self, terminal: Terminal) -> Outcome {
         let (form, level) = (self.process.log_format, self.level().to_owned());
         let plan = self.plan(terminal)?;
+        if plan.incident.is_some() {
+            // Before anything is started for a drill that could not be written down.
+            fs::create_dir_all(&plan.reports)
+                .map_err(|error| Trouble::file("made", &plan.reports, &error))?;
+        }
         let screen = Screen::stderr();
         log::set_up(form, &level, &screen)
             .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy run --help`"))?;
@@ -333,6 +338,18 @@ mod tests {
             assert_eq!(plan.incident.unwrap().profile.name, "orm-break");
             assert!(plan.document.is_none(), "the built-in services");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_a_drill_is_refused_before_anything_starts() {
+        let wall = plan(&["--profile", "orm-break", "--max-wall", "0s"]).unwrap_err();
+        assert!(wall.contains("never begins"), "{wall}");
+        let line = ["chaosproxy", "--profile", "orm-break", "--report-dir", "/proc/x"];
+        let trouble = Cli::read(line).unwrap().run.perform(TERMINAL).unwrap_err();
+        assert!(
+            trouble.to_string().contains("/proc/x cannot be made"),
+            "{trouble}"
+        );
     }
 
     #[test]

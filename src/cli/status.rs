@@ -294,6 +294,7 @@ pub(super) mod tests {
                 drill: "orm-break-20240117T2332".to_owned(),
                 profile: "orm-break".to_owned(),
                 view: None,
+                hint: None,
             }),
         }
     }

@@ -17,7 +17,7 @@ use self::{
 use super::{
     Exit, Outcome, Terminal, Trouble,
     client::{Client, Whereabouts},
-    faults::{does, reaches},
+    faults::{does, hit_count, reaches},
     status::{cluster_line, drill_line, headline, health, panic_line},
     table::Table,
     terminal::{BAD, FAINT, GOOD, ODD, STRONG, styled},
@@ -167,7 +167,7 @@ fn faults(status: &Status, rates: &Rates) -> String {
             does(&fault.fault),
             fault.fault.odds.to_string(),
             reaches(&fault.reach),
-            fault.hits.to_string(),
+            hit_count(&fault.fault, fault.hits),
             per_second(rate.rate),
             fault.owner.clone(),
         ]);

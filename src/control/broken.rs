@@ -65,17 +65,19 @@ fn broken_text(text: &str, entry: &Entry, bad: &BadReload) -> Option<String> {
 }
 
 impl Truth {
-    /// The document that was wanted is in force: what broke it is in the history while it is, as a release would be.
+    /// The document that was wanted is in force: what broke it is in the history, as a release would be, and so is the end of
+    /// the fault.
     pub(super) fn turn_to(&mut self, wanted: Wanted) {
         self.document = wanted.document;
         self.sound = match wanted.broken {
             None => {
-                self.history.forget_broken();
+                if self.history.last().is_some_and(|last| last.broken) {
+                    self.history.mended(Author::new("release", "lifted"));
+                }
                 None
             }
             Some((sound, text)) => {
                 if self.history.last().is_none_or(|last| last.text != text) {
-                    self.history.forget_broken();
                     self.history.add_broken(Author::new("release", "push"), &text);
                 }
                 Some(sound)
@@ -118,14 +120,13 @@ impl Control {
         let Some(fault) = truth.sound.as_ref().map(|sound| sound.fault.clone()) else {
             return Ok(truth.history.last().map_or(0, |revision| revision.number));
         };
-        let broken = truth.history.last().cloned();
         truth.leases.remove_fault(&fault);
-        self.settle_for_less(&mut truth, "its document was rolled back");
         let author = Author {
             via: "rollback".into(),
             ..author
         };
-        let revision = truth.history.rolled_back(broken, author.clone());
+        let revision = truth.history.mended(author.clone());
+        self.settle_for_less(&mut truth, "its document was rolled back");
         drop(truth);
         self.tell_applied(revision, &author);
         Ok(revision)

@@ -15,7 +15,8 @@ const REVISIONS_AT_MOST: usize = 100;
 pub struct Author {
     /// The person or program, such as a token's name or the user who owns the process.
     pub who: String,
-    /// The way: `start`, `file`, `signal`, `api`, `rollback`, or `push` for the broken document of a `bad_reload`.
+    /// The way: `start`, `file`, `signal`, `api`, `rollback`, `push` for the broken document of a `bad_reload`, or
+    /// `lifted` for the sound one when that fault ends.
     pub via: String,
 }
 
@@ -110,23 +111,12 @@ impl History {
         self.push(broken);
     }
 
-    /// Forgets a broken document that is in force, since its fault is gone.
-    pub fn forget_broken(&mut self) {
-        if self.last().is_some_and(|last| last.broken) {
-            self.revisions.pop_back();
-        }
-    }
-
-    /// Adds the way back from a broken revision that was in force until now, and keeps that as well: the history tells the
-    /// whole story. Returns the number of the sound revision.
-    pub fn rolled_back(&mut self, broken: Option<Revision>, author: Author) -> u64 {
+    /// Adds the way back from a broken revision that was in force until now, which stays: the history tells the whole story.
+    /// Returns the number of the sound revision.
+    pub fn mended(&mut self, author: Author) -> u64 {
         let Some((file, text)) = self.sound().map(|sound| (sound.file.clone(), sound.text.clone())) else {
             return 0;
         };
-        self.forget_broken();
-        if let Some(broken) = broken.filter(|revision| revision.broken) {
-            self.push(broken);
-        }
         match self.add(author, &file, &text) {
             Ok(number) => number,
             Err(error) => {
@@ -190,13 +180,11 @@ impl History {
         self.revisions.iter().rev().find(|revision| !revision.broken)
     }
 
-    /// The sound revision before the one in force.
+    /// The last sound revision that says something else than the one in force.
     pub fn before_last(&self) -> Option<&Revision> {
-        self.revisions
-            .iter()
-            .rev()
-            .skip(1)
-            .find(|revision| !revision.broken)
+        let last = self.last()?;
+        let mut revisions = self.revisions.iter().rev();
+        revisions.find(|revision| !revision.broken && revision.text != last.text)
     }
 
     /// All revisions, the oldest first.
@@ -233,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fault_broke_is_forgotten_or_passed_over() {
+    fn what_a_fault_broke_is_passed_over_and_its_number_is_not_given_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut history = History::open(Some(folder.path().into())).unwrap();
         history.add(author(), "a.yaml", "sound").unwrap();
@@ -242,16 +230,14 @@ mod tests {
             (history.last().unwrap().number, history.sound().unwrap().number),
             (2, 1)
         );
-        history.forget_broken();
-        history.forget_broken();
-        assert_eq!(history.last().unwrap().text, "sound");
-        history.add_broken(author(), "broken");
-        assert_eq!(history.add(author(), "a.yaml", "sound").unwrap(), 3);
-        assert_eq!(
-            history.before_last().unwrap().number,
-            1,
+        assert_eq!(history.mended(author()), 3);
+        assert!(
+            history.before_last().is_none(),
             "nothing goes back to what is broken"
         );
+        history.add_broken(author(), "broken otherwise");
+        assert_eq!(history.last().unwrap().number, 4);
+        assert_eq!(history.get(2).unwrap().text, "broken");
         let again = History::open(Some(folder.path().into())).unwrap();
         assert_eq!(again.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 3]);
     }

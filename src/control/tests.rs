@@ -172,10 +172,11 @@ async fn a_broken_document_stands_in_the_history_and_a_rollback_cures_it() {
     control.release(lease);
     assert!(!control.is_broken());
     assert_eq!(
-        control.history().len(),
-        3,
-        "what nobody rolled back is forgotten with its fault"
+        authors(&control)[3..],
+        ["release (push)", "release (lifted)"],
+        "what nobody rolled back is told, too"
     );
+    assert_eq!(control.history()[4].text, text);
 }
 
 #[tokio::test(start_paused = true)]

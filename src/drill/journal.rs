@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{fs::File, io::AsyncWriteExt as _};
 
-pub use self::reader::{Flaw, Read, load, lock, read};
+pub use self::reader::{Flaw, Read, is_held, load, lock, read};
 use super::event::{Event, Stamp, Stamped};
 
 /// One line: an event in a CloudEvents envelope, with the two clocks of the drill as extension attributes.
@@ -119,10 +119,14 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins a journal in a file that must not exist yet.
+    /// Begins a journal in a file that must not exist yet. As long as the drill writes to it, the file is locked, so that
+    /// whoever reads it knows a drill that runs from one that crashed.
     pub async fn create(path: &Path, drill: &str) -> io::Result<Self> {
         let file = File::options().append(true).create_new(true).open(path).await?;
-        Ok(Self::on(file, drill))
+        let file = file.into_std().await;
+        // Where the file system knows no locks, there is a journal all the same.
+        let _ = file.try_lock();
+        Ok(Self::on(File::from_std(file), drill))
     }
 
     /// Begins a journal on a file that is open.
@@ -181,6 +185,17 @@ mod tests {
         assert_eq!(line["subject"], "m1");
         assert_eq!(line["data"]["name"], "m1");
         assert_eq!(line["storyms"], 0);
+    }
+
+    #[tokio::test]
+    async fn a_journal_is_held_for_as_long_as_its_drill_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        assert!(!is_held(&path));
+        let journal = Journal::create(&path, "orm-break-1").await.unwrap();
+        assert!(is_held(&path));
+        drop(journal);
+        assert!(!is_held(&path));
     }
 
     #[test]

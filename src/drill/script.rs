@@ -77,6 +77,8 @@ pub enum Unfit {
         /// What the profile allows.
         limit: Span,
     },
+    /// A drill that may last no time at all.
+    NoTime,
     /// The profile itself is wrong.
     Broken(proof::Finding),
 }
@@ -97,6 +99,7 @@ impl fmt::Display for Unfit {
                 "a drill may tighten its profile's limits and never widen them: {asked} is longer than the {limit} of \
                  `limits.max_wall`"
             ),
+            Self::NoTime => f.write_str("a drill that may last `0s` on the wall never begins: say longer"),
             Self::Broken(finding) => write!(f, "{}: {}; {}", finding.path, finding.what, finding.mend),
         }
     }
@@ -185,6 +188,8 @@ impl Script {
         let limit = profile.limits.max_wall;
         let wider = settings.max_wall.filter(|asked| *asked > limit);
         unfit.extend(wider.map(|asked| Unfit::Wider { asked, limit }));
+        let never = settings.max_wall.is_some_and(|asked| asked.0.is_zero());
+        unfit.extend(never.then_some(Unfit::NoTime));
         if !unfit.is_empty() {
             return Err(unfit);
         }

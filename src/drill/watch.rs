@@ -26,7 +26,7 @@ pub fn lines(view: &View, width: usize) -> Vec<String> {
     lines.push(match (&view.ended, &view.next) {
         (Some(_), _) => format!("  {DIM}over; looking whether all is clean{DIM:#}"),
         (None, Some(next)) => {
-            let what = clip(&next.what, width.saturating_sub(20));
+            let what = clip(&next.what, width.saturating_sub(NEXT));
             format!(
                 "  {DIM}next{DIM:#}   {what} {DIM}in{DIM:#} {}",
                 clock(next.within.0)
@@ -117,16 +117,43 @@ pub fn exercise(view: &View) -> String {
     format!("{BOLD}EXERCISE{BOLD:#} {DIM}·{DIM:#} {}", clock(view.at.wall))
 }
 
-fn head(view: &View, width: usize) -> String {
+/// The width at which nothing of a view is cut.
+pub fn room(view: &View) -> usize {
+    let (phase, fixed) = measured(view);
+    let next = view
+        .next
+        .as_ref()
+        .map_or(0, |next| next.what.chars().count() + NEXT);
+    next.max(phase.chars().count() + fixed)
+}
+
+/// What stands beside the name of what comes next.
+const NEXT: usize = 20;
+
+/// The phase with its faults, and how much stands beside them in the first line.
+fn measured(view: &View) -> (String, usize) {
     let faults = match view.faults.is_empty() {
         true => String::new(),
         false => format!(" ({})", view.faults.join(", ")),
     };
-    let clocks = format!("story {}  wall {}", moment(view.at), clock(view.at.wall));
+    let fixed = view.profile.chars().count() + mode(view).len() + clocks(view).chars().count() + 8;
+    (format!("{}{faults}", view.phase), fixed)
+}
+
+fn clocks(view: &View) -> String {
+    format!("story {}  wall {}", moment(view.at), clock(view.at.wall))
+}
+
+fn mode(view: &View) -> String {
     let mode = serde_json::to_value(view.mode).ok();
-    let mode = mode.as_ref().and_then(|mode| mode.as_str()).unwrap_or_default();
-    let fixed = view.profile.chars().count() + mode.len() + clocks.chars().count() + 8;
-    let phase = clip(&format!("{}{faults}", view.phase), width.saturating_sub(fixed));
+    let mode = mode.as_ref().and_then(|mode| mode.as_str());
+    mode.unwrap_or_default().to_owned()
+}
+
+fn head(view: &View, width: usize) -> String {
+    let (mode, clocks) = (mode(view), clocks(view));
+    let (phase, fixed) = measured(view);
+    let phase = clip(&phase, width.saturating_sub(fixed));
     let used = fixed - 2 + phase.chars().count();
     let gap = width.saturating_sub(used).max(1);
     format!(

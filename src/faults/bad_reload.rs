@@ -95,7 +95,7 @@ impl JsonSchema for BadReload {
 /// The page of `bad_reload`.
 pub(super) const DOC: Doc = Doc {
     kind: "bad_reload",
-    does: "Puts a broken document live through the reload path without validation, until it is rolled back",
+    does: "Puts a broken document live through the reload path without validation, until it is rolled back; exchanges are not counted for it",
     acts_at: &[Hook::Control],
     settings: &[
         (

@@ -238,6 +238,11 @@ impl Do {
         }
     }
 
+    /// Whether it touches exchanges, which are then counted. A broken document is in force for all of them, and asked by none.
+    pub const fn touches_exchanges(&self) -> bool {
+        !matches!(self, Self::BadReload(_))
+    }
+
     /// Whether it means something only where a database is spoken.
     pub const fn is_of_database(&self) -> bool {
         matches!(

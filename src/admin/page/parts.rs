@@ -48,7 +48,7 @@ pub(super) fn faults(faults: &[FaultStatus]) -> Markup {
                             tr {
                                 td { strong class="bad" { (fault.name) } }
                                 td { (fault.fault.odds) }
-                                td class="number" { (fault.hits) }
+                                td class="number" { @if fault.fault.r#do.touches_exchanges() { (fault.hits) } @else { "–" } }
                                 td { @match fault.ends_in {
                                     Some(ends) => { (Span::secs(ends.0.as_secs())) }
                                     None => "with the document"

@@ -171,11 +171,14 @@ fn added_text(added: &Added) -> String {
             .ends_in
             .map(|ends| format!(", for {}", rounded(ends)))
             .unwrap_or_default();
+        let on = match fault.fault.r#do.touches_exchanges() {
+            true => format!(" on {} of exchanges", fault.fault.odds),
+            false => String::new(),
+        };
         format!(
-            "{} stands: {} on {} of exchanges{ends}\n  reaches {}\n  take it back with `{}`\n",
+            "{} stands: {}{on}{ends}\n  reaches {}\n  take it back with `{}`\n",
             styled(GOOD, &fault.name),
             does(&fault.fault),
-            fault.fault.odds,
             reaches(&fault.reach),
             styled(STRONG, format!("chaosproxy faults remove {}", fault.name)),
         )

@@ -50,12 +50,20 @@ pub(in crate::cli) fn fault_table(faults: &[FaultStatus]) -> Table {
             does(fault),
             fault.odds.to_string(),
             reaches(reach),
-            hits.to_string(),
+            hit_count(fault, *hits),
             ends_in.map(rounded).unwrap_or_default(),
             owner.clone(),
         ]);
     }
     table
+}
+
+/// How many exchanges a fault touched; a dash where they are not counted.
+pub(in crate::cli) fn hit_count(fault: &crate::faults::Entry, hits: u64) -> String {
+    match fault.r#do.touches_exchanges() {
+        true => hits.to_string(),
+        false => "–".to_owned(),
+    }
 }
 
 /// What a fault does, on one line, as it could be written.

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         Exit, Outcome, Terminal,
         client::{Client, Whereabouts, segment},
+        count::counted,
     },
 };
 
@@ -63,7 +64,16 @@ fn by_hand(faults: Vec<FaultStatus>) -> Vec<String> {
 }
 
 fn text(removed: &[FaultStatus]) -> String {
-    let line = |fault: &FaultStatus| format!("{} is gone; it touched {} exchanges\n", fault.name, fault.hits);
+    let line = |fault: &FaultStatus| {
+        let came = match fault.fault.r#do.touches_exchanges() {
+            true => format!(
+                "it touched {}",
+                counted(usize::try_from(fault.hits).unwrap_or(usize::MAX), "exchange")
+            ),
+            false => "the document before it is in force".to_owned(),
+        };
+        format!("{} is gone; {came}\n", fault.name)
+    };
     match removed {
         [] => "no fault was set by hand: nothing changed".to_owned(),
         removed => removed.iter().map(line).collect(),
@@ -87,5 +97,12 @@ mod tests {
             text(&[sample()]),
             "slow-checkout is gone; it touched 1204 exchanges\n"
         );
+        let once = FaultStatus { hits: 1, ..sample() };
+        assert_eq!(text(&[once]), "slow-checkout is gone; it touched 1 exchange\n");
+        let pushed = FaultStatus {
+            fault: crate::config::read("test", "{do: {bad_reload: {misspell: cluster}}}").unwrap(),
+            ..sample()
+        };
+        assert!(!text(&[pushed]).contains("touched"));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Read as _},
     path::Path,
 };
@@ -71,6 +71,12 @@ pub fn lock(path: &Path) -> io::Result<File> {
     let file = File::options().append(true).open(path)?;
     file.lock()?;
     Ok(file)
+}
+
+/// Whether somebody writes to a journal at this moment, which is the drill itself as long as it has no end. The lock goes with
+/// the process that holds it, however that dies.
+pub fn is_held(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The text of a journal. What is no UTF-8, as after a crash in the middle of a character, shows as a flaw and not as an

@@ -73,7 +73,8 @@ fn bad_minutes(ledger: &Ledger) -> f64 {
         let failed = 1.0 - bucket.counts.ok_share().unwrap_or(1.0);
         failed * (bucket.to.story - bucket.from.story).as_secs_f64() / 60.0
     });
-    bad.sum()
+    // Not `sum`, which makes -0 of nothing.
+    bad.fold(0.0, |sum, minutes| sum + minutes)
 }
 
 /// The share of the budget that so many bad minutes burn; a target of 100% has no budget to burn.

@@ -110,7 +110,11 @@ fn avoided(ledger: &Ledger, name: &str, asks: String, avoided: bool) -> Rated {
         took: None,
         original: None,
         observers: observers(ledger, name),
-        rating: if avoided { Rating::Reached } else { Rating::Missed },
+        rating: match (avoided, &ledger.ended) {
+            (false, _) => Rating::Missed,
+            (true, Some(_)) => Rating::Reached,
+            (true, None) => Rating::NotMeasured("the drill has not come to its end".into()),
+        },
     }
 }
 

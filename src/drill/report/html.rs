@@ -75,12 +75,11 @@ fn head(report: &Report) -> Markup {
             p class="kind" { "Exercise · report of a drill" }
             h1 { (name(report)) ": " span class=(class) { (words::verdict(report)) } }
             @if let Some(profile) = report.profile() { p class="headline" { (profile.headline()) } }
-            p { strong { "Exit status " (report.exit()) "." } " " (ticked(&words::verdict_line(report))) }
-            @if let Some(worst) = report.worst() {
+            p { @if !report.running { strong { "Exit status " (report.exit()) "." } " " } (ticked(&words::verdict_line(report))) }
+            @if let Some((worst, classes)) = report.at_its_worst() {
                 p {
                     "At its worst, in phase " strong { (worst.phase) } ", "
-                    @for (i, class) in report.classes().iter().enumerate() {
-                        @let beside = worst.ok.get(*class).copied().unwrap_or_default();
+                    @for (i, (class, beside)) in classes.iter().enumerate() {
                         @if i > 0 { " and " }
                         strong { (percent(beside.run)) } " of " (class)
                         @if beside.original.is_some() { " (the original: " (percent(beside.original)) ")" }
@@ -121,7 +120,7 @@ fn evidence(report: &Report) -> Markup {
                 strong { "Not clean: " } (lifted.injected) " of " (lifted.requests)
                 " requests after the faults were lifted still carried an injected answer."
             },
-            None => p { "Nothing is on record of the faults being lifted; they end with their lease." }
+            None => p { (words::not_lifted(report)) }
         }
         @if report.torn { p { "The last line of the journal was cut short, as by a crash, and is left out." } }
         @if !report.flaws.is_empty() {

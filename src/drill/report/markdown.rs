@@ -45,24 +45,20 @@ fn title(report: &Report, out: &mut String) -> fmt::Result {
     if let Some(profile) = report.profile() {
         writeln!(out, "> {}\n", profile.headline())?;
     }
-    writeln!(
-        out,
-        "**Exit status {}.** {}\n",
-        report.exit(),
-        words::verdict_line(report)
-    )?;
-    if let Some(worst) = report.worst() {
-        let classes = report.classes();
-        let beside = classes.iter().filter_map(|class| {
-            let beside = worst.ok.get(*class)?;
+    if !report.running {
+        write!(out, "**Exit status {}.** ", report.exit())?;
+    }
+    writeln!(out, "{}\n", words::verdict_line(report))?;
+    if let Some((worst, classes)) = report.at_its_worst() {
+        let beside = classes.iter().map(|(class, beside)| {
             let original = beside
                 .original
                 .map(|share| format!(" (the original: {})", percent(Some(share))));
-            Some(format!(
+            format!(
                 "{} of `{class}`{}",
                 percent(beside.run),
                 original.unwrap_or_default()
-            ))
+            )
         });
         let beside: Vec<_> = beside.collect();
         writeln!(
@@ -111,10 +107,7 @@ fn evidence(report: &Report, out: &mut String) -> fmt::Result {
             "**Not clean:** {} of {} requests after the faults were lifted still carried an injected answer.\n",
             lifted.injected, lifted.requests
         )?,
-        None => writeln!(
-            out,
-            "Nothing is on record of the faults being lifted; they end with their lease.\n"
-        )?,
+        None => writeln!(out, "{}\n", words::not_lifted(report))?,
     }
     if report.torn {
         writeln!(

@@ -73,6 +73,9 @@ pub struct Report {
     pub flaws: Vec<Flaw>,
     /// Whether the journal was cut short by a crash.
     pub torn: bool,
+    /// Whether the drill still runs, so that this is as far as it has come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub running: bool,
     #[serde(skip)]
     ledger: Ledger,
 }
@@ -146,8 +149,18 @@ impl Report {
             last: read.last,
             flaws: read.flaws,
             torn: read.torn,
+            running: false,
             ledger,
         }
+    }
+
+    /// The same of a journal to which its drill may still write. What was cut short in the middle of a line is then being
+    /// written, and no sign of a crash.
+    #[must_use]
+    pub fn written_to(mut self, held: bool) -> Self {
+        self.running = held && self.ended.is_none();
+        self.torn &= !self.running;
+        self
     }
 
     /// The exit status of the drill.
@@ -190,6 +203,15 @@ impl Report {
                 (counts != [0; 5]).then_some((phase.phase.as_str(), fault.as_str(), counts))
             })
         })
+    }
+
+    /// The worst phase, and success by class in it, where enough was asked to say so.
+    fn at_its_worst(&self) -> Option<(&PhaseFigures, Vec<(&str, Beside)>)> {
+        let worst = self.worst()?;
+        let classes = self.classes().into_iter();
+        let known = classes.filter_map(|class| Some((class, *worst.ok.get(class)?)));
+        let known: Vec<_> = known.filter(|(_, beside)| beside.run.is_some()).collect();
+        (!known.is_empty()).then_some((worst, known))
     }
 
     /// The phase in which the fewest requests succeeded; none where all of them always did.

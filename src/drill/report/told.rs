@@ -48,7 +48,7 @@ pub(super) fn told(event: &Event) -> Vec<Piece> {
                 pieces.extend(ticked(&format!("; {next}")));
             }
             if let Some(seen) = &act.seen {
-                pieces.extend(ticked(&format!(" (seen by {seen})")));
+                pieces.extend(ticked(&format!(" (seen: {seen})")));
             }
             pieces
         }

@@ -57,6 +57,7 @@ pub(super) fn varied(started: &Started) -> String {
 /// The verdict in a few words.
 pub(super) fn verdict(report: &Report) -> &'static str {
     match report.verdict() {
+        _ if report.running => "still running",
         Verdict::Held => "every check held",
         Verdict::Failed => "failed",
         Verdict::Stopped => "stopped by a rule",
@@ -71,6 +72,14 @@ pub(super) fn verdict(report: &Report) -> &'static str {
 
 /// The verdict in two or three sentences: how did it end, did it happen, did they recover.
 pub(super) fn verdict_line(report: &Report) -> String {
+    if report.running {
+        let phase = report
+            .phases
+            .last()
+            .map(|phase| format!(", in phase `{}`", phase.phase));
+        let phase = phase.unwrap_or_default();
+        return format!("The drill still runs{phase}: this is as far as it has come, and no verdict.");
+    }
     let count = |kind, result: Option<CheckResult>| {
         let of_kind = report.judgement.checks.iter().filter(|check| check.kind == kind);
         of_kind
@@ -148,6 +157,15 @@ pub(super) fn let_go(lifted: &Lifted) -> String {
         0 => String::new(),
         1 => " One exchange that was held to the end went on.".into(),
         n => format!(" {n} exchanges that were held to the end went on."),
+    }
+}
+
+/// What is said where nothing is on record of the faults being lifted.
+pub(super) const fn not_lifted(report: &Report) -> &'static str {
+    if report.running {
+        "Faults are lifted when it ends."
+    } else {
+        "Nothing is on record of the faults being lifted; they end with their lease."
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod people;
+mod running;
 
 /// Remembers nothing.
 struct Nobody;

@@ -14,7 +14,7 @@ use crate::drill::{
     facts::{Asked, Observed},
     offset::Offset,
     profile::{Header, Sight},
-    script::Act,
+    script::{Act, When},
     signal::Signal,
 };
 
@@ -164,6 +164,9 @@ impl Timeline {
         let ticket = asked.ticket;
         let answer = match self.act_named(&asked.act) {
             Err(unknown) => Answer::Refused(unknown),
+            Ok(act) if self.is_idle(act) => {
+                Answer::Refused(format!("`{}` is done already", self.script.acts[act].name))
+            }
             Ok(act) if !self.script.acts[act].declare => {
                 Answer::Refused(advice::seen_only(&self.script, act))
             }
@@ -177,6 +180,18 @@ impl Timeline {
             ),
         };
         out.push(Action::Answer(ticket, answer));
+    }
+
+    /// Whether it changes nothing to declare an act once more: it is done, and is neither something to do again, as an admission
+    /// or a restart, nor a way out of a phase.
+    fn is_idle(&self, act: usize) -> bool {
+        let opens = |when: &When| matches!(when, When::Done(done) if *done == act);
+        let mut ways = self.script.stations.iter().flat_map(|station| &station.ways);
+        let Act {
+            seen_by, rolls_back, ..
+        } = &self.script.acts[act];
+        let once = *rolls_back || seen_by.is_empty() && !ways.any(|way| opens(&way.when));
+        self.desk.is_done(act) && once
     }
 
     /// An act that the proxy saw people do, or be refused.

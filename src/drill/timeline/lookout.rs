@@ -243,19 +243,26 @@ fn servers<'a>(script: &Script, role: &str, seen: &'a Observed) -> BTreeSet<&'a 
 
 /// The share that is admitted of a role's traffic: the least of its clusters.
 fn admitted(script: &Script, role: &str, seen: &Observed) -> f64 {
-    let clusters = script.places(role).filter_map(|place| place.split('/').next());
-    let shares = clusters.filter_map(|cluster| seen.admitted.get(cluster));
-    shares.copied().fold(1.0, f64::min)
+    shares(script, role, seen).fold(1.0, f64::min)
 }
 
-/// Whether people admit what they were to admit: all is all, nothing is nothing, and else it is something up to the share.
+/// The share that is admitted by each of a role's clusters.
+fn shares<'a>(script: &'a Script, role: &str, seen: &'a Observed) -> impl Iterator<Item = f64> {
+    let clusters = script.places(role).filter_map(|place| place.split('/').next());
+    clusters.map(|cluster| seen.admitted.get(cluster).copied().unwrap_or(1.0))
+}
+
+/// Whether people admit what they were to admit, at every cluster of the role: all is all, nothing is nothing, and else it is
+/// something up to the share.
 fn admits(script: &Script, admission: &Admission, seen: &Observed) -> bool {
-    let (is, wanted) = (admitted(script, &admission.role, seen), admission.share.get());
-    if wanted >= 1.0 {
-        is >= 1.0
-    } else {
-        is <= wanted && (is > 0.0 || wanted <= 0.0)
-    }
+    let wanted = admission.share.get();
+    shares(script, &admission.role, seen).all(|is| {
+        if wanted >= 1.0 {
+            is >= 1.0
+        } else {
+            is <= wanted && (is > 0.0 || wanted <= 0.0)
+        }
+    })
 }
 
 /// Whether somebody who asks steadily has stopped.

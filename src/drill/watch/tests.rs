@@ -98,3 +98,12 @@ fn a_share_says_all_or_none_only_when_it_is_so() {
     check(1.0, "100%");
     assert_eq!(percent(None), "–");
 }
+
+#[test]
+fn where_there_is_room_nothing_is_cut() {
+    let mut view = view();
+    view.faults = (0..20).map(|i| format!("fault-{i}")).collect();
+    assert!(plain(&view, 100).contains('…'));
+    let whole = plain(&view, room(&view));
+    assert!(!whole.contains('…') && whole.contains("fault-19)"), "{whole}");
+}

@@ -4,6 +4,7 @@ use super::*;
 use crate::drill::{
     event::{ActEnded, Known},
     profile::Header,
+    script::{Binding, Bindings, Settings},
     signal::Signal,
     simulated::{bound, hung_auth},
 };
@@ -207,4 +208,68 @@ async fn who_sheds_load_before_the_failover_has_sheltered_the_standby() {
     }
     let phases: Vec<_> = drill.phases().into_iter().map(|(_, phase)| phase).collect();
     assert_eq!(phases, ["latent", "failover", "sheltered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_is_shed_once_every_cluster_of_the_standby_sheds_it() {
+    let profile =
+        crate::drill::profiles::load("standby-overload").unwrap_or_else(|problems| panic!("{problems}"));
+    let bind = |target: &str, backends| Binding {
+        target: target.into(),
+        backends,
+    };
+    let bindings = Bindings::from([
+        ("http.primary".to_owned(), bind("app", 2)),
+        (
+            "http.standby".to_owned(),
+            bind("shop/standby, shop-writes/standby", 2),
+        ),
+    ]);
+    let settings = Settings {
+        mode: Mode::Rehearse,
+        seed: 7,
+        ..Settings::default()
+    };
+    let mut drill = Drill::of(Script::new(profile, &bindings, settings).unwrap(), Nature::Honest);
+    drill.pass(10).await;
+    let mut admit = |shares: &[(&str, f64)]| {
+        let mut seen = drill.world.observe();
+        seen.admitted = shares
+            .iter()
+            .map(|(name, share)| ((*name).to_owned(), *share))
+            .collect();
+        let actions = drill.timeline.advance(Instant::now(), &seen, Vec::new());
+        drill.carry_out(actions);
+        acts(&drill).len()
+    };
+    assert_eq!(admit(&[("shop", 0.4)]), 0);
+    assert_eq!(admit(&[("shop", 0.4), ("shop-writes", 0.5)]), 0);
+    assert_eq!(admit(&[("shop", 0.4), ("shop-writes", 0.3)]), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_said_to_be_done_and_not_written_down_again() {
+    let mut drill = Drill::begin(Mode::Rehearse, Nature::Honest);
+    drill.pass(30).await;
+    let ended = |drill: &Drill| {
+        let ended = drill
+            .told
+            .iter()
+            .filter(|told| matches!(told.event, Event::ActEnded(_)));
+        ended.count()
+    };
+    assert_eq!(drill.act("find-server"), Answer::Done);
+    assert_eq!(ended(&drill), 1);
+    let again = drill.act("find-server");
+    assert_eq!(again, Answer::Refused("`find-server` is done already".into()));
+    assert_eq!(ended(&drill), 1);
+    let mut drill = Drill::of(
+        hung_auth("standby-overload", Mode::Rehearse, false),
+        Nature::Honest,
+    );
+    drill.pass(30).await;
+    assert_eq!(drill.act("find-cause"), Answer::Done);
+    see(&mut drill, Sight::RolledBack);
+    let again = drill.act("rollback");
+    assert_eq!(again, Answer::Refused("`rollback` is done already".into()));
 }

@@ -72,7 +72,7 @@ impl Truth {
         self.sound = match wanted.broken {
             None => {
                 if self.history.last().is_some_and(|last| last.broken) {
-                    self.history.mended(Author::new("release", "lifted"));
+                    self.history.mended(Author::new("release", "restored"));
                 }
                 None
             }

@@ -16,7 +16,7 @@ pub struct Author {
     /// The person or program, such as a token's name or the user who owns the process.
     pub who: String,
     /// The way: `start`, `file`, `signal`, `api`, `rollback`, `push` for the broken document of a `bad_reload`, or
-    /// `lifted` for the sound one when that fault ends.
+    /// `restored` for the sound one when that fault ends.
     pub via: String,
 }
 

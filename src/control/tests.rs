@@ -173,7 +173,7 @@ async fn a_broken_document_stands_in_the_history_and_a_rollback_cures_it() {
     assert!(!control.is_broken());
     assert_eq!(
         authors(&control)[3..],
-        ["release (push)", "release (lifted)"],
+        ["release (push)", "release (restored)"],
         "what nobody rolled back is told, too"
     );
     assert_eq!(control.history()[4].text, text);

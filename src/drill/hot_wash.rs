@@ -36,6 +36,8 @@ pub enum Closed {
 
 /// Adds a note or a rating to the journal of a drill that is over, and makes its report again. Gives the event and its line.
 pub fn add(path: &Path, verb: &Verb, by: &str, now: Timestamp) -> Result<(Stamped, String), Closed> {
+    // Before the lock, which a drill that runs holds to its end.
+    stamp(&journal::read(&journal::load(path)?), now)?;
     let mut file = journal::lock(path)?;
     let text = journal::load(path)?;
     let read = journal::read(&text);
@@ -188,6 +190,18 @@ mod tests {
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         let without = [&lines[..3], &lines[4..]].concat().concat();
         assert!(!journal::read(&without).flaws.is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_drill_that_runs() {
+        let folder = over();
+        let path = folder.path().join("journal.jsonl");
+        let text = journal::load(&path).unwrap();
+        let unended: String = text.split_inclusive('\n').take(2).collect();
+        std::fs::write(&path, unended).unwrap();
+        let _held = journal::lock(&path).unwrap();
+        let refused = add(&path, &Verb::Note("early".into()), "olga", after(60)).unwrap_err();
+        assert!(refused.to_string().contains("no verdict"), "{refused}");
     }
 
     #[test]

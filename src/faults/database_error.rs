@@ -43,6 +43,33 @@ pub struct ByHand {
     pub fatal: bool,
 }
 
+impl ByHand {
+    /// Why a server that speaks this never says so; `None`: it may.
+    pub fn flaw(&self, dialect: Dialect) -> Option<&'static str> {
+        let is_state = |text: &str| {
+            text.len() == 5
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        };
+        let is_number = || self.code.parse().is_ok_and(|number: u16| number > 0);
+        let is_word = || !self.code.is_empty() && self.code.bytes().all(|byte| byte.is_ascii_uppercase());
+        match dialect {
+            _ if self.message.contains('\0') => Some("a message has no NUL"),
+            Dialect::Postgres if !is_state(&self.code) => {
+                Some("a code of PostgreSQL is a SQLSTATE of five digits and capitals, as in `40P01`")
+            }
+            Dialect::Mysql if !is_number() => Some("a code of MySQL is a number up to 65535, as in `1213`"),
+            Dialect::Mysql if !self.state.as_deref().is_none_or(is_state) => {
+                Some("a state of MySQL is a SQLSTATE of five digits and capitals, as in `40001`")
+            }
+            Dialect::Redis if !is_word() => Some("a code of Redis is one word in capitals, as in `LOADING`"),
+            Dialect::Redis if self.message.contains(['\r', '\n']) => Some("an error of Redis is one line"),
+            _ => None,
+        }
+    }
+}
+
 impl DatabaseError {
     /// The error of the catalogue that it names, in a protocol that has it.
     pub fn known(&self, dialect: Dialect) -> Option<&'static KnownError> {

@@ -275,6 +275,17 @@ impl Do {
         }
     }
 
+    /// The error that it gives to databases, where that is written by hand.
+    pub fn error_by_hand(&self) -> Option<&ByHand> {
+        match self {
+            Self::Abort(abort) => match abort.error.as_deref()? {
+                DatabaseError::ByHand(written) => Some(written),
+                DatabaseError::Named(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What it acts on where a match asks for something that only a command of a database has, and it cannot: then it would
     /// hit nothing.
     pub fn misses_commands(&self) -> Option<&'static str> {

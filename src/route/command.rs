@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::{
     dialect::Dialect,
     sql::{Meaning, meaning},
+    tag::tag,
 };
 
 /// A session at a database.
@@ -54,8 +55,11 @@ impl Command {
         self.meaning.get_or_init(|| meaning(self.dialect, &self.text))
     }
 
-    /// Its first word, in capitals.
+    /// What its server calls it in errors: its first word in capitals, or PostgreSQL's command tag.
     pub fn verb(&self) -> String {
+        if self.dialect == Dialect::Postgres {
+            return tag(&self.text);
+        }
         let word = self.wording().split([' ', ';', '(']).next();
         word.unwrap_or_default().to_ascii_uppercase()
     }

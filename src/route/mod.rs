@@ -14,6 +14,7 @@ mod settings;
 pub mod sql;
 mod statuses;
 mod table;
+mod tag;
 pub mod wording;
 
 pub use command::{Command, Session};

@@ -63,7 +63,7 @@ impl Meaning {
 }
 
 /// Deeper nesting than this is judged by the first word.
-const DEEPEST: usize = 40;
+pub(super) const DEEPEST: usize = 40;
 
 /// What a text asks.
 pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
@@ -97,11 +97,8 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
             tables.push(written(table_name));
         }
     }
-    let kinds = statements
-        .iter()
-        .filter_map(|statement| kind(statement).or_else(|| first_word(&statement.to_string())));
     Meaning {
-        kinds: kinds.collect(),
+        kinds: statements.iter().filter_map(kind_of).collect(),
         tables,
         exact: false,
     }
@@ -135,6 +132,11 @@ fn written(name: &ObjectName) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
+/// The kind of a statement that the parser knows.
+pub(super) fn kind_of(statement: &Statement) -> Option<Sql> {
+    kind(statement).or_else(|| first_word(&statement.to_string()))
+}
+
 /// The kind of a statement that its first word does not tell.
 fn kind(statement: &Statement) -> Option<Sql> {
     match statement {
@@ -145,7 +147,7 @@ fn kind(statement: &Statement) -> Option<Sql> {
             analyze: true,
             statement,
             ..
-        } => kind(statement).or_else(|| first_word(&statement.to_string())),
+        } => kind_of(statement),
         _ => None,
     }
 }
@@ -211,7 +213,7 @@ fn first_word(text: &str) -> Option<Sql> {
 }
 
 /// The text from its first word on.
-fn without_comments(mut text: &str) -> &str {
+pub(super) fn without_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ';'));
         let comment = match text.as_bytes() {

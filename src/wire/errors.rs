@@ -89,7 +89,7 @@ pub struct Words<'a> {
     pub database: &'a str,
     /// The table that the command is about, as it names it: `{table}` with its schema, `{bare}` without, `{schema}` that alone.
     pub table: &'a str,
-    /// The command's first word.
+    /// What its server calls the command.
     pub verb: &'a str,
 }
 

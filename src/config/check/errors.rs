@@ -33,6 +33,16 @@ pub(super) fn unsaid(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Op
     Some((what, mend))
 }
 
+/// Why an error that is written by hand is none of any database that it reaches.
+pub(super) fn ill_written(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Option<&'static str> {
+    let written = kind.error_by_hand()?;
+    let mut first = None;
+    for dialect in protocols.filter_map(Protocol::dialect) {
+        first = first.or(Some(written.flaw(dialect)?));
+    }
+    first
+}
+
 const fn name(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "PostgreSQL",

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Finding, errors::unsaid, routes::is_foreign};
+use super::{
+    Finding,
+    errors::{ill_written, unsaid},
+    routes::is_foreign,
+};
 use crate::{
     config::{
         allow::is_public,
@@ -95,8 +99,12 @@ impl<'d> Reach<'d> {
         if let Some((what, mend)) = self.lacks(entry) {
             return finding(what, mend);
         }
-        let protocols = self.0.iter().map(|way| way.listener.protocol);
-        if let Some((what, mend)) = unsaid(&entry.r#do, protocols) {
+        let protocols = || self.0.iter().map(|way| way.listener.protocol);
+        if let Some(what) = ill_written(&entry.r#do, protocols()) {
+            let path = whole.key("do").key("abort").key("error");
+            return Some(Finding::new(path, what, "write it as the server would"));
+        }
+        if let Some((what, mend)) = unsaid(&entry.r#do, protocols()) {
             return Some(Finding::new(whole.key("do"), what, mend));
         }
         let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);

@@ -23,12 +23,12 @@ enum Choice {
 }
 
 impl Choice {
-    /// What these words ask for, of a command of so many strings (a password may have blanks in it); `None`: nothing.
-    fn of(words: &[&str], strings: usize) -> Option<Self> {
+    /// What these words ask for; `None`: nothing.
+    fn of(words: &[&str]) -> Option<Self> {
         let user = |user: &str| Some(Self::User(user.to_owned()));
         let (verb, rest) = words.split_first()?;
         match (verb.to_ascii_lowercase().as_str(), rest) {
-            ("auth", [_, ..]) if strings == 2 => user(DEFAULT_USER),
+            ("auth", [_]) => user(DEFAULT_USER),
             ("auth", [name, ..]) => user(name),
             ("hello", _) => {
                 let at = rest.iter().position(|word| word.eq_ignore_ascii_case("auth"))?;
@@ -51,8 +51,8 @@ pub(super) struct Choices {
 
 impl Choices {
     /// The client asks, with a command that this unit answers.
-    pub(super) fn ask(&mut self, unit: u64, words: &[&str], strings: usize) -> Result<(), Lost> {
-        if let Some(choice) = Choice::of(words, strings) {
+    pub(super) fn ask(&mut self, unit: u64, words: &[&str]) -> Result<(), Lost> {
+        if let Some(choice) = Choice::of(words) {
             if self.waiting.len() >= MOST_WAITING {
                 return Err(Lost("the client does not wait for the answers to its choices"));
             }
@@ -101,7 +101,7 @@ mod tests {
 
     fn asked(command: &str) -> Option<Choice> {
         let words: Vec<_> = command.split(' ').collect();
-        Choice::of(&words, words.len())
+        Choice::of(&words)
     }
 
     #[test]
@@ -115,10 +115,6 @@ mod tests {
         for nothing in ["AUTH", "HELLO 3", "HELLO 3 AUTH", "SELECT", "GET auth"] {
             assert_eq!(asked(nothing), None, "{nothing}");
         }
-        assert_eq!(
-            Choice::of(&["auth", "a", "password", "of", "words"], 2),
-            user("default")
-        );
     }
 
     #[test]
@@ -127,7 +123,7 @@ mod tests {
         let mut unit = 7;
         let mut after = |command: &str, answer: [u8; 2]| {
             let words: Vec<_> = command.split(' ').collect();
-            choices.ask(unit, &words, words.len()).unwrap();
+            choices.ask(unit, &words).unwrap();
             assert!(choices.awaits(unit) && !choices.awaits(unit + 1));
             choices.answered(answer);
             unit += 1;
@@ -148,9 +144,9 @@ mod tests {
     fn who_never_waits_cannot_be_followed() {
         let mut choices = Choices::default();
         for unit in 0..MOST_WAITING as u64 {
-            choices.ask(unit, &["select", "1"], 2).unwrap();
+            choices.ask(unit, &["select", "1"]).unwrap();
         }
-        choices.ask(9999, &["get", "a"], 2).unwrap();
-        choices.ask(9999, &["select", "1"], 2).unwrap_err();
+        choices.ask(9999, &["get", "a"]).unwrap();
+        choices.ask(9999, &["select", "1"]).unwrap_err();
     }
 }

@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Follows a command that goes on to the server.
-    fn asks(&mut self, words: &[&str], strings: usize) -> Result<(), Lost> {
+    fn asks(&mut self, words: &[&str]) -> Result<(), Lost> {
         let is = |n: usize, word: &str| words.get(n).is_some_and(|w| w.eq_ignore_ascii_case(word));
         let proves =
             is(0, "auth") || (is(0, "hello") && words.iter().any(|w| w.eq_ignore_ascii_case("auth")));
@@ -132,7 +132,7 @@ impl Session {
         if is(0, "reset") {
             self.marked = false;
         }
-        self.choices.ask(self.begun, words, strings)?;
+        self.choices.ask(self.begun, words)?;
         self.begun += 1;
         Ok(())
     }
@@ -259,10 +259,8 @@ impl Dialogue for Session {
                 return heard(at, 0, Next::Command(command));
             }
             self.accepted = false;
-            let parts: Vec<_> = words.text.split(' ').collect();
-            // One in a line has no strings, but words.
-            let strings = usize::try_from(words.front.strings).unwrap_or(usize::MAX);
-            self.asks(&parts, if strings == 0 { parts.len() } else { strings })?;
+            let words: Vec<_> = words.text.split(' ').collect();
+            self.asks(&words)?;
         }
     }
 

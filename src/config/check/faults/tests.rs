@@ -144,6 +144,22 @@ clusters:
         assert_eq!(wrong("cache", kind), [], "{kind}");
     }
     assert_eq!(wrong("web", "{abort: {status: 500, error: deadlock}}"), []);
+    for (cluster, error, flaw) in [
+        ("cache", "{code: \"\", message: no}", "one word in capitals"),
+        ("cache", "{code: ERR, message: \"a\\nb\"}", "one line"),
+        ("books", "{code: 40P01, message: no}", "a number up to 65535"),
+        ("books", "{code: \"99999\", message: no}", "a number up to 65535"),
+        ("books", "{code: \"1213\", state: \"4\", message: no}", "SQLSTATE"),
+        ("books", "{code: \"1213\", message: \"a\\0\"}", "no NUL"),
+    ] {
+        let found = wrong(cluster, &format!("{{abort: {{error: {error}}}}}"));
+        assert!(
+            matches!(&*found, [one] if one.what.contains(flaw)),
+            "{error}: {found:?}"
+        );
+    }
+    let taken = "{abort: {error: {code: \"1213\", state: \"40001\", message: \"a\\nb\"}}}";
+    assert_eq!(wrong("books", taken), []);
     let found = wrong("books", "{abort: {error: cross_slot}}");
     assert!(
         matches!(&*found, [one] if one.what.contains("MySQL has no such error")),

@@ -242,7 +242,10 @@ impl House {
         let history = &self.model.history;
         let found = match to {
             Some(number) => history.iter().find(|(known, _)| *known == number),
-            None => history.iter().rev().nth(1),
+            None => history
+                .iter()
+                .rev()
+                .find(|(_, document)| history.last().is_none_or(|(_, last)| last != document)),
         };
         let document = found
             .map(|(_, document)| *document)
@@ -303,6 +306,21 @@ impl House {
         self.what_is_gone_is_lifted(&snapshot, when);
         self.drained_backends_are_left_alone(&snapshot, when);
         self.a_broken_document_lives_as_long_as_its_fault(&snapshot, when);
+        self.a_document_that_comes_back_is_in_the_history(when);
+    }
+
+    /// What nobody applied or rolled back to, and is sound, came back with the end of a fault.
+    fn a_document_that_comes_back_is_in_the_history(&mut self, when: &str) {
+        for revision in self.control.history() {
+            let history = &mut self.model.history;
+            if revision.broken || history.iter().any(|(known, _)| *known == revision.number) {
+                continue;
+            }
+            assert_eq!(revision.author.via, "restored", "{when}");
+            let document = DOCUMENTS.iter().position(|written| written.text == revision.text);
+            history.push((revision.number, document.unwrap()));
+            history.sort_unstable();
+        }
     }
 
     fn a_broken_document_lives_as_long_as_its_fault(&self, snapshot: &Snapshot, when: &str) {

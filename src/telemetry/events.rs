@@ -260,7 +260,7 @@ impl Event {
             }
             Self::AcceptPaused { listener, cause } => warn!(listener, cause, "accepting paused"),
             Self::DrainBegun { limit } => {
-                info!(%limit, "draining; a second signal ends what is left at once")
+                info!(%limit, "draining; a second signal ends what is left at once");
             }
         }
     }

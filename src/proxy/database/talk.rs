@@ -116,6 +116,8 @@ impl Talk {
     async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
         let mut input = Input::default();
         loop {
+            // A fault that was in force before a command came meets it, whether the bell has been heard yet or not.
+            self.joint.follow();
             side.shape(self.joint.take_fresh(flow));
             let goes_on = match flow {
                 Flow::Request => self.hear(&mut side, &mut input).await?,

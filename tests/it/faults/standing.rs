@@ -72,11 +72,8 @@ async fn next(body: &mut Incoming) -> Option<Bytes> {
     }
 }
 
-async fn send(pieces: &mut Pieces, text: &'static str) {
-    pieces
-        .send_data(Bytes::from_static(text.as_bytes()))
-        .await
-        .unwrap();
+async fn send(pieces: &mut Pieces, piece: impl Into<Bytes>) {
+    pieces.send_data(piece.into()).await.unwrap();
 }
 
 /// Sets a fault and waits until what stands has met it.
@@ -180,31 +177,30 @@ async fn a_request_body_is_met_before_the_answer_begins() {
 
 #[tokio::test]
 async fn an_answer_of_known_length_is_slowed_and_loses_nothing() {
-    let data = noise(8 << 20, 3);
-    let sent = data.clone();
-    let origin = Origin::new(move |_| {
-        let sent = sent.clone();
-        async move { origin::text(200, sent) }
-    });
+    let data = noise(2 << 20, 3);
+    let (origin, mut told) = streaming(Some(data.len()));
+    let told = tokio::sync::Mutex::new(&mut told);
     each_way(origin.address, async |mut client, proxy| {
         let mut body = client.begin(a_get("/")).await;
+        let mut pieces = told.lock().await.recv().await.unwrap();
+        // The rest is sent only once the fault is there: how much the kernel holds of what is on its way is its own affair.
+        let (first, rest) = data.split_at(64 << 10);
+        send(&mut pieces, first.to_vec()).await;
         let mut came = next(&mut body).await.unwrap().to_vec();
-        // The client reads nothing meanwhile: what is not on its way yet is slowed.
-        proxy.inject("late", "do: {throttle: {rate: 2MiB/s}}").await;
+        meet(&proxy, "do: {throttle: {rate: 1MiB/s}}").await;
         let begun = Instant::now();
-        while came.len() < 6 << 20 {
+        send(&mut pieces, rest.to_vec()).await;
+        drop(pieces);
+        while came.len() < 1 << 20 {
             came.extend_from_slice(&next(&mut body).await.unwrap());
         }
+        let slowed = begun.elapsed();
         proxy.lift("late").await;
         while let Some(more) = next(&mut body).await {
             came.extend_from_slice(&more);
         }
         assert!(came == data, "{} bytes", came.len());
-        assert!(
-            begun.elapsed() >= Duration::from_millis(500),
-            "{:?}",
-            begun.elapsed()
-        );
+        assert!(slowed >= Duration::from_millis(500), "{slowed:?}");
     })
     .await;
 }

@@ -34,7 +34,9 @@ pub struct FaultStatus {
     /// When its lease ends unless it is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_in: Option<Span>,
-    /// How many exchanges it has touched.
+    /// How many exchanges it was asked about and that match, whatever its odds said of them.
+    pub matched: u64,
+    /// How many exchanges it has touched: something happened to them.
     pub hits: u64,
     /// What it stands in the way of.
     pub reach: Reach,
@@ -271,6 +273,7 @@ fn status(document: &Document, standing: control::FaultStatus) -> FaultStatus {
         owner: owner.map_or_else(|| "document".to_owned(), |owner| owner.to_string()),
         lease: lease.map(|id| id.0),
         ends_in: ends_in.map(whole_millis),
+        matched: fault.effect().matched,
         hits: fault.hits(),
         reach: Reach::of(document, &fault),
         fault: fault.entry().clone(),

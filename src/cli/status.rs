@@ -315,8 +315,8 @@ pub(super) mod tests {
           spare    spare.internal:9001  drained                   1     1       3       48211      2
 
         Faults
-          fault          does                                  odds  reaches                     hits  ends in  held by
-          slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  5m       ada
+          fault          does                                  odds  reaches                     hits          ends in  held by
+          slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204 of 6003  5m       ada
 
         Drill orm-break-20240117T2332 of orm-break: about to begin
         ");

@@ -167,7 +167,7 @@ fn faults(status: &Status, rates: &Rates) -> String {
             does(&fault.fault),
             fault.fault.odds.to_string(),
             reaches(&fault.reach),
-            hit_count(&fault.fault, fault.hits),
+            hit_count(&fault.fault, fault.hits, fault.matched),
             per_second(rate.rate),
             fault.owner.clone(),
         ]);
@@ -250,8 +250,8 @@ mod tests {
           spare    drained                   0/s    -        3       1
 
         Faults
-          fault          does                                  odds  reaches                     hits  rate  held by
-          slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1285  40/s  ada
+          fault          does                                  odds  reaches                     hits          rate  held by
+          slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1285 of 6003  40/s  ada
 
         Drill orm-break-20240117T2332 of orm-break: about to begin
         ");

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll};
 use tokio::time::Instant;
 
 use super::{
-    fault::Fault,
+    fault::{Fault, Mark},
     line::{Line, Piece, Shape},
 };
 
@@ -19,7 +19,7 @@ pub const MOST_HELD: usize = 1 << 20;
 
 #[derive(Debug)]
 struct Stage {
-    fault: Arc<Fault>,
+    mark: Arc<Mark>,
     shaper: Box<dyn Shape>,
     line: Line,
 }
@@ -31,13 +31,27 @@ impl Stage {
             Piece::Cut(cut) if cut.is_abrupt() => {
                 self.line.cut(at, cut);
             }
-            piece => self.shaper.shape(at, piece, &mut self.line),
+            piece => self.shape(at, piece),
+        }
+    }
+
+    /// The fault has touched the flow unless the piece goes on as it is, at once, and nothing else does.
+    fn shape(&mut self, at: Instant, piece: Piece) {
+        let (waiting, kept) = (self.line.len(), self.shaper.kept());
+        self.shaper.shape(at, piece.clone(), &mut self.line);
+        let goes_on = self.line.len() == waiting + 1 && self.line.ends_with(at, &piece);
+        if !goes_on || self.shaper.kept() != kept {
+            self.mark.touch();
         }
     }
 
     fn ring(&mut self, now: Instant) {
+        let waiting = self.line.len();
         while let Some(at) = self.shaper.alarm().filter(|at| *at <= now) {
             self.shaper.ring(at, &mut self.line);
+        }
+        if self.line.len() != waiting {
+            self.mark.touch();
         }
     }
 
@@ -57,9 +71,9 @@ pub struct Chain {
 
 impl Chain {
     /// A chain of one.
-    pub(super) fn of(fault: Arc<Fault>, shaper: Box<dyn Shape>) -> Self {
+    pub(super) fn of(mark: Arc<Mark>, shaper: Box<dyn Shape>) -> Self {
         let stage = Stage {
-            fault,
+            mark,
             shaper,
             line: Line::default(),
         };
@@ -104,7 +118,7 @@ impl Chain {
     pub fn lift(&mut self, now: Instant, out: &mut VecDeque<Piece>) {
         // From the end, so that what a lifted stage gives up does not pass through another lifted one.
         for i in (0..self.stages.len()).rev() {
-            if self.stages[i].fault.is_lifted() && !self.stages[i].shaper.stays() {
+            if self.stages[i].mark.fault().is_lifted() && !self.stages[i].shaper.stays() {
                 let mut stage = self.stages.remove(i);
                 stage.shaper.release(&mut stage.line);
                 for piece in stage.line.into_pieces() {
@@ -119,7 +133,7 @@ impl Chain {
     /// can be. Ask anew after `lift` and `extend`.
     pub fn lifting(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let stages = self.stages.iter().filter(|stage| !stage.shaper.stays());
-        let faults: Vec<_> = stages.map(|stage| Arc::clone(&stage.fault)).collect();
+        let faults: Vec<_> = stages.map(|stage| Arc::clone(stage.mark.fault())).collect();
         async move {
             let mut waits: Vec<_> = faults.iter().map(|fault| Box::pin(fault.lifted())).collect();
             poll_fn(|context| {
@@ -139,7 +153,7 @@ impl Chain {
 
     /// The faults that shape this flow.
     pub fn faults(&self) -> impl Iterator<Item = &Arc<Fault>> {
-        self.stages.iter().map(|stage| &stage.fault)
+        self.stages.iter().map(|stage| stage.mark.fault())
     }
 
     /// Whether no fault shapes the flow any more.

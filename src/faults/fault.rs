@@ -282,6 +282,38 @@ impl Fault {
     }
 }
 
+/// Whether a fault has done something to one exchange, for everybody who carries it out.
+#[derive(Debug)]
+pub(super) struct Mark {
+    fault: Arc<Fault>,
+    touched: AtomicBool,
+}
+
+impl Mark {
+    /// One of an exchange to which nothing has happened yet.
+    pub(super) fn of(fault: &Arc<Fault>) -> Arc<Self> {
+        Arc::new(Self {
+            fault: Arc::clone(fault),
+            touched: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) const fn fault(&self) -> &Arc<Fault> {
+        &self.fault
+    }
+
+    /// It has; the exchange counts once.
+    pub(super) fn touch(&self) {
+        if !self.touched.swap(true, Ordering::Relaxed) {
+            self.fault.touch();
+        }
+    }
+
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,6 +58,13 @@ pub enum Verdict {
     Cut(Cut),
 }
 
+impl Verdict {
+    /// Whether it does something to the exchange, whatever comes of it: who finds a free place in a queue has met nothing.
+    pub(super) const fn acts(&self) -> bool {
+        !matches!(self, Self::Pass | Self::Queue(_))
+    }
+}
+
 /// A wait for the lifting of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {

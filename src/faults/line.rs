@@ -156,6 +156,17 @@ impl Line {
         self.put(Some(at), Piece::Cut(cut));
     }
 
+    /// How many pieces wait.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether the last that waits is this piece, due by then.
+    pub(super) fn ends_with(&self, at: Instant, piece: &Piece) -> bool {
+        let last = self.queue.back();
+        last.is_some_and(|(due, last)| due.is_some_and(|due| due <= at) && last == piece)
+    }
+
     /// How many bytes wait.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes

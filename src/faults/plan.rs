@@ -1,17 +1,17 @@
 //! What one exchange on one leg will suffer: rolled once, then asked hook by hook.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use http::{request, response};
 use tokio::time::Instant;
 
+use self::ends::cut_at_once;
 use super::{
     answer::Answer,
     chain::Chain,
     doc::Hook,
-    fault::Fault,
+    fault::{Fault, Mark},
     hook::{Acts, Ask, Dial, Flow, Handshake, Told, Unit, Verdict},
-    line::{Cut, Piece},
     queue::Guard,
     strike::strikes,
     track::Track,
@@ -32,10 +32,9 @@ pub struct Plan {
 
 #[derive(Debug)]
 struct Hit {
-    fault: Arc<Fault>,
+    mark: Arc<Mark>,
     marked: bool,
     committed: bool,
-    touched: bool,
     guard: Option<Guard>,
     track: Option<Arc<Track>>,
 }
@@ -82,11 +81,15 @@ impl Plan {
     /// Rolls for an exchange that stands when faults are added: only those that touch bytes. Ask it for its flows and extend
     /// the standing chains by them; a fault that cuts what stands does so through its flow, at once.
     pub fn of_standing(added: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
-        let may = |fault: &Fault| match facts.session {
+        let may = |fault: &Fault| Self::touches_standing(fault, facts);
+        Self::of(added, dice, exchange, facts, may, |_| false)
+    }
+
+    fn touches_standing(fault: &Fault, facts: &Facts<'_>) -> bool {
+        match facts.session {
             Some(session) => fault.meets_standing(session.dialect),
             None => fault.in_bytes(),
-        };
-        Self::of(added, dice, exchange, facts, may, |_| false)
+        }
     }
 
     /// Rolls for a database session, or for a command in it: each fault meets the one or the other.
@@ -114,17 +117,9 @@ impl Plan {
         facts: &Facts<'_>,
         now: Instant,
     ) -> Self {
-        let may = |fault: &Fault| fault.in_bytes() && !fault.acts().announces();
-        let mut plan = Self::of(added, dice, exchange, facts, may, |_| false);
-        let done = |plan: &Self, i: usize| {
-            !plan.hits[i].fault.needs_request() && plan.cuts_at_once(i, now).is_some()
-        };
-        for i in (0..plan.hits.len()).rev() {
-            if done(&plan, i) {
-                plan.hits.remove(i);
-            }
-        }
-        plan
+        let is_done = |fault: &Fault| !fault.needs_request() && cut_at_once(fault, facts, now).is_some();
+        let may = |fault: &Fault| fault.in_bytes() && !fault.acts().announces() && !is_done(fault);
+        Self::of(added, dice, exchange, facts, may, |_| false)
     }
 
     fn of<'a>(
@@ -146,10 +141,9 @@ impl Plan {
                 continue;
             }
             plan.hits.push(Hit {
-                fault: Arc::clone(fault),
+                mark: Mark::of(fault),
                 marked: fault.acts().marks(facts),
                 committed: false,
-                touched: false,
                 guard: None,
                 track: fault.acts().tracks().then(Arc::default),
             });
@@ -172,7 +166,7 @@ impl Plan {
 
     /// The fault of a hit.
     pub fn fault(&self, i: usize) -> &Arc<Fault> {
-        &self.hits[i].fault
+        self.hits[i].fault()
     }
 
     /// Before anything is sent on this leg. HTTP gives the head, which may be rewritten; TCP gives `None`.
@@ -182,7 +176,7 @@ impl Plan {
             now,
             Hook::Open,
             |acts, ask| acts.open(ask, head),
-            |verdict| !matches!(verdict, Verdict::Pass),
+            Verdict::acts,
         )
         .unwrap_or(Verdict::Pass)
     }
@@ -194,17 +188,17 @@ impl Plan {
             now,
             Hook::Reply,
             |acts, ask| acts.reply(ask, head),
-            |verdict| !matches!(verdict, Verdict::Pass),
+            Verdict::acts,
         )
         .unwrap_or(Verdict::Pass)
     }
 
     /// What to answer where no backend has, in place of the proxy's own answer.
     pub fn unanswered(&mut self) -> Option<Arc<Answer>> {
-        let mut hits = self.hits.iter_mut().filter(|hit| !hit.fault.is_lifted());
+        let mut hits = self.hits.iter_mut().filter(|hit| !hit.fault().is_lifted());
         hits.find_map(|hit| {
-            let answer = hit.fault.acts().unanswered()?;
-            hit.touch();
+            let answer = hit.fault().acts().unanswered()?;
+            hit.mark.touch();
             Some(answer)
         })
     }
@@ -224,57 +218,31 @@ impl Plan {
             now,
             Hook::Flow,
             |acts, ask| acts.flow(ask, direction),
-            Option::is_some,
+            // Its chain says so once it has done something to bytes.
+            |_| false,
         );
         shaper
             .flatten()
-            .map(|shaper| Chain::of(Arc::clone(&self.hits[i].fault), shaper))
+            .map(|shaper| Chain::of(Arc::clone(&self.hits[i].mark), shaper))
     }
 
     /// What a database session is told that stood when the faults came, and then ends.
     pub fn farewell(&mut self, now: Instant, dialect: Dialect) -> Option<Arc<Answer>> {
         self.hits.iter_mut().find_map(|hit| {
-            let age = now.saturating_duration_since(hit.fault.begun());
-            let said = hit.fault.acts().farewell(age, dialect)?;
-            hit.touch();
+            let age = now.saturating_duration_since(hit.fault().begun());
+            let said = hit.fault().acts().farewell(age, dialect)?;
+            hit.mark.touch();
             Some(said)
-        })
-    }
-
-    /// How a connection that stands without a flow ends at once, and the fault that says so; `None`: it stands on.
-    pub fn cut_at_once(&mut self, now: Instant) -> Option<(Cut, Arc<Fault>)> {
-        let (i, cut) = (0..self.hits.len()).find_map(|i| Some((i, self.cuts_at_once(i, now)?)))?;
-        self.hits[i].touch();
-        Some((cut, Arc::clone(self.fault(i))))
-    }
-
-    /// How one hit would end what stands at once; nothing is done yet.
-    fn cuts_at_once(&self, i: usize, now: Instant) -> Option<Cut> {
-        let hit = &self.hits[i];
-        if hit.fault.is_lifted() {
-            return None;
-        }
-        [Flow::Request, Flow::Reply].into_iter().find_map(|direction| {
-            let shaper = hit
-                .fault
-                .acts()
-                .flow(&mut self.question(i, now, Hook::Flow), direction)?;
-            let (mut chain, mut out) = (Chain::of(Arc::clone(&hit.fault), shaper), VecDeque::new());
-            chain.advance(now, &mut out);
-            match out.pop_front() {
-                Some(Piece::Cut(cut)) => Some(cut),
-                _ => None,
-            }
         })
     }
 
     /// Where to dial, and the fault that says so.
     pub fn dial(&mut self) -> (Dial, Option<Arc<Fault>>) {
-        for hit in self.hits.iter_mut().filter(|hit| !hit.fault.is_lifted()) {
-            let dial = hit.fault.acts().dial();
+        for hit in self.hits.iter_mut().filter(|hit| !hit.fault().is_lifted()) {
+            let dial = hit.fault().acts().dial();
             if dial != Dial::Backend {
-                hit.touch();
-                return (dial, Some(Arc::clone(&hit.fault)));
+                hit.mark.touch();
+                return (dial, Some(Arc::clone(hit.fault())));
             }
         }
         (Dial::Backend, None)
@@ -283,18 +251,18 @@ impl Plan {
     /// Whether a connection that is dialled for it goes elsewhere, or through another handshake, than the backend's own.
     pub fn leads_astray(&self) -> bool {
         self.hits.iter().any(|hit| {
-            let acts = hit.fault.acts();
-            !hit.fault.is_lifted() && (acts.dial() != Dial::Backend || acts.handshake() != Handshake::Sound)
+            let acts = hit.fault().acts();
+            !hit.fault().is_lifted() && (acts.dial() != Dial::Backend || acts.handshake() != Handshake::Sound)
         })
     }
 
     /// What the TLS handshake shows, and the fault that says so.
     pub fn handshake(&mut self) -> (Handshake, Option<Arc<Fault>>) {
-        for hit in self.hits.iter_mut().filter(|hit| !hit.fault.is_lifted()) {
-            let shown = hit.fault.acts().handshake();
+        for hit in self.hits.iter_mut().filter(|hit| !hit.fault().is_lifted()) {
+            let shown = hit.fault().acts().handshake();
             if shown != Handshake::Sound {
-                hit.touch();
-                return (shown, Some(Arc::clone(&hit.fault)));
+                hit.mark.touch();
+                return (shown, Some(Arc::clone(hit.fault())));
             }
         }
         (Handshake::Sound, None)
@@ -312,7 +280,14 @@ impl Plan {
 
     /// The faults that really did something to the exchange.
     pub fn touched(&self) -> impl Iterator<Item = &Arc<Fault>> {
-        self.hits.iter().filter(|hit| hit.touched).map(|hit| &hit.fault)
+        let touched = self.hits.iter().filter(|hit| hit.mark.is_touched());
+        touched.map(Hit::fault)
+    }
+
+    /// A fault has done something to the exchange. Its performer says so where the verdict alone does not: a place in a queue
+    /// that is free costs nothing.
+    pub fn touch(&self, i: usize) {
+        self.hits[i].mark.touch();
     }
 
     /// Asks one hit; a lifted fault is not asked, unless the body must follow a head that it has changed.
@@ -326,12 +301,12 @@ impl Plan {
     ) -> Option<T> {
         let mut ask = self.question(i, now, hook);
         let hit = &mut self.hits[i];
-        if hit.fault.is_lifted() && !hit.committed {
+        if hit.fault().is_lifted() && !hit.committed {
             return None;
         }
-        let answer = question(hit.fault.acts(), &mut ask);
+        let answer = question(hit.fault().acts(), &mut ask);
         if ask.touched || acted(&answer) {
-            hit.touch();
+            hit.mark.touch();
         }
         hit.committed = ask.committed;
         Some(answer)
@@ -341,10 +316,10 @@ impl Plan {
         let hit = &self.hits[i];
         Ask {
             now,
-            age: now.saturating_duration_since(hit.fault.begun()),
+            age: now.saturating_duration_since(hit.fault().begun()),
             dice: self
                 .dice
-                .stream(hit.fault.key().wrapping_add(1 + hook as u64), self.exchange),
+                .stream(hit.fault().key().wrapping_add(1 + hook as u64), self.exchange),
             marked: hit.marked,
             track: hit.track.clone(),
             of_request: self.of_request,
@@ -355,10 +330,8 @@ impl Plan {
 }
 
 impl Hit {
-    fn touch(&mut self) {
-        if !std::mem::replace(&mut self.touched, true) {
-            self.fault.touch();
-        }
+    fn fault(&self) -> &Arc<Fault> {
+        self.mark.fault()
     }
 }
 
@@ -376,5 +349,6 @@ pub fn told(candidates: &[Arc<Fault>], dice: Dice, probe: u64) -> Option<(Told, 
         })
 }
 
+mod ends;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,6 @@ use crate::{
     net::{Handle, TlsFacts},
     route::{Facts, Session},
     snapshot::Listener,
-    units::Dice,
     wire::http1::{self, Phase},
 };
 
@@ -268,7 +267,8 @@ impl Client {
         let added = added(&before.faults, &listener.faults);
         let session = self.session();
         let facts = self.facts_of(session.as_deref());
-        if let Some((cut, _)) = cut_of_standing(&added, self.worker.dice(), self.worker.number(), &facts) {
+        let (dice, number, now) = (self.worker.dice(), self.worker.number(), Instant::now());
+        if let Some((cut, _)) = Plan::cut_of_standing(&added, dice, number, &facts, now) {
             self.cut(cut);
         }
     }
@@ -357,19 +357,6 @@ pub fn added(before: &[Arc<Fault>], now: &[Arc<Fault>]) -> Vec<Arc<Fault>> {
         .filter(|fault| !before.iter().any(|old| Arc::ptr_eq(old, fault)))
         .cloned()
         .collect()
-}
-
-/// Whether faults that were added end a connection that stands, how, and which one does.
-pub fn cut_of_standing(
-    added: &[Arc<Fault>],
-    dice: Dice,
-    number: u64,
-    facts: &Facts<'_>,
-) -> Option<(Cut, Arc<Fault>)> {
-    if added.is_empty() {
-        return None;
-    }
-    Plan::of_standing(added, dice, number, facts).cut_at_once(Instant::now())
 }
 
 /// Whether a client connection has stood in one state for too long.

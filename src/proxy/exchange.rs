@@ -153,6 +153,7 @@ async fn wait_for_thread(
     let place = match at_once {
         Some(place) => place,
         None => {
+            plan.touch(i);
             fault.hold();
             let place = tokio::select! {
                 biased;
@@ -175,6 +176,9 @@ async fn wait_for_thread(
             plan.keep(i, guard);
             None
         }
-        Err(cut) => Some(Course::Cut(cut, fault.clone())),
+        Err(cut) => {
+            plan.touch(i);
+            Some(Course::Cut(cut, fault.clone()))
+        }
     }
 }

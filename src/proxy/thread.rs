@@ -9,16 +9,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    client::{Client, Clients, added, cut_of_standing},
+    client::{Client, Clients, added},
     listener,
     standing::BackendId,
     worker::{Shared, View, Worker},
 };
 use crate::{
+    faults::Plan,
     net::{Permits, Post, Sockets},
     route::Facts,
     snapshot::{Listener, Target},
@@ -136,6 +137,7 @@ impl Thread {
 
     /// Ends connections to backends, idle or not, where a fault was added that ends what stands.
     fn cut_standing(&self, before: &View, view: &View) {
+        let now = Instant::now();
         for target in &view.clusters {
             let old = before.cluster(&target.name);
             for (index, faults) in target.faults.iter().enumerate() {
@@ -144,7 +146,7 @@ impl Thread {
                 let added = added(known.unwrap_or_default(), faults);
                 if !added.is_empty() {
                     self.worker.hops.standing.cut(id, || {
-                        cut_of_standing(&added, view.dice, self.worker.number(), &NOBODY)
+                        Plan::cut_of_standing(&added, view.dice, self.worker.number(), &NOBODY, now)
                     });
                 }
             }

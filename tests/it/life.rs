@@ -24,6 +24,14 @@ fn piece_by_piece() -> (
     (sender, origin)
 }
 
+/// Waits until every worker drains.
+async fn accepts_nobody(proxy: &Proxy) {
+    eventually("it accepts nobody", async || {
+        TcpStream::connect(proxy.address()).await.is_err()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn sigterm_lets_what_runs_finish_and_ends_with_0() {
     let (mut sender, origin) = piece_by_piece();
@@ -38,10 +46,7 @@ async fn sigterm_lets_what_runs_finish_and_ends_with_0() {
         (String::new(), End::Closed),
         "an idle connection is closed"
     );
-    eventually("it accepts nobody", async || {
-        TcpStream::connect(proxy.address()).await.is_err()
-    })
-    .await;
+    accepts_nobody(&proxy).await;
     assert!(proxy.is_alive());
     sender.send_data(", end".into()).await.unwrap();
     drop(sender);
@@ -71,7 +76,7 @@ async fn sigterm_tells_http1_clients_to_close_and_http2_clients_to_go_away() {
     );
     eventually("both run", async || origin.requests() == 2).await;
     proxy.signal(Signal::TERM);
-    proxy.logs(&["draining"]).await;
+    accepts_nobody(&proxy).await;
     gate.add_permits(2);
     let (first, second) = (
         within("h1", first).await.unwrap(),

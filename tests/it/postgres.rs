@@ -427,8 +427,14 @@ async fn a_pool_has_so_many_places() {
         .await;
     let first = connect(proxy.address(), "web", "shop").await.unwrap();
     let second = connect(proxy.address(), "web", "shop").await.unwrap();
+    let counted = async || {
+        let few = proxy.show("/api/v1/faults/few").await;
+        (few["matched"].as_u64().unwrap(), few["hits"].as_u64().unwrap())
+    };
+    assert_eq!(counted().await, (2, 0), "who finds a place has met nothing");
     let refused = connect(proxy.address(), "web", "shop").await.unwrap_err();
     assert_eq!(refused.code(), Some(&SqlState::TOO_MANY_CONNECTIONS));
+    assert_eq!(counted().await, (3, 1));
     standing.batch_execute("select 1").await.unwrap();
     drop(first);
     eventually("a place is free", async || {

@@ -39,6 +39,7 @@ pub(in crate::cli) fn fault_table(faults: &[FaultStatus]) -> Table {
         name,
         owner,
         ends_in,
+        matched,
         hits,
         reach,
         fault,
@@ -50,7 +51,7 @@ pub(in crate::cli) fn fault_table(faults: &[FaultStatus]) -> Table {
             does(fault),
             fault.odds.to_string(),
             reaches(reach),
-            hit_count(fault, *hits),
+            hit_count(fault, *hits, *matched),
             ends_in.map(rounded).unwrap_or_default(),
             owner.clone(),
         ]);
@@ -58,9 +59,10 @@ pub(in crate::cli) fn fault_table(faults: &[FaultStatus]) -> Table {
     table
 }
 
-/// How many exchanges a fault touched; a dash where they are not counted.
-pub(in crate::cli) fn hit_count(fault: &crate::faults::Entry, hits: u64) -> String {
+/// How many exchanges a fault touched, of how many that match where those were more; a dash where they are not counted.
+pub(in crate::cli) fn hit_count(fault: &crate::faults::Entry, hits: u64, matched: u64) -> String {
     match fault.r#do.touches_exchanges() {
+        true if matched > hits => format!("{hits} of {matched}"),
         true => hits.to_string(),
         false => "–".to_owned(),
     }
@@ -128,6 +130,7 @@ pub(in crate::cli) mod tests {
             by_hand: true,
             lease: Some(7),
             ends_in: Some(Span::millis(299_700)),
+            matched: 6003,
             hits: 1204,
             reach: Reach {
                 leg: Leg::Upstream,
@@ -149,8 +152,8 @@ pub(in crate::cli) mod tests {
     fn faults_are_listed_with_what_they_reach() {
         let text = text(&[sample()]);
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
-        fault          does                                  odds  reaches                     hits  ends in  held by
-        slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  5m       ada
+        fault          does                                  odds  reaches                     hits          ends in  held by
+        slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204 of 6003  5m       ada
         ");
         assert!(super::text(&[]).contains("no fault stands"));
     }

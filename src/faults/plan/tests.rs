@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::header;
 
 use super::*;
-use crate::faults::trial::{entry, facts, fault, plan, reply, request};
+use crate::faults::trial::{advance, chain, entry, facts, fault, ms, plan, push, reply, request, text};
+use crate::faults::{Cut, Piece};
 
 fn compiled(text: &str) -> Arc<Fault> {
     Fault::compile(text, &entry(text), Instant::now())
@@ -54,8 +55,41 @@ fn only_what_was_done_is_counted() {
     let faults = [fault("{throttle: {rate: 1KiB/s, flow: request}}", now)];
     let mut plan = plan(&faults, 1);
     assert!(plan.flow(Flow::Reply, now).is_none() && plan.touched().count() == 0);
-    assert!(plan.flow(Flow::Request, now).is_some() && plan.flow(Flow::Request, now).is_some());
+    let mut chains = [(); 2].map(|()| plan.flow(Flow::Request, now).unwrap());
+    assert_eq!((plan.touched().count(), faults[0].hits()), (0, 0));
+    for chain in &mut chains {
+        push(chain, now, text("abc"));
+    }
     assert_eq!((plan.touched().count(), faults[0].hits()), (1, 1));
+}
+
+#[test]
+fn a_fault_of_bytes_counts_once_they_are_not_what_they_were() {
+    let now = Instant::now();
+    let check = |kind: &str, pieces: &[&'static str], wait: u64, touches: bool| {
+        let (faults, mut chain) = chain(&[kind], now);
+        for piece in pieces {
+            push(&mut chain, now, text(piece));
+        }
+        advance(&mut chain, now + ms(wait));
+        push(&mut chain, now + ms(wait), Piece::End);
+        assert_eq!(faults[0].hits(), u64::from(touches), "{kind}");
+    };
+    check("{close: {after: 3s}}", &["abc"], 2, false);
+    check("{close: {after: 3s}}", &["abc"], 3000, true);
+    check("{reset: {after_bytes: 4B}}", &["abc", "d"], 0, true);
+    check("{reset: {after_bytes: 9B}}", &["abc", "d"], 0, false);
+    check("{truncate: {after_bytes: 2B}}", &["abc"], 0, true);
+    check("{idle_cut: {after: 60s}}", &["abc"], 59_000, false);
+    check("{idle_cut: {after: 60s}}", &["abc"], 60_000, true);
+    check("{corrupt: {odds: 0%}}", &["abc"], 0, false);
+    check("corrupt", &["abc"], 0, true);
+    check("{latency: {add: 1ms, at: chunk}}", &["abc"], 0, true);
+    check("{latency: {add: 1ms, at: chunk}}", &[], 0, false);
+    check("stall", &[], 0, true);
+    check("{slow_close: {delay: 1s}}", &["abc"], 0, true);
+    check("{lose: {share: 0%}}", &["abc"], 0, false);
+    check("{lose: {share: 100%}}", &["abc"], 0, true);
 }
 
 #[test]
@@ -107,8 +141,7 @@ fn a_connection_that_stands_idle_is_cut_if_a_fault_says_so() {
             fault("{throttle: {rate: 1KiB/s}}", now),
             fault(kind, now),
         ];
-        let mut plan = Plan::of_standing(&faults, Dice::new(1), 1, &facts(None));
-        let told = plan.cut_at_once(now).map(|(cut, by)| {
+        let told = Plan::cut_of_standing(&faults, Dice::new(1), 1, &facts(None), now).map(|(cut, by)| {
             assert!(Arc::ptr_eq(&by, &faults[2]));
             cut
         });
@@ -126,9 +159,10 @@ fn a_connection_that_stands_idle_is_cut_if_a_fault_says_so() {
 fn a_fault_that_ends_no_connection_has_not_met_the_idle_ones() {
     let now = Instant::now();
     let faults = [fault("{throttle: {rate: 1KiB/s}}", now), fault("reset", now)];
-    let idle = |faults| Plan::of_standing(faults, Dice::new(1), 1, &facts(None)).cut_at_once(now);
+    let idle = |faults| Plan::cut_of_standing(faults, Dice::new(1), 1, &facts(None), now);
     assert!(idle(&faults[..1]).is_none() && idle(&faults).is_some());
     assert_eq!((faults[0].hits(), faults[1].hits()), (0, 1));
+    assert_eq!(faults[0].effect().matched, 0);
 }
 
 #[test]
@@ -139,7 +173,6 @@ fn a_request_that_stands_meets_what_its_bodies_can_still_suffer() {
         let facts = facts(Some(&head));
         let mut plan = Plan::of_standing_request(&faults, Dice::new(1), 1, &facts, now);
         assert_eq!(plan.flow(Flow::Reply, now).is_some(), met, "{text}");
-        assert_eq!(faults[0].hits(), u64::from(met), "{text}");
     };
     check("{do: stall}", true);
     check("{where: {match: {path: /orders}}, do: stall}", true);

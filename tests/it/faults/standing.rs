@@ -80,7 +80,7 @@ async fn send(pieces: &mut Pieces, piece: impl Into<Bytes>) {
 async fn meet(proxy: &Proxy, fault: &str) {
     proxy.inject("late", fault).await;
     eventually("what stands has met the fault", async || {
-        proxy.show("/api/v1/faults/late").await["hits"].as_u64() == Some(1)
+        proxy.show("/api/v1/faults/late").await["matched"].as_u64() == Some(1)
     })
     .await;
 }

@@ -13,7 +13,7 @@ use super::{
     queue::{Place, Pool, Queue},
 };
 use crate::{
-    route::{Command, Dialect, Wording, matcher::Facts, sql::Sql},
+    route::{Dialect, Sql, Wording, matcher::Facts},
     units::Span,
 };
 
@@ -177,11 +177,6 @@ impl Commands {
     }
 }
 
-/// Whether a command changes something, so that a replica refuses it.
-pub(super) fn changes(command: &Command) -> bool {
-    command.meaning().is(Sql::Write) || command.meaning().is(Sql::Ddl)
-}
-
 impl Acts for Commands {
     fn doc(&self) -> &'static Doc {
         self.doc
@@ -204,7 +199,7 @@ impl Acts for Commands {
         facts.command.is_some_and(|command| {
             let meaning = command.meaning();
             match self.of {
-                Of::Changes => changes(command),
+                Of::Changes => meaning.changes(),
                 Of::Rows => meaning.is(Sql::Read) || meaning.is(Sql::Write),
                 Of::Writes => meaning.is(Sql::Write),
                 Of::Tables => match &self.table {

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer::Answer,
-    commands::changes,
     cutting::Moment,
     doc::{Doc, Hook},
     entry::is_default,
@@ -142,7 +141,7 @@ impl Acts for Compiled {
 
     /// Marked is a command that changes something.
     fn marks(&self, facts: &Facts<'_>) -> bool {
-        facts.command.is_some_and(changes)
+        facts.command.is_some_and(|command| command.meaning().changes())
     }
 
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {

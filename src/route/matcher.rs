@@ -14,7 +14,7 @@ use super::{
     many::OneOrMany,
     name::{FieldName, Verb},
     pattern::{GrpcPattern, HostPattern, Network, PathPattern, Pattern},
-    sql::Sql,
+    statement::Sql,
     wording::Wording,
 };
 

@@ -1,5 +1,6 @@
 //! Which cluster a request goes to.
 
+mod change;
 pub mod command;
 pub mod dialect;
 mod edit;
@@ -12,6 +13,7 @@ pub mod pattern;
 mod redis;
 mod settings;
 pub mod sql;
+mod statement;
 mod statuses;
 mod table;
 mod tag;
@@ -23,6 +25,7 @@ pub use hint::{Glance, Hint};
 pub use many::OneOrMany;
 pub use matcher::{Facts, Match, Matcher, host, is_grpc};
 pub use settings::{HeaderEdits, RetryOn, RetrySettings, Rewrite, RouteSettings};
+pub use statement::Sql;
 pub use statuses::Statuses;
 pub use table::Table;
 pub use wording::Wording;

@@ -1,41 +1,27 @@
-//! What a statement asks of the data, and of which tables.
+//! What a text of statements asks of the data, and of which tables.
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sqlparser::{
-    ast::{CopySource, ObjectName, Query, SetExpr, Statement, visit_relations},
+    ast::{CopySource, ObjectName, Statement, visit_relations},
     dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect},
     parser::Parser,
 };
 
 use super::{
+    change,
     dialect::Dialect,
     redis::{self, Does},
+    statement::{DEEPEST, Sql, first_word, kind_of, without_comments},
     wording::Wording,
 };
-
-/// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
-/// not known either is none of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Sql {
-    /// It reads: `SELECT`, `SHOW`, `EXPLAIN`.
-    Read,
-    /// It changes rows, or locks them: `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY ... FROM`, `SELECT ... FOR UPDATE`.
-    Write,
-    /// It changes what there is: `CREATE`, `ALTER`, `DROP`, `TRUNCATE`, `GRANT`.
-    Ddl,
-    /// It begins or ends a transaction, or a part of one (also `MULTI` and `EXEC`): `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`.
-    Transaction,
-}
 
 /// What a text of one or more statements asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
     kinds: BTreeSet<Sql>,
     tables: Vec<String>,
+    changes: bool,
     /// They are keys: capitals count, and a dot is one letter of many.
     exact: bool,
 }
@@ -44,6 +30,11 @@ impl Meaning {
     /// Whether one of its statements is of this kind.
     pub fn is(&self, kind: Sql) -> bool {
         self.kinds.contains(&kind)
+    }
+
+    /// Whether it changes something, so that a server which only reads refuses it.
+    pub const fn changes(&self) -> bool {
+        self.changes
     }
 
     /// Whether it names such a table, with its schema or without, or such a key.
@@ -62,9 +53,6 @@ impl Meaning {
     }
 }
 
-/// Deeper nesting than this is judged by the first word.
-pub(super) const DEEPEST: usize = 40;
-
 /// What a text asks.
 pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
     let grammar: &dyn Grammar = match dialect {
@@ -77,7 +65,7 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_statements());
     let Ok(statements) = parsed else {
-        return by_words(text);
+        return by_words(dialect, text);
     };
     let mut tables: Vec<String> = Vec::new();
     let _ = visit_relations(&statements, |name| {
@@ -99,6 +87,9 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
     }
     Meaning {
         kinds: statements.iter().filter_map(kind_of).collect(),
+        changes: statements
+            .iter()
+            .any(|statement| change::is_refused(dialect, statement)),
         tables,
         exact: false,
     }
@@ -116,6 +107,7 @@ fn of_redis(text: &str) -> Meaning {
     };
     Meaning {
         kinds: kind.into_iter().collect(),
+        changes: kind == Some(Sql::Write),
         tables: redis::key(&words)
             .map(|key| key.replace('\u{a0}', " "))
             .into_iter()
@@ -132,50 +124,8 @@ fn written(name: &ObjectName) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
-/// The kind of a statement that the parser knows.
-pub(super) fn kind_of(statement: &Statement) -> Option<Sql> {
-    kind(statement).or_else(|| first_word(&statement.to_string()))
-}
-
-/// The kind of a statement that its first word does not tell.
-fn kind(statement: &Statement) -> Option<Sql> {
-    match statement {
-        Statement::Query(query) => Some(if changes(query) { Sql::Write } else { Sql::Read }),
-        Statement::Copy { to, .. } => Some(if *to { Sql::Read } else { Sql::Write }),
-        // With ANALYZE it is really run.
-        Statement::Explain {
-            analyze: true,
-            statement,
-            ..
-        } => kind_of(statement),
-        _ => None,
-    }
-}
-
-/// Whether a query changes rows by the way, or locks them.
-fn changes(query: &Query) -> bool {
-    let with = query.with.iter().flat_map(|with| &with.cte_tables);
-    !query.locks.is_empty() || body_changes(&query.body) || with.clone().any(|cte| changes(&cte.query))
-}
-
-fn body_changes(body: &SetExpr) -> bool {
-    match body {
-        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => true,
-        SetExpr::Query(query) => changes(query),
-        SetExpr::SetOperation { left, right, .. } => body_changes(left) || body_changes(right),
-        // MySQL puts values into variables of the session this way, PostgreSQL makes a table.
-        SetExpr::Select(select) => select.into.as_ref().is_some_and(|into| {
-            !into
-                .targets
-                .iter()
-                .all(|target| target.to_string().starts_with('@'))
-        }),
-        _ => false,
-    }
-}
-
 /// What a text says that the parser does not know.
-fn by_words(text: &str) -> Meaning {
+fn by_words(dialect: Dialect, text: &str) -> Meaning {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     let is_with = words
         .clone()
@@ -183,49 +133,22 @@ fn by_words(text: &str) -> Meaning {
         .is_some_and(|word| word.eq_ignore_ascii_case("with"));
     let writes = || words.clone().any(|word| first_word(word) == Some(Sql::Write));
     let kind = match first_word(text) {
-        Some(Sql::Read) if is_with && writes() => Some(Sql::Write),
+        Some(Sql::Read) if (is_with && writes()) || change::lock(text).is_some() => Some(Sql::Write),
+        // MySQL only works an expression out (`DO SLEEP(1)`), PostgreSQL runs a block of statements.
+        Some(Sql::Write) if dialect == Dialect::Mysql && starts_with_do(text) => Some(Sql::Read),
         kind => kind,
     };
     Meaning {
         kinds: kind.into_iter().collect(),
+        changes: change::is_refused_by_words(dialect, kind, text),
         tables: Vec::new(),
         exact: false,
     }
 }
 
-fn first_word(text: &str) -> Option<Sql> {
-    let text = without_comments(text);
-    let end = text
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(text.len());
-    match text[..end].to_ascii_lowercase().as_str() {
-        "select" | "show" | "table" | "values" | "explain" | "describe" | "desc" | "fetch" | "with" => {
-            Some(Sql::Read)
-        }
-        "insert" | "update" | "delete" | "merge" | "replace" | "call" | "do" | "load" => Some(Sql::Write),
-        "create" | "alter" | "drop" | "truncate" | "grant" | "revoke" | "comment" | "reindex" | "rename"
-        | "refresh" => Some(Sql::Ddl),
-        "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" | "prepare" => {
-            Some(Sql::Transaction)
-        }
-        _ => None,
-    }
-}
-
-/// The text from its first word on.
-pub(super) fn without_comments(mut text: &str) -> &str {
-    loop {
-        text = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ';'));
-        let comment = match text.as_bytes() {
-            [b'-', b'-', ..] => text.find('\n').map(|end| end + 1),
-            [b'/', b'*', ..] => text.find("*/").map(|end| end + 2),
-            _ => return text,
-        };
-        match comment {
-            Some(end) => text = &text[end..],
-            None => return "",
-        }
-    }
+fn starts_with_do(text: &str) -> bool {
+    let text = without_comments(text).as_bytes();
+    text.len() > 2 && text[..2].eq_ignore_ascii_case(b"do") && text[2].is_ascii_whitespace()
 }
 
 #[cfg(test)]
@@ -271,6 +194,10 @@ mod tests {
             &["a"],
         );
         check("/* by hand */ savepoint a", &[Transaction], &[]);
+        check("prepare transaction 'x'", &[Transaction], &[]);
+        // What it prepares is asked by EXECUTE.
+        check("prepare add (int) as insert into a values ($1)", &[], &["a"]);
+        check("select 1 from orders for no key update", &[Write], &[]);
         check("set search_path to x", &[], &[]);
         check("", &[], &[]);
         // Not known to the parser: the first word decides.

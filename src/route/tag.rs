@@ -7,7 +7,11 @@ use sqlparser::{
     parser::Parser,
 };
 
-use super::sql::{DEEPEST, Sql, kind_of, without_comments};
+use super::{
+    change::{is_refused, lock, writer},
+    dialect::Dialect,
+    statement::{DEEPEST, without_comments},
+};
 
 /// The tag of the first of a text's statements that changes something; of the first one where none does.
 pub(super) fn tag(text: &str) -> String {
@@ -18,14 +22,17 @@ pub(super) fn tag(text: &str) -> String {
     let Ok(statements) = parsed else {
         return by_words(text);
     };
-    let changes = |statement: &&Statement| matches!(kind_of(statement), Some(Sql::Write | Sql::Ddl));
+    let changes = |statement: &&Statement| is_refused(Dialect::Postgres, statement);
     let first = statements.iter().find(changes).or(statements.first());
     first.map(of).unwrap_or_default()
 }
 
 fn of(statement: &Statement) -> String {
     match statement {
-        Statement::Query(query) => of_query(query).to_owned(),
+        Statement::Query(query) => match (of_query(query), writer(query)) {
+            ("SELECT", Some(function)) => format!("{function}()"),
+            (tag, _) => tag.to_owned(),
+        },
         Statement::Copy { to: false, .. } => "COPY FROM".to_owned(),
         Statement::Explain {
             analyze: true,
@@ -75,6 +82,9 @@ fn by_words(text: &str) -> String {
     let verb = words.next().unwrap_or_default();
     match verb.as_str() {
         "TRUNCATE" => return "TRUNCATE TABLE".to_owned(),
+        "SELECT" | "WITH" => {
+            return lock(text).map_or_else(|| "SELECT".to_owned(), |lock| format!("SELECT {lock}"));
+        }
         "CREATE" | "ALTER" | "DROP" | "REFRESH" => {}
         _ => return verb,
     }
@@ -99,6 +109,17 @@ mod tests {
             ("insert into orders values (1)", "INSERT"),
             ("select 1 from orders for update", "SELECT FOR UPDATE"),
             ("select 1 from orders for share", "SELECT FOR SHARE"),
+            (
+                "select 1 from orders for no key update",
+                "SELECT FOR NO KEY UPDATE",
+            ),
+            ("select 1 from orders for key share", "SELECT FOR KEY SHARE"),
+            ("select nextval('orders_id_seq')", "nextval()"),
+            (
+                "select 1 from orders where id = pg_catalog.setval('s', 1) for update",
+                "SELECT FOR UPDATE",
+            ),
+            ("insert into orders values (nextval('s'))", "INSERT"),
             ("select id into copies from orders", "SELECT INTO"),
             (
                 "with gone as (delete from orders returning id) select * from gone",

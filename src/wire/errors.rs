@@ -13,7 +13,8 @@ pub struct KnownError {
     pub state: &'static str,
     /// What becomes of the session.
     pub weight: Weight,
-    /// What people read. `{user}`, `{database}`, `{table}` and `{verb}` stand for what the session or the command says.
+    /// What people read. `{user}`, `{database}`, `{table}` and `{verb}` stand for what the session or the command says, `{product}`
+    /// for what the server calls itself.
     pub text: &'static str,
     /// What the server adds; empty for nothing.
     pub detail: &'static str,

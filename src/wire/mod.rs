@@ -6,6 +6,8 @@ pub mod fuzz;
 pub mod http1;
 pub mod mysql;
 pub mod postgres;
+mod prepared;
 pub mod redis;
+mod spoken;
 #[cfg(test)]
 mod testing;

@@ -29,6 +29,7 @@ mod mysql_words;
 mod postgres;
 mod preflight;
 mod primary;
+mod read_only;
 mod redis;
 mod redis_commands;
 mod reload;

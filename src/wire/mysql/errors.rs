@@ -36,7 +36,7 @@ pub const ERRORS: &[KnownError] = &[
     line(("missing_table", "1146", "42S02"), Error, Prepare, "Table '{database}.{table}' doesn't exist", "a migration that was missed"),
     line(("missing_column", "1054", "42S22"), Error, Prepare, "Unknown column '{table}_id' in 'field list'", "a migration that was missed"),
     line(("permission_denied", "1142", "42000"), Error, Prepare, "{verb} command denied to user '{user}'@'localhost' for table '{table}'", "a grant that was missed"),
-    line(("read_only", "1290", "HY000"), Error, Command, "The MySQL server is running with the --read-only option so it cannot execute this statement", "a write that meets a replica"),
+    line(("read_only", "1290", "HY000"), Error, Command, "The {product} server is running with the --read-only option so it cannot execute this statement", "a write that meets a replica"),
     line(("read_only_mode", "1836", "HY000"), Error, Command, "Running in read-only mode", "a write that meets a replica (MySQL)"),
     line(("read_only_transaction", "1792", "25006"), Error, Command, "Cannot execute statement in a READ ONLY transaction", "a write in a session that only reads"),
     line(("deadlock", "1213", "40001"), Error, Command, "Deadlock found when trying to get lock; try restarting transaction", "a transaction that must be tried again"),

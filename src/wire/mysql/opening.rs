@@ -6,6 +6,8 @@ use super::frame::{long, number, packet, short, text};
 
 /// What server and client can do, as bits (`CLIENT_...` in MySQL's documentation).
 pub(super) mod can {
+    /// It calls itself MySQL, as MariaDB does not (its `CLIENT_MYSQL`).
+    pub(crate) const IS_MYSQL: u32 = 0x01;
     /// Compress packets.
     pub(crate) const COMPRESS: u32 = 0x20;
     /// Begin with a database.
@@ -66,8 +68,7 @@ impl PassedGreeting {
         let said = u32::from(short(payload, high)?) << 16 | u32::from(short(payload, low)?);
         let mut payload = payload.to_vec();
         // MariaDB does not call itself MySQL, and says what else it can in bytes that MySQL leaves empty.
-        const IS_MYSQL: u32 = 0x01;
-        if said & IS_MYSQL == 0 {
+        if said & can::IS_MYSQL == 0 {
             let extra = long(&payload, own)? & !can::MARIADB_UNREADABLE;
             payload[own..own + 4].copy_from_slice(&extra.to_le_bytes());
         }

@@ -4,8 +4,8 @@ use super::{
     choice::Choice,
     errors::ERR,
     frame::{long, number, short},
-    statements::Prepared,
 };
+use crate::wire::prepared::Prepared;
 
 pub(super) const OK: u8 = 0x00;
 const EOF: u8 = 0xfe;

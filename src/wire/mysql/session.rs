@@ -11,11 +11,12 @@ use super::{
     frame::{HEAD, long, packet},
     opening::{Encrypted, Login, can, login},
     reply::{Event, Kind, LOCAL_INFILE, OK, Reply},
-    statements::{Prepared, Statements},
+    statements::Statements,
 };
 use crate::wire::{
     dialogue::{Command, Lost, Step, Stops},
     errors::{Refusal, Words},
+    prepared::Prepared,
 };
 
 /// So many commands may wait for their answers; more are none of a client that can be followed.
@@ -139,7 +140,7 @@ impl Session {
     /// The command that a packet of the client is, if it is one for which a decision is wanted.
     fn command(&self, kind: u8, body: &[u8], stops: Stops) -> Option<(Arc<str>, Step)> {
         match kind {
-            com::QUERY if stops.commands => Some((lossy(self.sql(body)), Step::Whole)),
+            com::QUERY if stops.commands => Some((self.statements.said(self.sql(body)), Step::Whole)),
             com::PREPARE if stops.preparing => Some((lossy(body), Step::Prepare)),
             com::EXECUTE | com::BULK_EXECUTE if stops.commands => {
                 let Prepared { text, fresh } = self.statements.get(long(body, 0)?);
@@ -183,6 +184,10 @@ impl Session {
             com::STATISTICS => Kind::Line,
             _ => Kind::Results,
         };
+        if kind == com::QUERY {
+            let sql = self.sql(body);
+            self.statements.follow(sql);
+        }
         let chosen = self.chosen(kind, body);
         self.expect(answer)?;
         if let Some(reply) = self.waiting.back_mut() {
@@ -305,7 +310,14 @@ impl Session {
                 return None;
             }
             let mut refusal = self.opening.take()?;
-            refusal.bytes = addressed(&refusal.bytes, self.login.as_ref(), sequence);
+            let login = self.login.as_ref();
+            // It was written before the client had said who it is.
+            let words = Words {
+                user: login.map_or("", |login| &login.user),
+                database: login.map_or("", |login| &login.database),
+                ..Words::default()
+            };
+            refusal.bytes = rewritten(&refusal.bytes, sequence, |text| words.fill(text));
             return Some(refusal);
         }
         let replaced = self.refused.front()?;
@@ -333,29 +345,31 @@ impl Session {
     /// The next error to be said, at this place in the exchange.
     fn take_refused(&mut self, sequence: u8) -> Option<Refusal> {
         let mut refusal = self.refused.pop_front()?.refusal;
-        refusal.bytes = numbered(&refusal.bytes, sequence);
+        let product = self.product();
+        refusal.bytes = rewritten(&refusal.bytes, sequence, |text| {
+            text.replace("{product}", product)
+        });
         Some(refusal)
+    }
+
+    /// What the server calls itself in its errors.
+    const fn product(&self) -> &'static str {
+        if self.can & can::IS_MYSQL == 0 {
+            "MariaDB"
+        } else {
+            "MySQL"
+        }
     }
 }
 
-/// An error that was written before the client had said who it is: with its name, and at its place in the exchange.
-fn addressed(bytes: &Bytes, login: Option<&Login>, sequence: u8) -> Bytes {
-    let (front, text) = bytes.split_at(bytes.len().min(BEFORE_TEXT));
-    let words = Words {
-        user: login.map_or("", |login| &login.user),
-        database: login.map_or("", |login| &login.database),
-        ..Words::default()
-    };
-    let text = words.fill(&String::from_utf8_lossy(text));
+/// An error at another place in the exchange, and with another text.
+fn rewritten(bytes: &Bytes, sequence: u8, text: impl FnOnce(&str) -> String) -> Bytes {
+    let (front, said) = bytes.split_at(bytes.len().min(BEFORE_TEXT));
+    let text = text(&String::from_utf8_lossy(said));
     packet(
         sequence,
         &[&front[HEAD.min(front.len())..], text.as_bytes()].concat(),
     )
-}
-
-/// The same packet at another place in the exchange.
-fn numbered(bytes: &Bytes, sequence: u8) -> Bytes {
-    packet(sequence, &bytes[HEAD.min(bytes.len())..])
 }
 
 /// Head, first byte, number and SQLSTATE of an error.

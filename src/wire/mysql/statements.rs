@@ -1,61 +1,54 @@
-//! What prepared statements say, by the number that the server gave them.
+//! What prepared statements say, by the number that the server gave them, or by the name that SQL has for them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-/// So many prepared statements are remembered; what is forgotten is a statement without text.
-const MOST: usize = 4096;
-
-/// So much text of prepared statements is remembered, over all of them.
-const MOST_TEXT: usize = 4 << 20;
+use crate::wire::{
+    prepared::{Prepared, Remembered},
+    spoken::Grammar,
+};
 
 /// MariaDB's clients name the statement that was prepared last like this.
 const LAST: u32 = u32::MAX;
 
-/// What a prepared statement says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Prepared {
-    /// Its SQL.
-    pub(super) text: Arc<str>,
-    /// It was stopped before its preparation, and nothing was done by it yet.
-    pub(super) fresh: bool,
-}
-
-/// The prepared statements of a session, within limits.
+/// The prepared statements of a session.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    known: HashMap<u32, Prepared>,
-    bytes: usize,
+    known: Remembered<u32>,
     last: u32,
+    named: Remembered<Box<[u8]>>,
 }
 
 impl Statements {
     /// The server has given this statement a number.
     pub(super) fn put(&mut self, id: u32, prepared: Prepared) {
-        self.remove(id);
         self.last = id;
-        if self.known.len() < MOST && self.bytes + prepared.text.len() <= MOST_TEXT {
-            self.bytes += prepared.text.len();
-            self.known.insert(id, prepared);
-        }
+        self.known.put(id, prepared);
     }
 
     /// The statement of this number; one without text where it is not known.
     pub(super) fn get(&self, id: u32) -> Prepared {
-        self.known.get(&self.meant(id)).cloned().unwrap_or_default()
+        self.known.get(&self.meant(id))
     }
 
     /// It is done.
     pub(super) fn done(&mut self, id: u32) {
-        if let Some(prepared) = self.known.get_mut(&self.meant(id)) {
-            prepared.fresh = false;
-        }
+        self.known.take(&self.meant(id));
     }
 
     /// The client has closed it.
     pub(super) fn remove(&mut self, id: u32) {
-        if let Some(prepared) = self.known.remove(&id) {
-            self.bytes -= prepared.text.len();
-        }
+        self.known.remove(&id);
+    }
+
+    /// What a query says; one that runs a statement by its name says what that does.
+    pub(super) fn said(&self, sql: &[u8]) -> Arc<str> {
+        let meant = self.named.meant(Grammar::Mysql, sql);
+        meant.unwrap_or_else(|| String::from_utf8_lossy(sql).into())
+    }
+
+    /// Follows a query that goes on to the server.
+    pub(super) fn follow(&mut self, sql: &[u8]) {
+        self.named.follow(Grammar::Mysql, sql);
     }
 
     const fn meant(&self, id: u32) -> u32 {

@@ -29,7 +29,7 @@ type Line = crate::wire::testing::Line<Session>;
 /// Inserts meet a replica, updates a deadlock.
 fn no_change(text: &str) -> Option<Refusal> {
     match text.split(' ').next() {
-        Some("insert") => Some(known("read_only")),
+        Some("insert") => Some(known("read_only_mode")),
         Some("update") => Some(known("deadlock")),
         _ => None,
     }
@@ -112,7 +112,7 @@ fn an_error_takes_the_place_of_its_statement_which_is_never_run() {
         line.says(&packet(1, OK));
         assert_eq!(
             line.took(),
-            (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
+            (query("DO 0").to_vec(), known("read_only_mode").bytes.to_vec())
         );
         line.asks(&query("select 2"), &no_change);
         line.says(&result(modern, 2));
@@ -151,7 +151,7 @@ fn a_statement_is_known_by_its_number() {
         line.says(&packet(1, OK));
         assert_eq!(
             line.took(),
-            (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
+            (query("DO 0").to_vec(), known("read_only_mode").bytes.to_vec())
         );
         assert_eq!(line.session.answered(), 2);
     }
@@ -173,7 +173,7 @@ fn a_statement_is_done_and_its_client_told_that_it_is_not() {
     line.says(&[both, result(false, 2)].concat());
     assert_eq!(
         line.took().1,
-        [known("read_only").bytes.to_vec(), result(false, 2)].concat()
+        [known("read_only_mode").bytes.to_vec(), result(false, 2)].concat()
     );
     assert_eq!(line.session.answered(), 2);
     // Where the server wants a file first, the error comes at its place behind it.
@@ -183,7 +183,7 @@ fn a_statement_is_done_and_its_client_told_that_it_is_not() {
     line.took();
     line.says(&packet(4, OK));
     let said = line.took().1;
-    assert_eq!((said[3], &said[4..]), (4, &known("read_only").bytes[4..]));
+    assert_eq!((said[3], &said[4..]), (4, &known("read_only_mode").bytes[4..]));
     // The server's own error stands.
     line.asks(&query("insert into nowhere"), &no_change);
     line.says(&known("missing_table").bytes);
@@ -198,7 +198,7 @@ fn a_preparation_is_refused_and_the_first_that_is_done_of_it_belongs_to_it() {
     line.says(&packet(1, OK));
     assert_eq!(
         line.took(),
-        (query("DO 0").to_vec(), known("read_only").bytes.to_vec())
+        (query("DO 0").to_vec(), known("read_only_mode").bytes.to_vec())
     );
     line.asks(&packet(0, b"\x16select ?"), &no_change);
     line.says(&packet(1, &[0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
@@ -300,7 +300,10 @@ fn a_query_is_known_behind_its_attributes() {
     for attributes in [&none[..], one] {
         line.asks(&behind(attributes, b"insert into orders values (1)"), &no_change);
         line.says(&packet(1, OK));
-        let refused = (behind(none, b"DO 0").to_vec(), known("read_only").bytes.to_vec());
+        let refused = (
+            behind(none, b"DO 0").to_vec(),
+            known("read_only_mode").bytes.to_vec(),
+        );
         assert_eq!(line.took(), refused);
     }
 }

@@ -4,7 +4,6 @@
 
 mod errors;
 mod frame;
-mod names;
 mod opening;
 mod passing;
 #[cfg(test)]

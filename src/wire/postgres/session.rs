@@ -4,13 +4,12 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{
-    frame::{message, text},
-    names::{Names, Prepared},
-};
+use super::frame::{message, text};
 use crate::wire::{
     dialogue::Step,
     errors::{Moment, Refusal},
+    prepared::{Prepared, Remembered},
+    spoken::Grammar,
 };
 
 /// One side's message that is passing through.
@@ -59,8 +58,8 @@ pub struct Session {
     /// The type and the length of the command at the front, and the name of the statement that it prepares.
     pub(super) front: (u8, usize),
     pub(super) front_name: Box<[u8]>,
-    pub(super) statements: Names,
-    pub(super) portals: Names,
+    pub(super) statements: Remembered<Box<[u8]>>,
+    pub(super) portals: Remembered<Box<[u8]>>,
     /// The unit that the client is in, and the one that the server answers.
     pub(super) begun: u64,
     pub(super) answered: u64,
@@ -100,7 +99,11 @@ impl Session {
     /// The command that a message of the client is, if it is one.
     pub(super) fn command(&self, kind: u8, body: &[u8]) -> Option<(Arc<str>, Step)> {
         match kind {
-            b'Q' => Some((lossy(text(body).map_or(body, |(sql, _)| sql)), Step::Whole)),
+            b'Q' => {
+                let sql = text(body).map_or(body, |(sql, _)| sql);
+                let meant = self.statements.meant(Grammar::Postgres, sql);
+                Some((meant.unwrap_or_else(|| lossy(sql)), Step::Whole))
+            }
             b'P' => {
                 let (_, rest) = text(body)?;
                 Some((lossy(text(rest).map_or(rest, |(sql, _)| sql)), Step::Prepare))
@@ -116,7 +119,13 @@ impl Session {
     /// Follows a message of the client that goes on; `stopped` says that it was stopped before.
     pub(super) fn asks(&mut self, kind: u8, body: &[u8], stopped: bool) {
         match kind {
-            b'Q' | b'F' => self.begins(true),
+            b'Q' => {
+                // Its names are those of the protocol's statements.
+                let sql = text(body).map_or(body, |(sql, _)| sql);
+                self.statements.follow(Grammar::Postgres, sql);
+                self.begins(true);
+            }
+            b'F' => self.begins(true),
             // In a copy the server ignores it.
             b'S' if self.copies_in => {}
             b'S' => self.begins(false),
@@ -127,7 +136,7 @@ impl Session {
                         text: lossy(sql),
                         fresh: stopped,
                     };
-                    self.statements.put(name, prepared);
+                    self.statements.put(name.into(), prepared);
                 }
             }
             b'B' => {
@@ -135,7 +144,7 @@ impl Session {
                     && let Some((statement, _)) = text(rest)
                 {
                     let prepared = self.statements.take(statement);
-                    self.portals.put(portal, prepared);
+                    self.portals.put(portal.into(), prepared);
                 }
             }
             b'E' => self.begun_within += 1,

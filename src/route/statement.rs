@@ -1,0 +1,114 @@
+//! What one statement asks of the data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sqlparser::ast::{Query, SetExpr, Statement};
+
+/// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
+/// not known either is none of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sql {
+    /// It reads: `SELECT`, `SHOW`, `EXPLAIN`.
+    Read,
+    /// It changes rows, or locks them: `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY ... FROM`, `SELECT ... FOR UPDATE`.
+    Write,
+    /// It changes what there is: `CREATE`, `ALTER`, `DROP`, `TRUNCATE`, `GRANT`.
+    Ddl,
+    /// It begins or ends a transaction, or a part of one (also `MULTI` and `EXEC`): `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT`.
+    Transaction,
+}
+
+/// Deeper nesting than this is judged by the first word.
+pub(super) const DEEPEST: usize = 40;
+
+/// The kind of a statement that the parser knows.
+pub(super) fn kind_of(statement: &Statement) -> Option<Sql> {
+    // What it prepares is done by EXECUTE.
+    if matches!(statement, Statement::Prepare { .. }) {
+        return None;
+    }
+    kind(statement).or_else(|| first_word(&statement.to_string()))
+}
+
+/// The kind of a statement that its first word does not tell.
+fn kind(statement: &Statement) -> Option<Sql> {
+    match statement {
+        Statement::Query(query) => Some(if changes(query) { Sql::Write } else { Sql::Read }),
+        Statement::Copy { to, .. } => Some(if *to { Sql::Read } else { Sql::Write }),
+        // With ANALYZE it is really run.
+        Statement::Explain {
+            analyze: true,
+            statement,
+            ..
+        } => kind_of(statement),
+        _ => None,
+    }
+}
+
+/// Whether a query changes rows by the way, or locks them.
+fn changes(query: &Query) -> bool {
+    let with = query.with.iter().flat_map(|with| &with.cte_tables);
+    !query.locks.is_empty() || body_changes(&query.body) || with.clone().any(|cte| changes(&cte.query))
+}
+
+/// Whether the body of a query changes rows.
+pub(super) fn body_changes(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => true,
+        SetExpr::Query(query) => changes(query),
+        SetExpr::SetOperation { left, right, .. } => body_changes(left) || body_changes(right),
+        // MySQL puts values into variables of the session this way, PostgreSQL makes a table.
+        SetExpr::Select(select) => select.into.as_ref().is_some_and(|into| {
+            !into
+                .targets
+                .iter()
+                .all(|target| target.to_string().starts_with('@'))
+        }),
+        _ => false,
+    }
+}
+
+/// The kind of a statement by its first word.
+pub(super) fn first_word(text: &str) -> Option<Sql> {
+    let text = without_comments(text);
+    let end = text
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    match text[..end].to_ascii_lowercase().as_str() {
+        "select" | "show" | "table" | "values" | "explain" | "describe" | "desc" | "fetch" | "with" => {
+            Some(Sql::Read)
+        }
+        "insert" | "update" | "delete" | "merge" | "replace" | "call" | "do" | "load" => Some(Sql::Write),
+        "create" | "alter" | "drop" | "truncate" | "grant" | "revoke" | "comment" | "reindex" | "rename"
+        | "refresh" => Some(Sql::Ddl),
+        "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
+            Some(Sql::Transaction)
+        }
+        "prepare"
+            if text[end..]
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("transaction") =>
+        {
+            Some(Sql::Transaction)
+        }
+        _ => None,
+    }
+}
+
+/// The text from its first word on.
+pub(super) fn without_comments(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ';'));
+        let comment = match text.as_bytes() {
+            [b'-', b'-', ..] => text.find('\n').map(|end| end + 1),
+            [b'/', b'*', ..] => text.find("*/").map(|end| end + 2),
+            _ => return text,
+        };
+        match comment {
+            Some(end) => text = &text[end..],
+            None => return "",
+        }
+    }
+}

@@ -16,10 +16,10 @@ use super::{
     document::{Document, Target},
     path::Path,
     problem::{MOST, Problems},
-    refusal::{list, nearest},
+    refusal::list,
     tree::Tree,
 };
-use crate::upstream::settings::BackendSettings;
+use crate::{units::nearest, upstream::settings::BackendSettings};
 
 /// Something that is wrong with what a document means.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,6 +31,18 @@ pub enum Sql {
     Transaction,
 }
 
+impl Sql {
+    /// Its name, as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Ddl => "ddl",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
 /// What a text of one or more statements asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {

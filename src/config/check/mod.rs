@@ -5,10 +5,12 @@ mod clusters;
 mod errors;
 mod faults;
 mod listeners;
+mod matches;
 mod names;
 mod reach;
 mod routes;
 mod vain;
+mod way;
 
 pub use faults::{check_fault, check_fault_by_hand};
 

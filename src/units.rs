@@ -7,6 +7,7 @@ mod address;
 mod bytes;
 mod dice;
 mod nearest;
+mod shell;
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -15,6 +16,7 @@ pub use self::{
     bytes::{ByteRate, ByteSize},
     dice::{Dice, Stream, stable_hash},
     nearest::nearest,
+    shell::shell_word,
 };
 
 /// A length of time with its unit in the text: `250us`, `300ms`, `1.5s`, `10m`, `1h30m`, `2d`.

@@ -43,13 +43,10 @@ fn other_commands(path: &Path, entry: &Entry) -> Option<Finding> {
         [one] => format!("`sql: {one}`"),
         many => format!("`sql: [{}]`", many.join(", ")),
     };
-    let names = names.join(" or ");
     Some(Finding::new(
         path.key("where").key("match").key("sql"),
-        format!(
-            "this kind meets what is {names}, and the match asks for others, so the fault can hit nothing"
-        ),
-        format!("write {written}, or remove it: the kind looks at that itself"),
+        format!("this kind meets commands of {written} alone, and the match asks for others"),
+        "write it so, or remove it: the kind looks at that itself",
     ))
 }
 

@@ -6,6 +6,8 @@
 mod address;
 mod bytes;
 mod dice;
+mod nearest;
+mod shell;
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -13,6 +15,8 @@ pub use self::{
     address::{Address, Host},
     bytes::{ByteRate, ByteSize},
     dice::{Dice, Stream, stable_hash},
+    nearest::nearest,
+    shell::shell_word,
 };
 
 /// A length of time with its unit in the text: `250us`, `300ms`, `1.5s`, `10m`, `1h30m`, `2d`.
@@ -84,8 +88,10 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
         let bad = |why: &str| BadUnit::new(format!("`{text}` is no duration: {why}"));
-        if text.parse::<f64>().is_ok() {
-            return Err(bad(&format!("it needs a unit, as in `{text}s` or `{text}ms`")));
+        match text.parse::<f64>() {
+            Ok(0.0) => return Err(bad("write `0s`")),
+            Ok(_) => return Err(bad(&format!("it needs a unit, as in `{text}s` or `{text}ms`"))),
+            Err(_) => {}
         }
         let mut total = Duration::ZERO;
         let mut rest = text;
@@ -250,9 +256,9 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
 }
 
 /// Serialises a type as its text (`Display`) and reads it from text (`FromStr`), so that the document and the API share one
-/// form; the pattern is what the JSON Schema says about it.
+/// form; the pattern is what the JSON Schema says about it, and the last text what a mapping or a list in its place is told.
 macro_rules! as_text {
-    ($($type:ty, $name:literal, $pattern:literal;)*) => {$(
+    ($($type:ty, $name:literal, $pattern:literal $(, $instead:literal)?;)*) => {$(
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -261,8 +267,9 @@ macro_rules! as_text {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer);
+                $(let text = text.map_err(|_| serde::de::Error::custom($instead));)?
+                text?.parse().map_err(serde::de::Error::custom)
             }
         }
 

@@ -14,10 +14,9 @@ use super::{
     refusal::{Kind, Refusal},
 };
 use crate::{
-    config,
     control::ChangeError,
     drill::{Mode, Runbook, profile::Profile, profiles, sealed::Sealed},
-    units::Span,
+    units::{Span, nearest},
 };
 
 /// A drill to be started.
@@ -131,7 +130,7 @@ pub(super) fn chosen(
             .map_err(|problems| Refusal::problems("the profile", problems)),
         (Some(name), None, None, false) => {
             let known: Vec<_> = profiles::SHIPPED.iter().map(|shipped| shipped.name).collect();
-            let near = config::nearest(&name, known.iter().copied());
+            let near = nearest(&name, known.iter().copied());
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             Err(Refusal::new(
                 Kind::NotFound,

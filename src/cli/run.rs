@@ -99,7 +99,7 @@ struct Drill {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "The process")]
 struct Process {
-    /// How many threads carry traffic; by default the CPUs that the process may use
+    /// How many threads carry traffic, 512 at most; by default the CPUs that the process may use
     #[arg(long, value_name = "N", value_parser = values::workers)]
     workers: Option<NonZeroUsize>,
     /// Where the admin API listens; by default what the document says, else 127.0.0.1:8474

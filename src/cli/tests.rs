@@ -143,8 +143,8 @@ fn help_fits_on_a_screen() {
           --report-dir <DIR>  Where reports are written [default: ./reports]
 
     The process:
-          --workers <N>        How many threads carry traffic; by default the CPUs that the process may
-                               use
+          --workers <N>        How many threads carry traffic, 512 at most; by default the CPUs that the
+                               process may use
           --admin <ADDRESS>    Where the admin API listens; by default what the document says, else
                                127.0.0.1:8474
           --tokens <FILE>      The file that gives tokens to people; by default what the document says

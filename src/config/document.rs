@@ -89,7 +89,8 @@ impl fmt::Display for Target {
 }
 
 as_text! {
-    Target, "Target", r"^[^/]+(/[^/]+)?$";
+    Target, "Target", r"^[^/]+(/[^/]+)?$",
+        "what a role stands for is written in one word: write `cluster` or `cluster/backend`, as in `db/primary`";
 }
 
 /// The port for people and their tools: API, metrics, dashboard.

@@ -222,6 +222,10 @@ impl<'de> Deserialize<'de> for Protocol {
             "postgres" => Ok(Self::Postgres),
             "mysql" => Ok(Self::Mysql),
             "redis" => Ok(Self::Redis),
+            "mariadb" => Err(de::Error::custom(
+                "MariaDB speaks MySQL's protocol: write `mysql`",
+            )),
+            "valkey" => Err(de::Error::custom("Valkey speaks Redis's protocol: write `redis`")),
             other => Err(de::Error::unknown_variant(
                 other,
                 &["http", "tcp", "postgres", "mysql", "redis"],

@@ -41,7 +41,6 @@ pub use once::Once;
 pub use path::{Path, Step};
 pub use problem::{MOST, Place, Problem, Problems};
 pub use read::{read, read_tree, salvage};
-pub use refusal::nearest;
 pub use schema::schema;
 pub use slip::misspelt;
 pub use tree::{Node, Tree};

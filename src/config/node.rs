@@ -156,6 +156,10 @@ macro_rules! whole_numbers {
             }
             match text.parse::<$int>() {
                 Ok(n) => self.blame(visitor.$visit(n)),
+                // The largest number would only puzzle whoever wrote one that is too small.
+                Err(_) if <$int>::MIN == 0 && text.starts_with('-') => {
+                    Err(self.wrong("a whole number of at least 0", ""))
+                }
                 Err(_) => Err(self.wrong(&format!("a whole number from {} to {}", <$int>::MIN, <$int>::MAX), "")),
             }
         }

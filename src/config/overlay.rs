@@ -9,9 +9,10 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value as Rule;
 
 use super::{
-    refusal::{list, nearest},
+    refusal::list,
     tree::{Id, Node, Tree, Value},
 };
+use crate::units::nearest;
 
 impl Tree {
     /// Lays this tree over another, where both are to be read as a `T`. What cannot be laid over anything is a flaw of the

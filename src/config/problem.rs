@@ -135,6 +135,27 @@ impl Problems {
         self.0.len()
     }
 
+    /// The first problem in one line, and how many more there are: for a log, where the whole would be hard to read.
+    pub fn brief(&self) -> String {
+        let Some(first) = self.0.first() else {
+            return String::new();
+        };
+        let Problem { file, what, mend, .. } = first;
+        let place = first
+            .place
+            .map_or_else(String::new, |place| format!(":{}:{}", place.line, place.column));
+        let mend = if mend.is_empty() {
+            String::new()
+        } else {
+            format!("; {mend}")
+        };
+        let more = match self.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        format!("{file}{place}: {what}{mend}{more}")
+    }
+
     /// The problems, sorted by place.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
@@ -236,6 +257,14 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_terminal() {
         assert!(!problem(1, 1, "foo\u{1b}[2Jbar").to_string().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_log_is_told_the_first_and_how_many_more() {
+        let mut problems = Problems::from(problem(9, 1, "z"));
+        assert_eq!(problems.brief(), "a.yaml:9:1: wrong; do right");
+        problems.extend([problem(2, 4, "b"), Problem::whole("a.yaml", "gone", "")]);
+        assert_eq!(problems.brief(), "a.yaml: gone (and 2 more)");
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Control {
         let mut truth = self.lock();
         if let Err(error) = truth.may_be_mended() {
             drop(truth);
-            self.tell_refused(&error, &author);
+            self.tell_refused(&error, error.brief(), &author);
             return Err(error);
         }
         let Some(fault) = truth.sound.as_ref().map(|sound| sound.fault.clone()) else {

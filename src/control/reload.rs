@@ -28,7 +28,7 @@ impl Control {
                     );
                 }
             }
-            Err(error) => self.tell_refused(error, &author),
+            Err(error) => self.tell_refused(error, error.brief(), &author),
         }
         result
     }
@@ -82,7 +82,7 @@ impl Control {
 
     /// Tells that a document could not even be read; the one in force runs on.
     pub fn refuse(&self, problems: &Problems, author: &Author) {
-        self.tell_refused(problems, author);
+        self.tell_refused(problems, problems.brief(), author);
     }
 
     pub(super) fn tell_applied(&self, revision: u64, author: &Author) {
@@ -93,11 +93,12 @@ impl Control {
         });
     }
 
-    pub(super) fn tell_refused(&self, cause: &dyn std::fmt::Display, author: &Author) {
+    pub(super) fn tell_refused(&self, cause: &dyn std::fmt::Display, brief: String, author: &Author) {
         self.compiler.metrics().reloads_refused.add_shared(1);
         self.events.tell(Event::ReloadRefused {
             by: author.to_string(),
             cause: cause.to_string(),
+            brief,
         });
     }
 

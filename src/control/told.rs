@@ -35,6 +35,17 @@ pub enum ChangeError {
     Obstructed(String),
 }
 
+impl ChangeError {
+    /// It in one line, for the log.
+    pub(super) fn brief(&self) -> String {
+        match self {
+            Self::Problems(problems) => problems.brief(),
+            Self::Obstacles(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            other => other.to_string(),
+        }
+    }
+}
+
 fn obstacles(all: &[Obstacle]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

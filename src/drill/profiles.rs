@@ -9,8 +9,8 @@ use super::{
     sealed::Sealed,
 };
 use crate::{
-    config::{Problem, Problems, Tree, nearest, salvage},
-    units::Dice,
+    config::{Problem, Problems, Tree, salvage},
+    units::{Dice, nearest},
 };
 
 /// A profile that can be run, and where it comes from.

@@ -13,7 +13,7 @@ use super::{
     queue::{Place, Pool, Queue},
 };
 use crate::{
-    route::{Dialect, Sql, Wording, matcher::Facts},
+    route::{Command, Dialect, Sql, Wording, matcher::Facts},
     units::Span,
 };
 
@@ -117,6 +117,9 @@ enum Does {
 }
 
 impl ReadOnly {
+    /// What commands must ask of the data to be refused, as a replica does.
+    pub(super) const MEETS: &[Sql] = &[Sql::Write, Sql::Ddl];
+
     pub(super) fn compile() -> Commands {
         Commands::answering(&READ_ONLY, Of::Changes, "read_only")
     }
@@ -125,6 +128,8 @@ impl ReadOnly {
 impl Deadlocks {
     /// The error that it gives.
     pub(super) const ERROR: &str = "deadlock";
+    /// What commands must ask of the data to get it.
+    pub(super) const MEETS: &[Sql] = &[Sql::Write];
 
     pub(super) fn compile() -> Commands {
         Commands::answering(&DEADLOCKS, Of::Writes, Self::ERROR)
@@ -146,6 +151,8 @@ impl MissedMigration {
 impl SlowQueries {
     /// The error that it gives to what would take longer than the limit.
     pub(super) const ERROR: &str = "statement_timeout";
+    /// What commands must ask of the data to take time.
+    pub(super) const MEETS: &[Sql] = &[Sql::Read, Sql::Write];
 
     /// The limit, where commands run into it.
     pub(super) fn limit(&self) -> Option<Span> {
@@ -177,6 +184,11 @@ impl Commands {
     }
 }
 
+/// Whether a command asks any of this of the data.
+fn asks(command: &Command, kinds: &[Sql]) -> bool {
+    kinds.iter().any(|kind| command.meaning().is(*kind))
+}
+
 impl Acts for Commands {
     fn doc(&self) -> &'static Doc {
         self.doc
@@ -196,17 +208,14 @@ impl Acts for Commands {
     }
 
     fn concerns(&self, facts: &Facts<'_>) -> bool {
-        facts.command.is_some_and(|command| {
-            let meaning = command.meaning();
-            match self.of {
-                Of::Changes => meaning.changes(),
-                Of::Rows => meaning.is(Sql::Read) || meaning.is(Sql::Write),
-                Of::Writes => meaning.is(Sql::Write),
-                Of::Tables => match &self.table {
-                    Some(table) => meaning.names(table),
-                    None => meaning.table().is_some(),
-                },
-            }
+        facts.command.is_some_and(|command| match self.of {
+            Of::Changes => command.meaning().changes(),
+            Of::Rows => asks(command, SlowQueries::MEETS),
+            Of::Writes => asks(command, Deadlocks::MEETS),
+            Of::Tables => match &self.table {
+                Some(table) => command.meaning().names(table),
+                None => command.meaning().table().is_some(),
+            },
         })
     }
 

@@ -10,6 +10,7 @@ use serde::{
 
 use crate::{
     route::Dialect,
+    units::nearest,
     wire::{
         errors::{KnownError, Moment},
         mysql, postgres, redis,
@@ -133,9 +134,15 @@ impl<'de> Visitor<'de> for Written {
         if known.contains(&name) {
             return Ok(DatabaseError::Named(name.to_owned()));
         }
+        let instead = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "use one of {}, or write it by hand as `{{code: ..., message: ...}}`",
+                known.join(", ")
+            ),
+        };
         Err(E::custom(format!(
-            "no database has an error called `{name}`: use one of {}, or write it by hand as `{{code: ..., message: ...}}`",
-            known.join(", ")
+            "no database has an error called `{name}`: {instead}"
         )))
     }
 

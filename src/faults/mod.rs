@@ -11,6 +11,7 @@ mod answer;
 mod bad_reload;
 mod body;
 mod bond;
+mod bounds;
 mod capacity;
 mod chain;
 mod close;
@@ -73,6 +74,7 @@ pub use self::{
     answer::{Answer, Grpc, GrpcCode, Status},
     bad_reload::{BadReload, Misspell},
     body::Body,
+    bounds::unnamed,
     capacity::{Beyond, Capacity},
     chain::{Chain, MOST_HELD},
     close::Close,
@@ -241,78 +243,6 @@ impl Do {
     /// Whether it touches exchanges, which are then counted. A broken document is in force for all of them, and asked by none.
     pub const fn touches_exchanges(&self) -> bool {
         !matches!(self, Self::BadReload(_))
-    }
-
-    /// Whether it means something only where a database is spoken.
-    pub const fn is_of_database(&self) -> bool {
-        matches!(
-            self,
-            Self::Failover(_)
-                | Self::ReadOnly(_)
-                | Self::TooManyConnections(_)
-                | Self::PoolExhausted(_)
-                | Self::BadCredentials(_)
-                | Self::MissingDatabase(_)
-                | Self::MissedMigration(_)
-                | Self::SlowQueries(_)
-                | Self::Deadlocks(_)
-                | Self::Disconnect(_)
-        )
-    }
-
-    /// The error of the catalogue that it gives to databases by name, where not each of them may have it.
-    pub fn error(&self) -> Option<&str> {
-        match self {
-            Self::Abort(abort) => match abort.error.as_deref()? {
-                DatabaseError::Named(name) => Some(name),
-                DatabaseError::ByHand(_) => None,
-            },
-            Self::MissingDatabase(_) => Some(MissingDatabase::ERROR),
-            Self::MissedMigration(_) => Some(MissedMigration::ERROR),
-            Self::Deadlocks(_) => Some(Deadlocks::ERROR),
-            Self::SlowQueries(slow) => slow.limit().map(|_| SlowQueries::ERROR),
-            _ => None,
-        }
-    }
-
-    /// The error that it gives to databases, where that is written by hand.
-    pub fn error_by_hand(&self) -> Option<&ByHand> {
-        match self {
-            Self::Abort(abort) => match abort.error.as_deref()? {
-                DatabaseError::ByHand(written) => Some(written),
-                DatabaseError::Named(_) => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// What it acts on where a match asks for something that only a command of a database has, and it cannot: then it would
-    /// hit nothing.
-    pub fn misses_commands(&self) -> Option<&'static str> {
-        const SESSIONS: &str = "acts on sessions that begin";
-        const CONNECTIONS: &str = "acts on whole connections";
-        const REQUESTS: &str = "would shape commands, of which only the answers can be shaped";
-        let shapes = |flow: Flow| (flow == Flow::Request).then_some(REQUESTS);
-        match self {
-            Self::Misroute(_)
-            | Self::Tls(_)
-            | Self::TooManyConnections(_)
-            | Self::PoolExhausted(_)
-            | Self::BadCredentials(_)
-            | Self::MissingDatabase(_) => Some(SESSIONS),
-            Self::IdleCut(_) | Self::Timeout(_) | Self::SlowClose(_) => Some(CONNECTIONS),
-            Self::Latency(latency) => shapes(latency.flow),
-            Self::Throttle(throttle) => shapes(throttle.flow),
-            Self::Slice(slice) => shapes(slice.flow),
-            Self::Stall(stall) => shapes(stall.flow),
-            Self::Truncate(truncate) => shapes(truncate.flow),
-            Self::Corrupt(corrupt) => shapes(corrupt.flow),
-            Self::Lose(lose) => shapes(lose.flow),
-            Self::LimitData(limit) => shapes(limit.flow),
-            Self::Reset(reset) => shapes(reset.flow),
-            Self::Close(close) => shapes(close.flow),
-            _ => None,
-        }
     }
 
     /// The same in less time, for a drill that compresses its story: curves, lives and deaths. What a client waits for stays

@@ -59,7 +59,7 @@ pub(super) const TOO_MANY_CONNECTIONS: Doc = Doc {
     )],
     examples: &[
         r#"{do: too_many_connections}"#,
-        r#"{where: {match: {user: web}}, do: {too_many_connections: {sessions: 10}}}"#,
+        r#"{where: {cluster: orders-db}, do: {too_many_connections: {sessions: 10}}}"#,
     ],
 };
 
@@ -87,7 +87,7 @@ pub(super) const BAD_CREDENTIALS: Doc = Doc {
     does: "A database refuses the password of each session that begins",
     acts_at: &[Hook::Open],
     settings: &[],
-    examples: &[r#"{where: {match: {user: web}}, do: bad_credentials}"#],
+    examples: &[r#"{where: {cluster: orders-db}, odds: 50%, do: bad_credentials}"#],
 };
 
 /// The page of `missing_database`.
@@ -96,7 +96,7 @@ pub(super) const MISSING_DATABASE: Doc = Doc {
     does: "A database server does not know the database of each session that begins",
     acts_at: &[Hook::Open],
     settings: &[],
-    examples: &[r#"{where: {match: {database: shop}}, do: missing_database}"#],
+    examples: &[r#"{where: {cluster: orders-db}, do: missing_database}"#],
 };
 
 /// An opening that is refused, or waits for a place.

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, IntoDeserializer, SeqAccess, Visitor, value::SeqAccessDeserializer},
+    de::{
+        self, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
 };
 
 /// A list that may be written as its only item: `POST` or `[POST, PUT]`. Empty where the key is left out.
@@ -75,6 +78,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
 
     fn visit_u64<E: de::Error>(self, one: u64) -> Result<Self::Value, E> {
         Ok(OneOrMany(vec![T::deserialize(one.into_deserializer())?]))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, one: A) -> Result<Self::Value, A::Error> {
+        Ok(OneOrMany(vec![T::deserialize(MapAccessDeserializer::new(one))?]))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {

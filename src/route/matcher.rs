@@ -52,10 +52,11 @@ pub struct Match {
     /// Parameters of the query by name, compared as they were sent: `debug: "1"`. `"*"` and `"!*"` as for headers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, Pattern>,
-    /// Who a database session belongs to: `web`, `!admin`.
+    /// Who a database session belongs to: `web`, `!admin`. MySQL and Redis are told only once it has begun, so there it holds
+    /// for commands.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub user: OneOrMany<Pattern>,
-    /// The database of a session: `shop`.
+    /// The database of a session: `shop`. With MySQL and Redis as for `user`.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub database: OneOrMany<Pattern>,
     /// What a command asks of the data: `read`, `write`, `ddl` or `transaction`.

@@ -19,6 +19,18 @@ pub enum Sql {
     Transaction,
 }
 
+impl Sql {
+    /// Its name, as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Ddl => "ddl",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
 /// Deeper nesting than this is judged by the first word.
 pub(super) const DEEPEST: usize = 40;
 

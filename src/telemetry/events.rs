@@ -70,6 +70,9 @@ pub enum Event {
         by: String,
         /// What is wrong with it.
         cause: String,
+        /// The same in one line, for the log.
+        #[serde(skip)]
+        brief: String,
     },
     /// A fault is active.
     FaultAdded {
@@ -233,7 +236,13 @@ impl Event {
             }
             Self::Readmitted { cluster, backend } => info!(cluster, backend, "backend readmitted"),
             Self::ReloadApplied { generation, by } => info!(generation, by, "document applied"),
-            Self::ReloadRefused { by, cause } => warn!(by, cause, "document refused, the old one runs on"),
+            Self::ReloadRefused { by, brief, .. } => {
+                let cause = brief;
+                warn!(
+                    by,
+                    cause, "document refused, the old one runs on; `chaosproxy check` shows all"
+                );
+            }
             Self::FaultAdded { fault, by, lasts } => {
                 info!(
                     fault,

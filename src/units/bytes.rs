@@ -25,8 +25,10 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 
 fn parse_size(text: &str, kind: &str) -> Result<u64, BadUnit> {
     let bad = |why: &str| BadUnit::new(format!("`{text}` is no {kind}: {why}"));
-    if text.parse::<f64>().is_ok() {
-        return Err(bad(&format!("it needs a unit, as in `{text}KiB` or `{text}MB`")));
+    match text.parse::<f64>() {
+        Ok(0.0) if kind == "size" => return Err(bad("write `0B`")),
+        Ok(_) => return Err(bad(&format!("it needs a unit, as in `{text}KiB` or `{text}MB`"))),
+        Err(_) => {}
     }
     let (number, unit) = split_number(text).ok_or_else(|| bad("write it as `16KiB` or `1MB`"))?;
     let unit = if unit == "KB" { "kB" } else { unit };

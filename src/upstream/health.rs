@@ -55,7 +55,7 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_time")]
     every: Option<Span>,
     /// How long a check may take. Default: 1s.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_time")]
     timeout: Option<Span>,
     /// Passes in a row that make an unhealthy backend healthy. Default: 2.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -95,6 +95,13 @@ async fn a_broken_document_is_refused_whole_and_the_old_one_runs_on() {
         proxy.metric("chaosproxy_reloads_total", &["refused"]).await >= 2.0
     })
     .await;
+    // In one line, into which no line of the document is packed.
+    proxy
+        .logs(&[
+            "document refused",
+            "there is no cluster `ap`; did you mean `app`?",
+        ])
+        .await;
     assert_eq!(get(proxy.address(), "/").await.text(), "old");
     assert_eq!((proxy.revision().await, b.requests()), (1, 0));
     proxy.rewrite(new);

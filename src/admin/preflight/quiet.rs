@@ -3,7 +3,10 @@
 use std::{fs, io, path::Path};
 
 use super::{Line, Point};
-use crate::admin::{Desk, faults};
+use crate::{
+    admin::{Desk, faults},
+    units::shell_word,
+};
 
 /// Whether no drill runs, no fault stands and no panic is in force.
 pub(super) fn quiet(desk: &Desk) -> Line {
@@ -22,7 +25,7 @@ pub(super) fn quiet(desk: &Desk) -> Line {
     for fault in faults::all(desk) {
         obstacles.push(format!("fault `{}` stands, by {}", fault.name, fault.owner));
         if fault.by_hand {
-            next.push(format!("`chaosproxy faults remove {}`", fault.name));
+            next.push(format!("`chaosproxy faults remove {}`", shell_word(&fault.name)));
         } else {
             next.push(format!(
                 "take `{}` away where it was set ({})",

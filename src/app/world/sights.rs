@@ -39,7 +39,7 @@ impl Proxy {
                 state.broken = false;
                 sights.push(Sight::RolledBack);
             }
-            Event::ReloadRefused { by, cause }
+            Event::ReloadRefused { by, cause, .. }
                 if state.obstruction.as_ref() == Some(cause) && !by.starts_with(ORIGINAL) =>
             {
                 rebuffs.push(Sight::RolledBack);

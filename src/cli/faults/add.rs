@@ -16,7 +16,7 @@ use crate::{
     config::{self, Named},
     faults::{Do, Entry, Leg, Sticky, Where},
     route::{Match, name::FieldName},
-    units::{Probability, Span},
+    units::{Probability, Span, shell_word},
 };
 
 /// Set a fault, for a while
@@ -180,7 +180,10 @@ fn added_text(added: &Added) -> String {
             styled(GOOD, &fault.name),
             does(&fault.fault),
             reaches(&fault.reach),
-            styled(STRONG, format!("chaosproxy faults remove {}", fault.name)),
+            styled(
+                STRONG,
+                format!("chaosproxy faults remove {}", shell_word(&fault.name))
+            ),
         )
     };
     added.faults.iter().map(said).collect()
@@ -280,5 +283,14 @@ mod tests {
           reaches 2 of 3 backends (upstream)
           take it back with `chaosproxy faults remove slow-checkout`
         ");
+        let text = added_text(&Added {
+            leases: vec![8],
+            faults: vec![FaultStatus {
+                name: "we ird/n".to_owned(),
+                ..sample()
+            }],
+        });
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert!(text.contains("`chaosproxy faults remove 'we ird/n'`"), "{text}");
     }
 }

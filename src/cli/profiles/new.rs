@@ -13,7 +13,7 @@ use super::{
     },
     find, load, written,
 };
-use crate::{config::to_yaml, drill::profile::Profile};
+use crate::{config::to_yaml, drill::profile::Profile, units::shell_word};
 
 /// Write a commented profile that can be run as it stands
 #[derive(clap::Args, Clone, Debug)]
@@ -168,7 +168,10 @@ fn shown(written: &Written) -> String {
     format!(
         "{} is written; look at it with `{}`, run it with `{}`",
         file.display(),
-        styled(STRONG, format!("chaosproxy check {}", file.display())),
+        styled(
+            STRONG,
+            format!("chaosproxy check {}", shell_word(&file.display().to_string()))
+        ),
         styled(STRONG, format!("chaosproxy --profile {path}")),
     )
 }

@@ -2,7 +2,11 @@
 
 use super::Finding;
 use crate::{
-    config::{document::Document, path::Path},
+    config::{
+        document::Document,
+        listener::{Listener, Protocol},
+        path::Path,
+    },
     units::Span,
     upstream::{ClusterSettings, Weight},
 };
@@ -13,7 +17,27 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         weights(&path, cluster, found);
         times(&path, cluster, found);
         databases(&path, cluster, found);
+        found.extend(spoken(document, name, &path));
     }
+}
+
+/// A finding where listeners of several protocols lead to one cluster. What passes as bytes may be any of them.
+fn spoken(document: &Document, cluster: &str, path: &Path) -> Option<Finding> {
+    let leads_here = |(name, listener): &(&str, &Listener)| listener.ways(name).any(|(_, to)| to == cluster);
+    let read = |(_, listener): &(&str, &Listener)| listener.protocol != Protocol::Tcp;
+    let mut listeners = document.listeners.iter().filter(leads_here).filter(read);
+    let (first, one) = listeners.next()?;
+    let (second, other) = listeners.find(|(_, other)| other.protocol != one.protocol)?;
+    let what = format!(
+        "its servers would be asked in two protocols: listener `{first}` speaks `{}`, and `{second}` speaks `{}`",
+        one.protocol.as_str(),
+        other.protocol.as_str()
+    );
+    Some(Finding::new(
+        path.clone(),
+        what,
+        "give each protocol a cluster of its own",
+    ))
 }
 
 /// Each tier needs a backend that gets something.

@@ -2,7 +2,7 @@
 
 use super::{
     Finding,
-    reach::{Reach, is_kept_out},
+    reach::{Reach, is_kept_out, is_meant},
     unknown_target, vain,
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         document::{Document, Target},
         path::Path,
     },
-    faults::{Do, Entry, Where},
+    faults::{Do, Entry, Told, Where},
     units::Span,
     upstream::settings::BackendSettings,
 };
@@ -45,6 +45,7 @@ pub fn check_fault(document: &Document, path: &Path, entry: &Entry) -> Vec<Findi
     }
     vain::check(path, entry, &mut found);
     found.extend(led_astray(document, path, entry));
+    found.extend(untold(document, path, entry));
     // What names nothing reaches nothing; saying so twice helps nobody.
     if found.is_empty() {
         let reach = Reach::of(document, &entry.r#where);
@@ -150,6 +151,31 @@ fn led_astray(document: &Document, path: &Path, entry: &Entry) -> Option<Finding
         "use a name under `.invalid`, or list the host in `safety: {allow_public: [...]}` if it is yours";
     let path = path.key("do").key("misroute").key("to");
     is_kept_out(document, to).then(|| Finding::new(path, what, mend))
+}
+
+/// A finding where health checks are told of trouble, and there are none. Where all is well in their stead, that keeps trouble
+/// from outlier ejection too, and may be said of any cluster.
+fn untold(document: &Document, path: &Path, entry: &Entry) -> Option<Finding> {
+    let place = &entry.r#where;
+    if !matches!(entry.r#do, Do::Health(Told::Fail | Told::Hang)) {
+        return None;
+    }
+    let mut met =
+        backends(document).filter(|(cluster, backend)| is_meant(document, place, cluster, &backend.name()));
+    let is_told = |(cluster, _)| {
+        document
+            .clusters
+            .get(cluster)
+            .is_some_and(|cluster| cluster.health.is_some())
+    };
+    let what = "no cluster that is meant here has health checks, so there is nobody to tell";
+    (!met.any(is_told)).then(|| {
+        Finding::new(
+            path.key("where"),
+            what,
+            "set `health` on the cluster, or use `refuse`",
+        )
+    })
 }
 
 #[cfg(test)]

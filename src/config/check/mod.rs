@@ -5,10 +5,12 @@ mod clusters;
 mod errors;
 mod faults;
 mod listeners;
+mod matches;
 mod names;
 mod reach;
 mod routes;
 mod vain;
+mod way;
 
 pub use faults::{check_fault, check_fault_by_hand};
 
@@ -16,10 +18,10 @@ use super::{
     document::{Document, Target},
     path::Path,
     problem::{MOST, Problems},
-    refusal::{list, nearest},
+    refusal::list,
     tree::Tree,
 };
-use crate::upstream::settings::BackendSettings;
+use crate::{units::nearest, upstream::settings::BackendSettings};
 
 /// Something that is wrong with what a document means.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,17 +1,16 @@
 //! The traffic that a fault can stand in, and whether it can do anything to it.
 
-use std::time::Duration;
-
 use super::{
     Finding,
     errors::{ill_written, unsaid},
-    routes::is_foreign,
+    matches::{SPEAK_DATABASE, unheld},
+    way::Way,
 };
 use crate::{
     config::{
         allow::is_public,
         document::{Document, Target},
-        listener::{Listener, Protocol},
+        listener::Protocol,
         path::Path,
     },
     faults::{Do, Entry, IdleCut, Leg, Where},
@@ -21,16 +20,6 @@ use crate::{
 
 /// The traffic that a fault can stand in.
 pub(super) struct Reach<'d>(Vec<Way<'d>>);
-
-/// A route that a fault can stand in: its listener, and those of its backends that the fault allows.
-struct Way<'d> {
-    listener: &'d Listener,
-    backends: Vec<&'d BackendSettings>,
-    /// Whether the proxy begins TLS with them.
-    secured: bool,
-    /// After how long the proxy ends connections that stand idle.
-    idle: Duration,
-}
 
 impl<'d> Reach<'d> {
     pub(super) fn of(document: &'d Document, place: &Where) -> Self {
@@ -43,28 +32,22 @@ impl<'d> Reach<'d> {
             .filter(|(name, _)| wanted(&place.listener, name))
         {
             for (route, cluster) in listener.ways(name) {
-                let target = bound.and_then(|bound| bound.iter().find(|target| target.cluster == cluster));
-                let here = wanted(&place.route, &route)
-                    && wanted(&place.cluster, cluster)
-                    && (bound.is_none() || target.is_some());
-                let meant = |backend: &&BackendSettings| is_meant(place, target, cluster, &backend.name());
+                let plays = bound.is_none_or(|bound| bound.iter().any(|target| target.cluster == cluster));
+                let here = wanted(&place.route, &route) && wanted(&place.cluster, cluster) && plays;
+                let meant = |backend: &&BackendSettings| is_meant(document, place, cluster, &backend.name());
                 match document.clusters.get(cluster) {
                     _ if !here => {}
-                    // What is wrong is the route; where it would lead nobody knows.
                     None => ways.push(Way {
                         listener,
                         backends: Vec::new(),
-                        secured: true,
-                        idle: Duration::MAX,
+                        cluster: None,
                     }),
                     Some(cluster) => {
                         let backends: Vec<_> = cluster.backends.iter().filter(meant).collect();
-                        let idle = cluster.idle_timeout();
                         ways.extend((!backends.is_empty()).then_some(Way {
                             listener,
                             backends,
-                            secured: cluster.tls.is_some(),
-                            idle,
+                            cluster: Some(cluster),
                         }));
                     }
                 }
@@ -91,7 +74,7 @@ impl<'d> Reach<'d> {
         if entry.r#do.is_of_database() && !self.0.is_empty() && !self.0.iter().any(Way::speaks) {
             let what =
                 "no listener that leads here speaks the protocol of a database, so the fault can hit nothing";
-            return finding(what, "set `protocol: postgres` on the listener");
+            return finding(what, SPEAK_DATABASE);
         }
         if let Some((what, mend)) = self.out_of_reach(entry) {
             return finding(&what, mend);
@@ -99,7 +82,7 @@ impl<'d> Reach<'d> {
         if let Some((what, mend)) = self.lacks(entry) {
             return finding(what, mend);
         }
-        let protocols = || self.0.iter().map(|way| way.listener.protocol);
+        let protocols = || self.0.iter().map(Way::protocol);
         if let Some(what) = ill_written(&entry.r#do, protocols()) {
             let path = whole.key("do").key("abort").key("error");
             return Some(Finding::new(path, what, "write it as the server would"));
@@ -107,17 +90,7 @@ impl<'d> Reach<'d> {
         if let Some((what, mend)) = unsaid(&entry.r#do, protocols()) {
             return Some(Finding::new(whole.key("do"), what, mend));
         }
-        let can_hold = |way: &Way<'_>| !is_foreign(way.listener.protocol, &place.r#match);
-        if !self.0.is_empty() && !self.0.iter().any(can_hold) {
-            let only_bytes = self.0.iter().all(|way| way.listener.protocol == Protocol::Tcp);
-            let what = if only_bytes {
-                "only `tcp` listeners lead here, which see no requests, so the match never holds"
-            } else {
-                "no listener that leads here sees what the match asks for, so it never holds"
-            };
-            return finding(what, "match on `client`, or remove the match");
-        }
-        None
+        unheld(whole, entry, &self.0)
     }
 
     /// Why a kind can do nothing where its traffic goes, or to what its match asks for, and what mends it.
@@ -134,9 +107,9 @@ impl<'d> Reach<'d> {
         let Do::IdleCut(IdleCut { after }) = &entry.r#do else {
             return None;
         };
-        let idle = |way: &Way<'_>| match way.listener.protocol {
+        let idle = |way: &Way<'_>| match way.protocol() {
             Protocol::Http => None,
-            _ => Some(Span(way.idle)),
+            _ => Some(Span(way.idle())),
         };
         match self.0.iter().filter_map(idle).max() {
             None => {
@@ -172,13 +145,13 @@ impl<'d> Reach<'d> {
             return None;
         }
         // The handshake of a database's client is its protocol's own.
-        let shakes = |way: &Way<'_>| way.listener.tls.is_some() && !way.listener.protocol.asks_for_tls();
+        let shakes = |way: &Way<'_>| way.listener.tls.is_some() && !way.protocol().asks_for_tls();
         match (&entry.r#do, place.leg()) {
             (Do::Tls(_), Leg::Client) if !ways.iter().any(shakes) => Some((
                 "no listener that leads here begins with TLS, so there is no handshake to spoil",
                 "set `tls` on the listener (a database does its own handshake), or name a cluster that has `tls`",
             )),
-            (Do::Tls(_), Leg::Upstream) if !ways.iter().any(|way| way.secured) => Some((
+            (Do::Tls(_), Leg::Upstream) if !ways.iter().any(Way::is_secured) => Some((
                 "no cluster that is reached here has `tls`, so there is no handshake to spoil",
                 "set `tls` on the cluster, or name the listener alone for the handshake with clients",
             )),
@@ -188,7 +161,7 @@ impl<'d> Reach<'d> {
             )),
             (Do::Abort(abort), _) if abort.is_for_sessions() && !ways.iter().any(Way::speaks) => Some((
                 "no listener that leads here speaks the protocol of a database, so nobody gets the `error`",
-                "write `status`, or set `protocol: postgres` on the listener",
+                "write `status`, or set `protocol: postgres`, `mysql` or `redis` on the listener",
             )),
             _ if !place.r#match.tls_name.is_empty() && ways.iter().all(|way| way.listener.tls.is_none()) => {
                 Some((
@@ -201,24 +174,20 @@ impl<'d> Reach<'d> {
     }
 }
 
-impl Way<'_> {
-    /// Whether the protocol of a database is spoken there.
-    fn speaks(&self) -> bool {
-        self.listener.protocol.dialect().is_some()
-    }
-}
-
-/// Whether a fault allows this backend, named by itself or with its cluster, or by a role.
-fn is_meant(place: &Where, target: Option<&Target>, cluster: &str, backend: &str) -> bool {
-    let role = target.and_then(|target| target.backend.as_deref());
-    let named = place
-        .backend
-        .as_deref()
-        .is_none_or(|want| match want.split_once('/') {
-            Some((of, name)) => of == cluster && name == backend,
-            None => want == backend,
-        });
-    named && role.is_none_or(|role| role == backend)
+/// Whether a fault allows this backend, by all the names that it gives.
+pub(super) fn is_meant(document: &Document, place: &Where, cluster: &str, backend: &str) -> bool {
+    let bound = place.role.as_deref().and_then(|role| document.roles.get(role));
+    let is = |target: &Target| {
+        target.cluster == cluster && target.backend.as_deref().is_none_or(|name| name == backend)
+    };
+    let named = match place.backend.as_deref().map(|want| (want, want.split_once('/'))) {
+        None => true,
+        Some((_, Some((of, name)))) => of == cluster && name == backend,
+        Some((want, None)) => want == backend,
+    };
+    named
+        && place.cluster.as_deref().is_none_or(|want| want == cluster)
+        && bound.is_none_or(|bound| bound.iter().any(is))
 }
 
 /// Whether a server may be somebody else's, and the document does not say that it is not.

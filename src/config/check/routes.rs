@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Finding;
+use super::{Finding, matches::is_foreign};
 use crate::{
     config::{
         document::Document,
@@ -116,29 +116,6 @@ fn impossible(path: &Path, listener: &Listener, r#match: &Match) -> Option<Findi
     let blind = listener.tls.is_none() && !r#match.tls_name.is_empty();
     let what = "a listener without `tls` sees no name, so this never holds";
     blind.then(|| Finding::new(path.key("tls_name"), what, "match on `host`, or set `tls`"))
-}
-
-/// Whether a match asks for something that the traffic of a protocol does not have.
-pub(super) fn is_foreign(protocol: Protocol, r#match: &Match) -> bool {
-    let written = r#match.clone();
-    let of_connection = Match {
-        client: written.client.clone(),
-        tls_name: written.tls_name.clone(),
-        ..Match::default()
-    };
-    let of_database = Match {
-        user: written.user,
-        database: written.database,
-        sql: written.sql,
-        table: written.table,
-        statement: written.statement,
-        ..of_connection.clone()
-    };
-    match protocol {
-        Protocol::Http => of_database != of_connection,
-        Protocol::Tcp => *r#match != of_connection,
-        Protocol::Postgres | Protocol::Mysql | Protocol::Redis => *r#match != of_database,
-    }
 }
 
 /// A route's own settings.

@@ -6,6 +6,7 @@ use super::Finding;
 use crate::{
     config::path::Path,
     faults::{Do, Entry},
+    units::Span,
 };
 
 pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
@@ -19,6 +20,34 @@ pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
             "remove it, or write another `status`",
         ));
     }
+    if let Do::SlowQueries(slow) = &entry.r#do
+        && slow.add == Span::ZERO
+    {
+        found.push(Finding::new(
+            path.key("do").key("slow_queries").key("add"),
+            "commands that take no more time are not slow",
+            "write how much longer they take, as in `2s`",
+        ));
+    }
+    found.extend(other_commands(path, entry));
+}
+
+/// A match that asks for commands which the kind does not meet.
+fn other_commands(path: &Path, entry: &Entry) -> Option<Finding> {
+    let (asked, met) = (&entry.r#where.r#match.sql, entry.r#do.meets_only()?);
+    if asked.is_empty() || asked.iter().any(|kind| met.contains(kind)) {
+        return None;
+    }
+    let names: Vec<_> = met.iter().map(|kind| kind.as_str()).collect();
+    let written = match names.as_slice() {
+        [one] => format!("`sql: {one}`"),
+        many => format!("`sql: [{}]`", many.join(", ")),
+    };
+    Some(Finding::new(
+        path.key("where").key("match").key("sql"),
+        format!("this kind meets commands of {written} alone, and the match asks for others"),
+        "write it so, or remove it: the kind looks at that itself",
+    ))
 }
 
 /// Turns that never come: all that are written must hold of one exchange.

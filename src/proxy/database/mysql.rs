@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::opened;
 use crate::{
     config::Encryption,
+    faults::unnamed,
     net::Stream,
     proxy::{client::Client, tcp},
-    route::{Dialect, Session},
+    route::Dialect,
     wire::mysql,
 };
 
@@ -20,10 +21,5 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
     }
     drop(listener);
     let dialogue = Box::new(mysql::Session::new());
-    let session = Session {
-        dialect: Dialect::Mysql,
-        user: String::new(),
-        database: String::new(),
-    };
-    opened::from_the_first_byte(client, stream, session, dialogue).await;
+    opened::from_the_first_byte(client, stream, unnamed(Dialect::Mysql), dialogue).await;
 }

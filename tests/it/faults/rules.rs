@@ -285,7 +285,7 @@ async fn setting_and_lifting_every_kind_under_load_never_makes_the_api_wait() {
         "{capacity: {carries: 1/s}}",
         "{crash_loop: {up: 1s, down: 1s}}",
         "{misroute: {to: \"shop.invalid:80\"}}",
-        "{health: fail}",
+        "{health: pass}",
     ];
     let mut slowest = Duration::ZERO;
     for kind in kinds {
@@ -302,7 +302,7 @@ async fn setting_and_lifting_every_kind_under_load_never_makes_the_api_wait() {
             assert_eq!(set.status, 200, "{kind}: {}", set.text());
             eventually("it has hit somebody", async || {
                 // Checks and new connections are not what the load is made of.
-                ["{health: fail}", "refuse"].contains(&kind)
+                ["{health: pass}", "refuse"].contains(&kind)
                     || proxy.show("/api/v1/faults/one").await["hits"] != 0
             })
             .await;

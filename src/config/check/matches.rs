@@ -1,0 +1,135 @@
+//! What a match asks for, and what the traffic of a protocol has.
+
+use std::net::Ipv4Addr;
+
+use super::{Finding, way::Way};
+use crate::{
+    config::{listener::Protocol, path::Path},
+    faults::{Entry, Leg, Sticky, unnamed},
+    route::{Dialect, Facts, Match, Matcher, Session, Sql},
+};
+
+/// How to say what a listener speaks, where a database is meant.
+pub(super) const SPEAK_DATABASE: &str = "set `protocol: postgres`, `mysql` or `redis` on the listener";
+
+/// Whether a match asks for something that the traffic of a protocol does not have.
+pub(super) fn is_foreign(protocol: Protocol, r#match: &Match) -> bool {
+    let written = r#match.clone();
+    let of_connection = Match {
+        client: written.client.clone(),
+        tls_name: written.tls_name.clone(),
+        ..Match::default()
+    };
+    let of_database = Match {
+        user: written.user,
+        database: written.database,
+        sql: written.sql,
+        table: written.table,
+        statement: written.statement,
+        ..of_connection.clone()
+    };
+    match protocol {
+        Protocol::Http => of_database != of_connection,
+        Protocol::Tcp => *r#match != of_connection,
+        Protocol::Postgres | Protocol::Mysql | Protocol::Redis => *r#match != of_database,
+    }
+}
+
+/// A finding where nothing that a fault reaches has what it goes by.
+pub(super) fn unheld(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<Finding> {
+    let r#match = &entry.r#where.r#match;
+    let place = path.key("where");
+    let seen: Vec<_> = ways
+        .iter()
+        .filter(|way| !is_foreign(way.protocol(), r#match))
+        .collect();
+    if ways.is_empty() {
+        None
+    } else if seen.is_empty() {
+        Some(foreign(place, r#match, ways))
+    } else if matches!(entry.sticky, Some(Sticky::Header(_) | Sticky::Cookie(_)))
+        && !seen.iter().any(|way| way.protocol() == Protocol::Http)
+    {
+        let what = "only requests of HTTP have headers and cookies, and no `http` listener leads here";
+        Some(Finding::new(
+            path.key("sticky"),
+            what,
+            "write `sticky: client`, or remove it",
+        ))
+    } else if !r#match.sql.is_empty()
+        && r#match.sql.iter().all(|kind| *kind == Sql::Ddl)
+        && seen.iter().all(|way| way.protocol() == Protocol::Redis)
+    {
+        let what = "no command of Redis is `ddl`, so the match never holds";
+        Some(Finding::new(
+            place.key("match").key("sql"),
+            what,
+            "write `sql: write`",
+        ))
+    } else if seen.iter().all(|way| is_unnamed(entry, way)) {
+        let what = "this meets sessions that begin, and those of MySQL and Redis say only later whose they are, so the fault \
+                    can hit nothing";
+        let mend = "remove `user` and `database` from the match: there they hold for commands alone";
+        Some(Finding::new(place.key("match"), what, mend))
+    } else {
+        None
+    }
+}
+
+/// What is wrong with a match of which no protocol that leads there has everything.
+fn foreign(path: Path, r#match: &Match, ways: &[Way<'_>]) -> Finding {
+    let of_database = is_foreign(Protocol::Http, r#match);
+    let of_request = is_foreign(Protocol::Postgres, r#match);
+    let what = if ways.iter().all(|way| way.protocol() == Protocol::Tcp) {
+        "only `tcp` listeners lead here, which see no requests, so the match never holds"
+    } else {
+        "no listener that leads here sees what the match asks for, so it never holds"
+    };
+    let mend = if of_database && of_request {
+        "remove what it asks of a request, or what it asks of a session and its commands: nothing is both"
+            .to_owned()
+    } else if of_database {
+        format!("{SPEAK_DATABASE}, or remove what the match asks of a session or a command")
+    } else if ways.iter().any(Way::speaks) {
+        "match on `user`, `database`, `sql`, `table` or `statement`, or remove the match".to_owned()
+    } else {
+        "match on `client`, or set `protocol: http` on the listener".to_owned()
+    };
+    Finding::new(path, what, mend)
+}
+
+/// Whether a fault of the opening asks whose the session is, where neither a client nor a health check has said so by then.
+fn is_unnamed(entry: &Entry, way: &Way<'_>) -> bool {
+    let place = &entry.r#where;
+    let asked = Match {
+        user: place.r#match.user.clone(),
+        database: place.r#match.database.clone(),
+        ..Match::default()
+    };
+    let asked = asked.compile();
+    let is_of = |dialect: Dialect| {
+        let client = unnamed(dialect);
+        let prober = way.prober().filter(|_| place.leg() == Leg::Upstream);
+        let prober = prober.map(|user| Session {
+            user: user.to_owned(),
+            ..client.clone()
+        });
+        dialect.begins_unnamed()
+            && entry.r#do.meets_only_openings(dialect)
+            && !prober
+                .iter()
+                .chain([&client])
+                .any(|session| holds(&asked, session))
+    };
+    way.protocol().dialect().is_some_and(is_of)
+}
+
+fn holds(matcher: &Matcher, session: &Session) -> bool {
+    matcher.holds(&Facts {
+        client: Ipv4Addr::LOCALHOST.into(),
+        tls_name: None,
+        head: None,
+        session: Some(session),
+        command: None,
+    })
+}

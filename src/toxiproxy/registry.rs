@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{fields::Fields, reply::Refusal, toxic::Toxic};
 use crate::{
-    config::{Listener, Protocol, Tls},
+    config::{Bind, Listener, Protocol, Tls},
     control::Annex,
     faults::Flow,
     units::Address,
@@ -107,11 +107,25 @@ impl Registry {
         self.proxies.remove(name);
     }
 
-    /// Begins a life of a proxy: connections that came in another one end.
+    /// Begins a life of a proxy: connections that came in another one end. One that leads to itself would go in circles, until
+    /// it has taken every descriptor of the process.
     pub(super) fn begin(&mut self, name: &str, bind: SocketAddr) -> Result<(), Refusal> {
         self.lives += 1;
         let life = self.lives;
-        self.get_mut(name)?.up = Some(Up { bind, life });
+        let proxy = self.get_mut(name)?;
+        // A port that the system chose is only shown.
+        let at = match bind.port() {
+            0 => proxy.listen.parse().unwrap_or(bind),
+            _ => bind,
+        };
+        if upstream(&proxy.upstream).is_some_and(|to| Bind(at).is_reached_at(&to)) {
+            let message = format!(
+                "the upstream {} is the proxy itself, which listens on {at}",
+                proxy.upstream
+            );
+            return Err(Refusal::bad(message).about("upstream"));
+        }
+        proxy.up = Some(Up { bind, life });
         Ok(())
     }
 

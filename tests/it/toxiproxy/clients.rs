@@ -110,6 +110,15 @@ async fn what_is_wrong_in_the_file_is_told_with_its_place_and_the_api_comes_up()
     )
     .await;
     assert_eq!(slip["a"]["enabled"], true, "Toxiproxy ignores it, too");
+    let address = Place::new().address;
+    let circle = json!([{"name": "b", "listen": address.to_string(), "upstream": address.to_string()}]);
+    let told = [
+        "ERROR",
+        "toxiproxy.json:1:",
+        "proxy `b`: the upstream",
+        "is the proxy itself",
+    ];
+    assert_eq!(check(&circle.to_string(), &told).await, json!({}));
 }
 
 #[tokio::test]

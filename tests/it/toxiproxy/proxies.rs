@@ -170,6 +170,32 @@ async fn a_name_with_a_slash_can_be_reached_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_leads_to_itself_is_refused() {
+    let bench = Bench::start().await;
+    let own = Place::new().address.to_string();
+    let circle = json!({"name": "circle", "listen": own, "upstream": own});
+    let refused = bench.post("/proxies", &circle).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(
+        refused.text().contains("is the proxy itself"),
+        "{}",
+        refused.text()
+    );
+    let listens = bench.address().await.to_string();
+    let refused = bench
+        .post(&format!("/proxies/{NAME}"), &json!({"upstream": listens}))
+        .await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let shown = bench.shown().await;
+    assert_eq!(
+        shown["upstream"],
+        bench.place.address.to_string(),
+        "it is as it was"
+    );
+    bench.connect().await;
+}
+
+#[tokio::test]
 async fn no_input_ends_the_proxy() {
     let mut bench = Bench::start().await;
     let toxics = format!("/proxies/{NAME}/toxics");

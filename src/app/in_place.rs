@@ -63,7 +63,9 @@ impl InPlace {
         let shown = file.display();
         let text = match std::fs::read(file) {
             Ok(text) => text,
-            Err(error) => return tracing::error!(file = %shown, %error, "the file of proxies cannot be read"),
+            Err(error) => {
+                return tracing::error!(file = %shown, %error, "the file of proxies cannot be read: check its name, and who may read it");
+            }
         };
         let Told { problems, doubts } = toxiproxy.populate_from(&shown.to_string(), &text).await;
         for doubt in &doubts {

@@ -17,7 +17,7 @@ use self::{
 use super::{
     Exit, Outcome, Terminal, Trouble,
     client::{Client, Whereabouts},
-    faults::{does, hit_count, reaches},
+    faults::hit_count,
     status::{cluster_line, drill_line, headline, health, panic_line},
     table::Table,
     terminal::{BAD, FAINT, GOOD, ODD, STRONG, styled},
@@ -164,9 +164,9 @@ fn faults(status: &Status, rates: &Rates) -> String {
     for (fault, rate) in standing.iter().zip(&rates.faults) {
         table.row([
             fault.name.clone(),
-            does(&fault.fault),
+            fault.fault.does(),
             fault.fault.odds.to_string(),
-            reaches(&fault.reach),
+            fault.reach.to_string(),
             hit_count(&fault.fault, fault.hits),
             per_second(rate.rate),
             fault.owner.clone(),

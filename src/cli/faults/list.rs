@@ -1,7 +1,7 @@
 //! `chaosproxy faults list`: what is broken on purpose.
 
 use crate::{
-    admin::{FaultStatus, Reach},
+    admin::FaultStatus,
     cli::{
         Exit, Outcome, Terminal,
         client::{Client, Whereabouts},
@@ -47,9 +47,9 @@ pub(in crate::cli) fn fault_table(faults: &[FaultStatus]) -> Table {
     {
         table.row([
             name.clone(),
-            does(fault),
+            fault.does(),
             fault.odds.to_string(),
-            reaches(reach),
+            reach.to_string(),
             hit_count(fault, *hits),
             ends_in.map(rounded).unwrap_or_default(),
             owner.clone(),
@@ -66,51 +66,6 @@ pub(in crate::cli) fn hit_count(fault: &crate::faults::Entry, hits: u64) -> Stri
     }
 }
 
-/// What a fault does, on one line, as it could be written.
-pub(in crate::cli) fn does(fault: &crate::faults::Entry) -> String {
-    let value = serde_json::to_value(&fault.r#do).unwrap_or_default();
-    match value.as_object().and_then(|kinds| kinds.iter().next()) {
-        Some((kind, settings)) => match settings.as_object() {
-            Some(settings) if !settings.is_empty() => format!("{kind}: {}", flow(&settings.clone().into())),
-            Some(_) => kind.clone(),
-            None => format!("{kind}: {}", flow(settings)),
-        },
-        None => flow(&value),
-    }
-}
-
-/// YAML in its flow form.
-fn flow(value: &serde_json::Value) -> String {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) => {
-            let pairs: Vec<_> = map
-                .iter()
-                .map(|(key, value)| format!("{key}: {}", flow(value)))
-                .collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// How far a fault reaches, in a few words.
-pub(in crate::cli) fn reaches(reach: &Reach) -> String {
-    let leg = serde_json::to_value(reach.leg)
-        .ok()
-        .and_then(|leg| leg.as_str().map(str::to_owned));
-    let leg = leg.unwrap_or_default();
-    let some = if reach.narrowed { ", some" } else { "" };
-    match reach.backends.as_slice() {
-        [] => format!("nothing ({leg}{some})"),
-        [one] => format!("{one} ({leg}{some})"),
-        many if many.len() == reach.of_backends => format!("all {} backends ({leg}{some})", many.len()),
-        many => format!("{} of {} backends ({leg}{some})", many.len(), reach.of_backends),
-    }
-}
-
 /// A span in whole seconds, rounded up, as a countdown is read.
 pub(in crate::cli) fn rounded(span: Span) -> String {
     Span::secs(span.0.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).to_string()
@@ -119,7 +74,7 @@ pub(in crate::cli) fn rounded(span: Span) -> String {
 #[cfg(test)]
 pub(in crate::cli) mod tests {
     use super::*;
-    use crate::{config, faults::Leg, units::Probability};
+    use crate::{admin::Reach, config, faults::Leg, units::Probability};
 
     pub(in crate::cli) fn sample() -> FaultStatus {
         FaultStatus {
@@ -153,23 +108,5 @@ pub(in crate::cli) mod tests {
         slow-checkout  latency: {add: 300ms, jitter: 100ms}  20%   2 of 3 backends (upstream)  1204  5m       ada
         ");
         assert!(super::text(&[]).contains("no fault stands"));
-    }
-
-    #[test]
-    fn reach_is_told_in_a_few_words() {
-        let check = |backends: &[&str], narrowed: bool, expected: &str| {
-            let backends = backends.iter().map(|b| (*b).to_owned()).collect();
-            assert_eq!(
-                reaches(&Reach {
-                    backends,
-                    narrowed,
-                    ..sample().reach
-                }),
-                expected
-            );
-        };
-        check(&[], false, "nothing (upstream)");
-        check(&["app/a"], true, "app/a (upstream, some)");
-        check(&["app/a", "app/b", "db/c"], false, "all 3 backends (upstream)");
     }
 }

@@ -11,7 +11,7 @@ mod remove;
 
 #[cfg(test)]
 pub(super) use list::tests;
-pub(super) use list::{does, fault_table, hit_count, reaches};
+pub(super) use list::{fault_table, hit_count};
 
 /// See, set and remove faults while the proxy runs
 #[derive(Subcommand, Clone, Debug)]

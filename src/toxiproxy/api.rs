@@ -20,7 +20,7 @@ use super::{
     fields::Fields,
     file::{File, Told},
     populate::Asked,
-    registry::Registry,
+    registry::{Registry, check_circle},
     reply::{Refusal, Reply},
     route::{self, Route},
     toxic::Wanted,
@@ -252,6 +252,9 @@ impl Toxiproxy {
         let found = address::find(&asked)
             .await
             .map_err(|what| Refusal::new(500, what))?;
+        if enabled {
+            check_circle(&upstream, found)?;
+        }
         // A free port is asked for anew each time that it is asked for.
         let moves = found.to_string() != before.listen && (before.up.is_none() || listen.is_some());
         if moves && before.up.is_some() {

@@ -107,24 +107,12 @@ impl Registry {
         self.proxies.remove(name);
     }
 
-    /// Begins a life of a proxy: connections that came in another one end. One that leads to itself would go in circles, until
-    /// it has taken every descriptor of the process.
+    /// Begins a life of a proxy: connections that came in another one end.
     pub(super) fn begin(&mut self, name: &str, bind: SocketAddr) -> Result<(), Refusal> {
         self.lives += 1;
         let life = self.lives;
         let proxy = self.get_mut(name)?;
-        // A port that the system chose is only shown.
-        let at = match bind.port() {
-            0 => proxy.listen.parse().unwrap_or(bind),
-            _ => bind,
-        };
-        if upstream(&proxy.upstream).is_some_and(|to| Bind(at).is_reached_at(&to)) {
-            let message = format!(
-                "the upstream {} is the proxy itself, which listens on {at}",
-                proxy.upstream
-            );
-            return Err(Refusal::bad(message).about("upstream"));
-        }
+        check_circle(&proxy.upstream, bind)?;
         proxy.up = Some(Up { bind, life });
         Ok(())
     }
@@ -215,6 +203,17 @@ impl Proxy {
             "backends": [backend], "idle_timeout": IDLE, "tls": self.encryption.upstream_tls,
         }))
         .ok()
+    }
+}
+
+/// A proxy that leads to itself would go in circles, until it has taken every descriptor of the process.
+pub(super) fn check_circle(written: &str, bind: SocketAddr) -> Result<(), Refusal> {
+    match upstream(written) {
+        Some(to) if Bind(bind).is_reached_at(&to) => {
+            let message = format!("the upstream {written} is the proxy itself, which listens on {bind}");
+            Err(Refusal::bad(message).about("upstream"))
+        }
+        _ => Ok(()),
     }
 }
 

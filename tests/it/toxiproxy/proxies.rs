@@ -181,18 +181,16 @@ async fn a_proxy_that_leads_to_itself_is_refused() {
         "{}",
         refused.text()
     );
-    let listens = bench.address().await.to_string();
-    let refused = bench
-        .post(&format!("/proxies/{NAME}"), &json!({"upstream": listens}))
-        .await;
-    assert_eq!(refused.status, 400, "{}", refused.text());
-    let shown = bench.shown().await;
-    assert_eq!(
-        shown["upstream"],
-        bench.place.address.to_string(),
-        "it is as it was"
-    );
-    bench.connect().await;
+    let before = bench.shown().await;
+    for circle in [
+        json!({"upstream": before["listen"]}),
+        json!({"listen": before["upstream"]}),
+    ] {
+        let refused = bench.post(&format!("/proxies/{NAME}"), &circle).await;
+        assert_eq!(refused.status, 400, "{circle}: {}", refused.text());
+        assert_eq!(bench.shown().await, before, "{circle}: it is as it was");
+    }
+    bench.connected().await;
 }
 
 #[tokio::test]

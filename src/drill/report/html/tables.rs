@@ -42,7 +42,7 @@ pub(super) fn phases(report: &Report) -> Markup {
                         @for class in &classes {
                             @let beside = phase.ok.get(*class).copied().unwrap_or_default();
                             td class="number" data-th={ (class) " succeeded" } { (percent(beside.run)) }
-                            td class="number faint" data-th="original" { (percent(beside.original)) }
+                            td class="number faint" data-th={ (class) ", original" } { (percent(beside.original)) }
                         }
                     }
                 }

@@ -44,6 +44,17 @@ pub struct FaultStatus {
     pub fault: Entry,
 }
 
+impl FaultStatus {
+    /// How many exchanges it touched, of how many that match where those were more; a dash where they are not counted.
+    pub fn hit_count(&self) -> String {
+        match self.fault.r#do.touches_exchanges() {
+            true if self.matched > self.hits => format!("{} of {}", self.hits, self.matched),
+            true => self.hits.to_string(),
+            false => "–".to_owned(),
+        }
+    }
+}
+
 /// Faults to be set: they come together or not at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,7 @@
 //! How far a fault reaches, by the names in the document.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,23 @@ impl Reach {
     pub fn meets(&self, other: &Self) -> bool {
         let share = |one: &[String], other: &[String]| one.iter().any(|name| other.contains(name));
         share(&self.listeners, &other.listeners) && share(&self.backends, &other.backends)
+    }
+}
+
+/// In a few words, as tables have it.
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.backends.as_slice(), self.of_backends) {
+            ([], _) => f.write_str("nothing")?,
+            ([one], _) => f.write_str(one)?,
+            (many, of) if many.len() == of => write!(f, "all {of} backends")?,
+            (many, of) => write!(f, "{} of {of} backends", many.len())?,
+        }
+        let leg = match self.leg {
+            Leg::Client => "client",
+            Leg::Upstream => "upstream",
+        };
+        write!(f, " ({leg}{})", if self.narrowed { ", some" } else { "" })
     }
 }
 
@@ -185,5 +204,24 @@ roles: {http.source: app/a}
             assert_eq!(reach("{}"), ["app/a", "app/b", "db/main"]);
             assert_eq!(reach("{role: http.source}"), ["app/a"]);
         }
+    }
+
+    #[test]
+    fn reach_is_told_in_a_few_words() {
+        let check = |backends: &[&str], narrowed: bool, expected: &str| {
+            let reach = Reach {
+                leg: Leg::Upstream,
+                listeners: vec!["public".to_owned()],
+                backends: backends.iter().map(|backend| (*backend).to_owned()).collect(),
+                of_backends: 3,
+                odds: Probability::ALWAYS,
+                narrowed,
+            };
+            assert_eq!(reach.to_string(), expected);
+        };
+        check(&[], false, "nothing (upstream)");
+        check(&["app/a"], true, "app/a (upstream, some)");
+        check(&["app/a", "db/c"], false, "2 of 3 backends (upstream)");
+        check(&["app/a", "app/b", "db/c"], false, "all 3 backends (upstream)");
     }
 }

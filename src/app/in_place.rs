@@ -5,8 +5,8 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use super::{InPlace, Plan, Written};
 use crate::{
     admin::Guard,
-    config::{Document, Drain},
-    toxiproxy::{Toxiproxy, find_address},
+    config::{Document, Drain, Problem},
+    toxiproxy::{Told, Toxiproxy, find_address},
     units::Span,
 };
 
@@ -63,11 +63,28 @@ impl InPlace {
         let shown = file.display();
         let text = match std::fs::read(file) {
             Ok(text) => text,
-            Err(error) => return tracing::error!(file = %shown, %error, "the file of proxies cannot be read"),
+            Err(error) => {
+                return tracing::error!(file = %shown, %error, "the file of proxies cannot be read: check its name, and who may read it");
+            }
         };
-        match toxiproxy.populate_from(&text).await {
-            Ok(()) => tracing::info!(file = %shown, "the file's proxies are there"),
-            Err(error) => tracing::error!(file = %shown, error, "not all of the file's proxies are there"),
+        let Told { problems, doubts } = toxiproxy.populate_from(&shown.to_string(), &text).await;
+        for doubt in &doubts {
+            tracing::warn!(file = %shown, doubt = line(doubt), "something in the file of proxies is ignored");
+        }
+        for problem in &problems {
+            tracing::error!(file = %shown, error = line(problem), "not all of the file's proxies are there");
+        }
+        if problems.is_empty() {
+            tracing::info!(file = %shown, "the file's proxies are there");
         }
     }
+}
+
+/// A problem in one line, as a log has it.
+fn line(problem: &Problem) -> String {
+    let Problem { file, what, mend, .. } = problem;
+    let place = problem
+        .place
+        .map_or(String::new(), |place| format!(":{}:{}", place.line, place.column));
+    format!("{file}{place}: {what}: {mend}")
 }

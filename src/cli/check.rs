@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::{
     Exit, Outcome, Terminal,
     count::counted,
-    faults::{does, reaches},
     table::Table,
     terminal::{GOOD, STRONG, styled},
 };
@@ -200,7 +199,7 @@ fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Document>) -> Vec
             .map_or(0.0, |(_, share)| share);
         CheckedFault {
             name: (*name).to_owned(),
-            does: does(entry),
+            does: entry.does(),
             odds: entry.odds.to_string(),
             effective,
             reach: reaches[place].clone(),
@@ -240,7 +239,7 @@ fn one_text(checked: &Checked) -> String {
             fault.does.clone(),
             fault.odds.clone(),
             format!("{}%", effective.trim_end_matches('0').trim_end_matches('.')),
-            fault.reach.as_ref().map(reaches).unwrap_or_default(),
+            fault.reach.as_ref().map(Reach::to_string).unwrap_or_default(),
         ]);
     }
     head + &table.indented(2)

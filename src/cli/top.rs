@@ -17,7 +17,6 @@ use self::{
 use super::{
     Exit, Outcome, Terminal, Trouble,
     client::{Client, Whereabouts},
-    faults::{does, hit_count, reaches},
     status::{cluster_line, drill_line, headline, health, panic_line},
     table::Table,
     terminal::{BAD, FAINT, GOOD, ODD, STRONG, styled},
@@ -164,10 +163,10 @@ fn faults(status: &Status, rates: &Rates) -> String {
     for (fault, rate) in standing.iter().zip(&rates.faults) {
         table.row([
             fault.name.clone(),
-            does(&fault.fault),
+            fault.fault.does(),
             fault.fault.odds.to_string(),
-            reaches(&fault.reach),
-            hit_count(&fault.fault, fault.hits, fault.matched),
+            fault.reach.to_string(),
+            fault.hit_count(),
             per_second(rate.rate),
             fault.owner.clone(),
         ]);

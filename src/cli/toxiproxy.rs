@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Exit, Outcome, Terminal, Trouble};
+use super::{Exit, Outcome, Terminal, Trouble, values};
 use crate::{
     app::{self, InPlace, Plan},
     telemetry::{log, screen::Screen},
@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The seed of all dice, to repeat a run; by default a new one
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::signed_seed)]
     seed: Option<i64>,
     /// Let /metrics show Toxiproxy's counters of bytes
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]

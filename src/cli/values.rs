@@ -29,6 +29,13 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("write a whole number from 0 to {most}, as in `--seed 7`"))
 }
 
+/// A seed as Toxiproxy takes it.
+pub(super) fn signed_seed(text: &str) -> Result<i64, String> {
+    let (least, most) = (i64::MIN, i64::MAX);
+    text.parse()
+        .map_err(|_| format!("write a whole number from {least} to {most}, as in `--seed 7`"))
+}
+
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "write an address and a port, as in `127.0.0.1:8474` or `[::1]:8474`".to_owned())

@@ -6,6 +6,7 @@ mod document;
 mod emit;
 mod files;
 mod headers;
+mod itself;
 mod limit;
 mod listener;
 mod load;

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Do, hook::Leg};
 use crate::{
@@ -108,6 +109,34 @@ impl Entry {
             every: None,
             probes: false,
         }
+    }
+
+    /// What it does, on one line, as it could be written.
+    pub fn does(&self) -> String {
+        let value = serde_json::to_value(&self.r#do).unwrap_or_default();
+        match value.as_object().and_then(|kinds| kinds.iter().next()) {
+            Some((kind, settings)) => match settings.as_object() {
+                Some(settings) if settings.is_empty() => kind.clone(),
+                _ => format!("{kind}: {}", flow(settings)),
+            },
+            None => flow(&value),
+        }
+    }
+}
+
+/// YAML in its flow form.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let pairs: Vec<_> = map
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", flow(value)))
+                .collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

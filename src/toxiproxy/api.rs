@@ -18,8 +18,9 @@ use http::Method;
 use super::{
     address,
     fields::Fields,
-    populate::{self, Asked},
-    registry::Registry,
+    file::{File, Told},
+    populate::Asked,
+    registry::{Registry, check_circle},
     reply::{Refusal, Reply},
     route::{self, Route},
     toxic::Wanted,
@@ -77,19 +78,23 @@ impl Toxiproxy {
         done.unwrap_or_else(Reply::from)
     }
 
-    /// Takes in a file's list of proxies, as `/populate` does.
-    ///
-    /// # Errors
-    /// What went wrong; what was done before it stands.
-    pub async fn populate_from(&self, text: &[u8]) -> Result<(), String> {
+    /// Takes in a file's list of proxies, as `/populate` does: none if anything is wrong with it, else one after the other until
+    /// one cannot be there. Gives what there is to say about the file.
+    pub async fn populate_from(&self, name: &str, text: &[u8]) -> Told {
         let _turn = self.turn.lock().await;
-        let asked = populate::read(text).map_err(|refusal| refusal.message)?;
-        self.check_panic(asked.iter().any(|asked| !asked.toxics.is_empty()))
-            .map_err(|refusal| refusal.message)?;
-        match self.populate(asked).await {
-            (_, Some(refusal)) => Err(refusal.message),
-            (_, None) => Ok(()),
+        let (mut file, asked) = File::read(name, text);
+        if !file.told.problems.is_empty() {
+            return file.told;
         }
+        let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
+        let (done, refusal) = match self.check_panic(asked.iter().any(|asked| !asked.toxics.is_empty())) {
+            Ok(()) => self.populate(asked).await,
+            Err(refusal) => (Vec::new(), Some(refusal)),
+        };
+        if let (Some(refusal), Some(name)) = (refusal, names.get(done.len())) {
+            file.refused(done.len(), name, &refusal);
+        }
+        file.told
     }
 
     fn show(&self, route: &Route) -> Result<Reply, Refusal> {
@@ -181,7 +186,7 @@ impl Toxiproxy {
         let listen = next.get(name)?.listen.clone();
         let bind = address::find(&listen)
             .await
-            .map_err(|what| Refusal::new(500, format!("listen tcp: {what}")))?;
+            .map_err(|what| Refusal::new(500, format!("listen tcp: {what}")).about("listen"))?;
         next.begin(name, bind)?;
         self.publish(next).map_err(|error| cannot_listen(bind, &error))?;
         let bound = self
@@ -247,6 +252,9 @@ impl Toxiproxy {
         let found = address::find(&asked)
             .await
             .map_err(|what| Refusal::new(500, what))?;
+        if enabled {
+            check_circle(&upstream, found)?;
+        }
         // A free port is asked for anew each time that it is asked for.
         let moves = found.to_string() != before.listen && (before.up.is_none() || listen.is_some());
         if moves && before.up.is_some() {
@@ -349,5 +357,5 @@ fn cannot_listen(bind: SocketAddr, error: &ChangeError) -> Refusal {
         Some(io::ErrorKind::PermissionDenied) => "permission denied".to_owned(),
         Some(_) => error.to_string(),
     };
-    Refusal::new(500, format!("listen tcp {bind}: bind: {cause}"))
+    Refusal::new(500, format!("listen tcp {bind}: bind: {cause}")).about("listen")
 }

@@ -43,6 +43,11 @@ impl Fields {
         named.rfind(|(_, value)| !value.is_null()).map(|(_, value)| value)
     }
 
+    /// The keys as they are written.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// A text.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
         self.typed(name, "a string", |value| value.as_str().map(str::to_owned))
@@ -80,7 +85,7 @@ impl Fields {
         };
         serde_json::from_value(value.clone())
             .map(Some)
-            .map_err(|error| Refusal::bad(format!("`{name}`: {error}")))
+            .map_err(|error| Refusal::bad(format!("`{name}`: {error}")).about(name))
     }
 
     fn typed<T>(
@@ -92,7 +97,7 @@ impl Fields {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        let wrong = || Refusal::bad(format!("`{name}` must be {wanted}, not {}", kind(value)));
+        let wrong = || Refusal::bad(format!("`{name}` must be {wanted}, not {}", kind(value))).about(name);
         read(value).map(Some).ok_or_else(wrong)
     }
 }

@@ -4,13 +4,15 @@
 //! listener, so that traffic, status and metrics know nothing of Toxiproxy. Statuses, messages, defaults and the order of
 //! checks are those of version 2.12, measured; `docs/toxiproxy.md` lists what is better on purpose.
 //!
-//! [`fields`] reads JSON as Toxiproxy's clients expect it, [`toxic`] knows the types, [`registry`] what there is; all are pure.
-//! [`api`] waits for names and sockets, and publishes.
+//! [`fields`] reads JSON as Toxiproxy's clients expect it, [`toxic`] knows the types, [`registry`] what there is, [`file`] what is wrong in a
+//! file; all are pure. [`api`] waits for names and sockets, and publishes.
 
 mod address;
 mod api;
 mod fields;
+mod file;
 mod metrics;
+mod number;
 mod populate;
 mod populating;
 mod registry;
@@ -21,6 +23,7 @@ mod toxic;
 pub use self::{
     address::find as find_address,
     api::Toxiproxy,
+    file::Told,
     metrics::{MEDIA as METRICS_MEDIA, metrics},
     reply::{Reply, VERSION},
     route::owns,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{fields::Fields, reply::Refusal, toxic::Toxic};
 use crate::{
-    config::{Listener, Protocol, Tls},
+    config::{Bind, Listener, Protocol, Tls},
     control::Annex,
     faults::Flow,
     units::Address,
@@ -111,7 +111,9 @@ impl Registry {
     pub(super) fn begin(&mut self, name: &str, bind: SocketAddr) -> Result<(), Refusal> {
         self.lives += 1;
         let life = self.lives;
-        self.get_mut(name)?.up = Some(Up { bind, life });
+        let proxy = self.get_mut(name)?;
+        check_circle(&proxy.upstream, bind)?;
+        proxy.up = Some(Up { bind, life });
         Ok(())
     }
 
@@ -201,6 +203,17 @@ impl Proxy {
             "backends": [backend], "idle_timeout": IDLE, "tls": self.encryption.upstream_tls,
         }))
         .ok()
+    }
+}
+
+/// A proxy that leads to itself would go in circles, until it has taken every descriptor of the process.
+pub(super) fn check_circle(written: &str, bind: SocketAddr) -> Result<(), Refusal> {
+    match upstream(written) {
+        Some(to) if Bind(bind).is_reached_at(&to) => {
+            let message = format!("the upstream {written} is the proxy itself, which listens on {bind}");
+            Err(Refusal::bad(message).about("upstream"))
+        }
+        _ => Ok(()),
     }
 }
 

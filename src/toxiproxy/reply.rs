@@ -92,19 +92,38 @@ impl Reply {
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) message: String,
+    /// The field that is meant, where one is: a file is read by people, who want to be shown it.
+    pub(super) field: Option<String>,
 }
+
+/// How a message begins that speaks of what was sent.
+const BODY: &str = "bad request body: ";
 
 impl Refusal {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
             message: message.into(),
+            field: None,
         }
     }
 
     /// The body is not what it should be.
     pub(super) fn bad(what: impl std::fmt::Display) -> Self {
-        Self::new(400, format!("bad request body: {what}"))
+        Self::new(400, format!("{BODY}{what}"))
+    }
+
+    /// The same, of one field.
+    pub(super) fn about(self, field: &str) -> Self {
+        Self {
+            field: Some(field.to_owned()),
+            ..self
+        }
+    }
+
+    /// What is wrong, whatever it was written in.
+    pub(super) fn what(&self) -> &str {
+        self.message.strip_prefix(BODY).unwrap_or(&self.message)
     }
 
     pub(super) fn no_proxy() -> Self {
@@ -117,7 +136,10 @@ impl Refusal {
 
     /// The same for one of several proxies, counted from 1.
     pub(super) fn at(self, place: usize) -> Self {
-        Self::new(self.status, format!("{} at proxy {place}", self.message))
+        Self {
+            message: format!("{} at proxy {place}", self.message),
+            ..self
+        }
     }
 }
 

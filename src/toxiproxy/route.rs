@@ -33,13 +33,14 @@ fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 
-/// Finds what a request is about, or answers it. Paths are decoded first, so that a name with `/` in it is not reached.
+/// Finds what a request is about, or answers it. A path is taken apart before it is decoded, so that a name with `/` in it is
+/// reached as `a%2Fb`.
 pub(super) fn find(method: &Method, path: &str) -> Result<Route, Reply> {
-    let path = decode(path);
     if path.contains("//") {
-        return Err(Reply::moved(without_empty_parts(&path)));
+        return Err(Reply::moved(without_empty_parts(path)));
     }
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let parts: Vec<Cow<'_, str>> = path.split('/').skip(1).map(decode).collect();
+    let parts: Vec<&str> = parts.iter().map(|part| &**part).collect();
     let route = match parts[..] {
         ["version"] => Route::Version,
         ["proxies"] => Route::Proxies,
@@ -90,7 +91,10 @@ mod tests {
             find(&Method::GET, "/proxies/sp%20ace"),
             Ok(Route::Proxy("sp ace".into()))
         );
-        assert_eq!(status(Method::GET, "/proxies/a%2Fb"), 404);
+        assert_eq!(
+            find(&Method::DELETE, "/proxies/a%2Fb/toxics/%2f"),
+            Ok(Route::Toxic("a/b".into(), "/".into()))
+        );
         assert_eq!(status(Method::GET, "/proxies/"), 404);
         assert_eq!(status(Method::GET, "/proxies/a/toxics/"), 404);
         assert_eq!(status(Method::GET, "/reset"), 405);

@@ -1,16 +1,18 @@
 //! Toxics: the types with their attributes, read, changed and shown as Toxiproxy does, and compiled to faults.
 
-use std::time::Duration;
-
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{fields::Fields, reply::Refusal};
+use super::{
+    fields::Fields,
+    number::{Number, short},
+    reply::Refusal,
+};
 use crate::{
     faults::{
         Do, Entry, Flow, Latency, LimitData, Lose, Reset, Since, Slice, SlowClose, Stall, Throttle, Timeout,
         Where,
     },
-    units::{ByteRate, ByteSize, Probability, Span},
+    units::{ByteRate, ByteSize, Probability},
 };
 
 /// A toxic of a proxy.
@@ -52,16 +54,13 @@ enum May {
     Share,
 }
 
-/// A value of an attribute.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Number {
-    Whole(i64),
-    Share(f64),
-}
-
 const fn attribute(name: &'static str, may: May) -> Attribute {
     Attribute { name, may }
 }
+
+/// The type whose limit all connections can share, and the attribute of ours that says so.
+const SHARING: &str = "bandwidth";
+const SHARED: &str = "shared";
 
 const TYPES: &[Type] = &[
     Type {
@@ -109,8 +108,10 @@ const TYPES: &[Type] = &[
     },
 ];
 
-/// Longer times are cut to this: sums of times must not overflow.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// The names of all types.
+pub(super) fn types() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().map(|known| known.name)
+}
 
 /// A toxic as asked for: everything that is checked before it is known whether its name is free.
 pub(super) struct Wanted {
@@ -119,7 +120,7 @@ pub(super) struct Wanted {
     stream: String,
     flow: Flow,
     toxicity: f32,
-    attributes: Fields,
+    pub(super) attributes: Fields,
 }
 
 impl Wanted {
@@ -141,13 +142,13 @@ impl Wanted {
             "downstream" => Flow::Reply,
             _ => {
                 let message = "stream was invalid, can be either upstream or downstream";
-                return Err(Refusal::new(400, message));
+                return Err(Refusal::new(400, message).about("stream"));
             }
         };
         let mut types = TYPES.iter();
         let kind = types
             .find(|known| known.name == kind)
-            .ok_or_else(|| Refusal::new(400, "invalid toxic type"))?;
+            .ok_or_else(|| Refusal::new(400, "invalid toxic type").about("type"))?;
         Ok(Self {
             name: name.unwrap_or_else(|| format!("{}_{stream}", kind.name)),
             kind,
@@ -156,6 +157,13 @@ impl Wanted {
             toxicity,
             attributes,
         })
+    }
+
+    /// The attributes that its type has, ours among them.
+    pub(super) fn known(&self) -> Vec<&'static str> {
+        let ours = (self.kind.name == SHARING).then_some(SHARED);
+        let attributes = self.kind.attributes.iter();
+        attributes.map(|attribute| attribute.name).chain(ours).collect()
     }
 
     /// The toxic; its name is free.
@@ -189,7 +197,7 @@ fn toxicity(fields: &Fields) -> Result<Option<f32>, Refusal> {
     let toxicity = toxicity as f32;
     match toxicity.is_finite() {
         true => Ok(Some(toxicity)),
-        false => Err(Refusal::bad("`toxicity` is too large")),
+        false => Err(Refusal::bad("`toxicity` is too large").about("toxicity")),
     }
 }
 
@@ -206,8 +214,8 @@ impl Toxic {
         for (attribute, value) in self.kind.attributes.iter().zip(&mut self.values) {
             attribute.set(written, value)?;
         }
-        if self.kind.name == "bandwidth" {
-            self.shared = written.truth("shared")?.unwrap_or(self.shared);
+        if self.kind.name == SHARING {
+            self.shared = written.truth(SHARED)?.unwrap_or(self.shared);
         }
         Ok(())
     }
@@ -298,62 +306,11 @@ impl Attribute {
         }
         match value {
             Number::Whole(whole) if *whole < least => {
-                Err(Refusal::bad(format!("`{name}` must be at least {least}")))
+                Err(Refusal::bad(format!("`{name}` must be at least {least}")).about(name))
             }
             _ => Ok(()),
         }
     }
-}
-
-impl Number {
-    /// As a size; there is none below 0.
-    fn size(self) -> u64 {
-        match self {
-            Self::Whole(whole) => u64::try_from(whole).unwrap_or(0),
-            Self::Share(_) => 0,
-        }
-    }
-
-    fn share(self) -> Probability {
-        match self {
-            Self::Share(share) => Probability::new(share).unwrap_or(Probability::NEVER),
-            Self::Whole(_) => Probability::NEVER,
-        }
-    }
-
-    fn millis(self) -> Span {
-        Span(Duration::from_millis(self.size()).min(LONGEST))
-    }
-
-    fn micros(self) -> Span {
-        Span(Duration::from_micros(self.size()).min(LONGEST))
-    }
-}
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Whole(whole) => serializer.serialize_i64(*whole),
-            Self::Share(share) => short(*share, serializer, |serializer| serializer.serialize_f64(*share)),
-        }
-    }
-}
-
-/// Writes a whole number without a fraction, as Toxiproxy does.
-fn short<S: Serializer>(
-    number: f64,
-    serializer: S,
-    in_full: impl FnOnce(S) -> Result<S::Ok, S::Error>,
-) -> Result<S::Ok, S::Error> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() != 0.0 || number.abs() > EXACT {
-        return in_full(serializer);
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "it is whole and below 2^53, as was just asked"
-    )]
-    serializer.serialize_i64(number as i64)
 }
 
 impl Serialize for Toxic {
@@ -367,7 +324,7 @@ impl Serialize for Toxic {
                     map.serialize_entry(name, value)?;
                 }
                 if self.0.shared {
-                    map.serialize_entry("shared", &true)?;
+                    map.serialize_entry(SHARED, &true)?;
                 }
                 map.end()
             }

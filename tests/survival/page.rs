@@ -85,6 +85,15 @@ impl Browser {
         self.run(&script).await.as_str().unwrap_or_default().to_owned()
     }
 
+    /// Makes the page so wide: a window cannot be as narrow as a phone.
+    async fn narrow(&self, width: u32) {
+        let path = format!("/session/{}/goog/cdp/execute", self.session);
+        let size = json!({"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false});
+        let told = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
+        self.tell("POST", &path, &told).await;
+        assert_eq!(self.run("return innerWidth").await, width);
+    }
+
     async fn run(&self, script: &str) -> Value {
         let path = format!("/session/{}/execute/sync", self.session);
         self.tell("POST", &path, &json!({"script": script, "args": []}))
@@ -297,3 +306,66 @@ roles: {{http.source: web/first, http.replica: web/second}}
     assert_eq!(proxy.api("POST", "/api/v1/drill/clear", "").await.status(), 200);
     offered(true).await;
 }
+
+/// A phone's width, and that of a window beside another.
+const NARROW: [u32; 2] = [390, 500];
+
+#[tokio::test]
+async fn nothing_on_the_page_or_in_a_report_is_wider_than_a_phone() {
+    let (first, second) = (Origin::quick().await, Origin::quick().await);
+    let document = format!(
+        "listeners: {{public: {{bind: \"{}\", protocol: http, routes: [{{cluster: web}}]}}}}
+clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}, {{name: second, address: \"{}\"}}]}}}}
+roles: {{http.source: web/first, http.replica: web/second}}
+",
+        free(),
+        first.address,
+        second.address
+    );
+    let folder = TempDir::new().unwrap();
+    let reports = folder.path().join("reports");
+    let put = |command: &mut Command| _ = command.arg("--report-dir").arg(&reports);
+    let proxy = Proxy::start_in(folder, &document, put).await;
+    let fault = "{where: {cluster: web}, do: {latency: {add: 300ms, jitter: 100ms}}, for: 1h}";
+    proxy.add("a-fault-whose-name-is-rather-long", fault).await;
+    let play = json!({"profile": "orm-break", "mode": "replay", "wait": 3000});
+    let started = proxy.api("POST", "/api/v1/drill/start", play.to_string()).await;
+    assert_eq!(started.status(), 200, "{:?}", started.body());
+    eventually("the drill is over", || async {
+        let ended = &proxy.json("/api/v1/drill").await["view"]["ended"];
+        ended.is_string().then_some(())
+    })
+    .await;
+    let report = proxy.api("GET", "/api/v1/report?form=html", "").await;
+    let file = reports.join("narrow.html");
+    std::fs::write(&file, report.body()).unwrap();
+    let browser = Browser::open().await;
+    for url in [
+        format!("http://{}/", proxy.admin),
+        format!("file://{}", file.display()),
+    ] {
+        browser.go(&url).await;
+        for width in NARROW {
+            browser.narrow(width).await;
+            let wider = browser.run(WIDER).await;
+            assert_eq!(wider, json!([]), "{url} at {width}");
+            let letters = browser.run(LETTERS).await;
+            assert!(letters.as_f64().unwrap() >= 9.0, "{url} at {width}: {letters}");
+        }
+    }
+}
+
+/// What reaches beyond the window or can be pushed sideways, the page itself included.
+const WIDER: &str = "
+const seen = [...document.querySelectorAll('body *')].filter(e => e.getClientRects().length);
+const beyond = e => e.getBoundingClientRect().right > innerWidth + 0.5 || e.getBoundingClientRect().left < -0.5;
+const pushed = e => e instanceof HTMLElement && e.clientWidth && e.scrollWidth > e.clientWidth + 1;
+const wider = seen.filter(e => beyond(e) || pushed(e));
+if (document.documentElement.scrollWidth > innerWidth) wider.push(document.documentElement);
+return wider.map(e => e.outerHTML.slice(0, 120))";
+
+/// The least height of a letter in a chart that is seen, in pixels.
+const LETTERS: &str = "
+const seen = [...document.querySelectorAll('.chart > svg')].filter(e => e.getClientRects().length);
+const height = e => parseFloat(getComputedStyle(e).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width;
+return Math.min(...seen.map(height))";

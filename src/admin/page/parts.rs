@@ -1,4 +1,4 @@
-//! What stands, as tables.
+//! What stands, as tables. Each cell knows its column's name, since on a phone a row stands alone.
 
 use maud::{Markup, html};
 
@@ -21,10 +21,10 @@ pub(super) fn listeners(listeners: &[ListenerStatus]) -> Markup {
                 tbody {
                     @for listener in listeners {
                         tr {
-                            td { (listener.name) }
-                            td { (listener.address) }
-                            td { (listener.protocol) @if listener.tls { " over TLS" } }
-                            td class="number" { (listener.connections) " of " (listener.connections_at_most) }
+                            td data-th="listener" { (listener.name) }
+                            td data-th="address" { (listener.address) }
+                            td data-th="protocol" { (listener.protocol) @if listener.tls { " over TLS" } }
+                            td class="number" data-th="connections" { (listener.connections) " of " (listener.connections_at_most) }
                         }
                     }
                 }
@@ -41,19 +41,22 @@ pub(super) fn faults(faults: &[FaultStatus]) -> Markup {
             @if faults.is_empty() { p { "None stands." } } @else {
                 table {
                     thead { tr {
-                        th { "fault" } th { "odds" } th class="number" { "hits" } th { "ends in" } th { "held by" }
+                        th { "fault" } th { "does" } th { "odds" } th { "reaches" } th class="number" { "hits" } th { "ends in" }
+                        th { "held by" }
                     } }
                     tbody {
                         @for fault in faults {
                             tr {
-                                td { strong class="bad" { (fault.name) } }
-                                td { (fault.fault.odds) }
-                                td class="number" { @if fault.fault.r#do.touches_exchanges() { (fault.hits) } @else { "–" } }
-                                td { @match fault.ends_in {
+                                td data-th="fault" { strong class="bad" { (fault.name) } }
+                                td data-th="does" { (fault.fault.does()) }
+                                td data-th="odds" { (fault.fault.odds) }
+                                td data-th="reaches" { (fault.reach) }
+                                td class="number" data-th="hits" { (fault.hit_count()) }
+                                td data-th="ends in" { @match fault.ends_in {
                                     Some(ends) => { (Span::secs(ends.0.as_secs())) }
                                     None => "with the document"
                                 } }
-                                td { (fault.owner) }
+                                td data-th="held by" { (fault.owner) }
                             }
                         }
                     }
@@ -89,16 +92,16 @@ fn backend(backend: &BackendStatus) -> Markup {
     };
     html! {
         tr {
-            td { (backend.name) @if backend.tier > 0 { span class="faint" { " standby" } } }
-            td {
+            td data-th="backend" { (backend.name) @if backend.tier > 0 { span class="faint" { " standby" } } }
+            td data-th="health" {
                 span class=(class) { (word) }
                 @if !backend.drained && !backend.why.is_empty() { span class="faint" { " " (backend.why) } }
             }
-            td { (backend.address) }
-            td class="number" { (backend.weight) }
-            td class="number" { (backend.active) }
-            td class="number" { (backend.exchanges) }
-            td class="number" { (backend.failed) }
+            td data-th="address" { (backend.address) }
+            td class="number" data-th="weight" { (backend.weight) }
+            td class="number" data-th="active" { (backend.active) }
+            td class="number" data-th="exchanges" { (backend.exchanges) }
+            td class="number" data-th="failed" { (backend.failed) }
         }
     }
 }

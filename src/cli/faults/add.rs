@@ -9,7 +9,7 @@ use crate::{
     cli::{
         Exit, Outcome, Terminal, Trouble,
         client::{Client, Whereabouts},
-        faults::list::{does, reaches, rounded},
+        faults::list::rounded,
         terminal::{GOOD, STRONG, styled},
         values,
     },
@@ -151,7 +151,7 @@ impl Place {
 
 /// The name of a fault's kind.
 fn kind(entry: &Entry) -> String {
-    let does = does(entry);
+    let does = entry.does();
     does.split(':').next().unwrap_or_default().to_owned()
 }
 
@@ -178,8 +178,8 @@ fn added_text(added: &Added) -> String {
         format!(
             "{} stands: {}{on}{ends}\n  reaches {}\n  take it back with `{}`\n",
             styled(GOOD, &fault.name),
-            does(&fault.fault),
-            reaches(&fault.reach),
+            fault.fault.does(),
+            fault.reach,
             styled(
                 STRONG,
                 format!("chaosproxy faults remove {}", shell_word(&fault.name))

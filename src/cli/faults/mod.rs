@@ -9,9 +9,9 @@ mod kinds;
 mod list;
 mod remove;
 
+pub(super) use list::fault_table;
 #[cfg(test)]
 pub(super) use list::tests;
-pub(super) use list::{does, fault_table, hit_count, reaches};
 
 /// See, set and remove faults while the proxy runs
 #[derive(Subcommand, Clone, Debug)]

@@ -1,6 +1,9 @@
 //! Listeners: addresses, limits, what each protocol can do.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use super::{Finding, routes};
 use crate::{
@@ -10,6 +13,7 @@ use crate::{
         listener::{Bind, ClientCertificate, Encryption, Listener, Protocol, Timeouts},
         path::Path,
     },
+    route::RouteSettings,
     units::Span,
 };
 
@@ -28,6 +32,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         settings(&path, listener, found);
         encryption(document, (name, listener), &path.key("encryption"), found);
         routes::check(document, name, listener, &path, found);
+        loops(document, (name, listener), found);
     }
     addresses(document, found);
 }
@@ -75,6 +80,30 @@ fn addresses(document: &Document, found: &mut Vec<Finding>) {
         );
         let mend = "set `tokens_file`, or bind to `127.0.0.1`";
         found.push(Finding::new(Path::of(["admin", "bind"]), what, mend));
+    }
+}
+
+/// What a listener sends to itself goes in circles until nothing is left to send it with. A route that changes requests may mean
+/// that they come back to another one.
+fn loops(document: &Document, (name, listener): (&str, &Listener), found: &mut Vec<Finding>) {
+    let as_they_are = |route: &&RouteSettings| route.rewrite.is_none() && route.request_headers.is_empty();
+    let routes = listener.routes.iter().filter(as_they_are);
+    let clusters: BTreeSet<&String> = routes
+        .map(|route| &route.cluster)
+        .chain(&listener.cluster)
+        .collect();
+    for cluster in clusters {
+        let backends = document.clusters.get(cluster).map_or(&[][..], |to| &to.backends);
+        for (i, backend) in backends.iter().enumerate() {
+            if listener.bind.is_reached_at(&backend.address) {
+                let path = Path::of(["clusters", cluster, "backends"]).item(i).key("address");
+                let what = format!(
+                    "listener `{name}` would send to itself: it listens on `{}`",
+                    listener.bind
+                );
+                found.push(Finding::new(path, what, "write the address of the server"));
+            }
+        }
     }
 }
 

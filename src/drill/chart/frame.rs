@@ -10,8 +10,31 @@ use crate::drill::{
     offset::Offset,
 };
 
-/// How wide a chart is, in its own units.
-pub(super) const WIDTH: f64 = 960.0;
+/// How a chart is drawn: words do not grow when a picture shrinks, so there is one for a page and one for a phone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// What it is called in the style.
+    pub(super) name: &'static str,
+    /// How wide it is, in its own units.
+    pub(super) width: f64,
+    /// As many steps as its axis has room for.
+    ticks: u64,
+}
+
+/// The sizes in which each chart is drawn, the first that of a page.
+pub(super) const SIZES: [Size; 2] = [
+    Size {
+        name: "broad",
+        width: 960.0,
+        ticks: 12,
+    },
+    Size {
+        name: "slim",
+        width: 360.0,
+        ticks: 5,
+    },
+];
+
 /// The room to the right of the last moment.
 const RIGHT: f64 = 22.0;
 /// The room above the plot: names of phases.
@@ -26,6 +49,7 @@ const STEPS: u32 = 300;
 /// Where moments and shares are drawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
+    size: Size,
     left: f64,
     height: f64,
     end: Duration,
@@ -34,13 +58,14 @@ pub(super) struct Frame {
 impl Frame {
     /// A frame with so much room for words at its left, over a plot of so much height, for the whole of a drill and of its
     /// original.
-    pub(super) fn new(ledger: &Ledger, left: f64, height: f64) -> Self {
+    pub(super) fn new(ledger: &Ledger, size: Size, left: f64, height: f64) -> Self {
         let original = ledger
             .started
             .as_ref()
             .map(|started| started.profile.yardstick.end());
         let end = ledger.end().story.max(original.unwrap_or_default());
         Self {
+            size,
             left,
             height,
             end: end.max(Duration::from_secs(1)),
@@ -54,7 +79,17 @@ impl Frame {
 
     /// Where a moment is.
     pub(super) fn x(&self, story: Duration) -> f64 {
-        self.left + (WIDTH - self.left - RIGHT) * story.min(self.end).div_duration_f64(self.end)
+        self.left + (self.right() - self.left) * story.min(self.end).div_duration_f64(self.end)
+    }
+
+    /// How wide it is.
+    pub(super) const fn width(&self) -> f64 {
+        self.size.width
+    }
+
+    /// The right edge of the plot.
+    const fn right(&self) -> f64 {
+        self.size.width - RIGHT
     }
 
     /// Where a share is: all of it is at the top.
@@ -93,11 +128,11 @@ impl Frame {
 
     /// The axis of story time.
     pub(super) fn axis(&self) -> Markup {
-        let step = step(self.end);
+        let step = step(self.end, self.size.ticks);
         let ticks = (0..).map(|i| step * i).take_while(|tick| *tick <= self.end);
         let (bottom, y) = (self.bottom(), self.bottom() + 15.0);
         html! {
-            line class="axis" x1=(n(self.left)) x2=(n(WIDTH - RIGHT)) y1=(n(bottom)) y2=(n(bottom)) {}
+            line class="axis" x1=(n(self.left)) x2=(n(self.right())) y1=(n(bottom)) y2=(n(bottom)) {}
             @for tick in ticks {
                 @let x = self.x(tick);
                 line class="axis" x1=(n(x)) x2=(n(x)) y1=(n(bottom)) y2=(n(bottom + 4.0)) {}
@@ -111,7 +146,7 @@ impl Frame {
         html! {
             @for (share, name) in shares {
                 @let y = self.y(*share);
-                line class="grid" x1=(n(self.left)) x2=(n(WIDTH - RIGHT)) y1=(n(y)) y2=(n(y)) {}
+                line class="grid" x1=(n(self.left)) x2=(n(self.right())) y1=(n(y)) y2=(n(y)) {}
                 text x=(n(self.left - 6.0)) y=(n(y + 4.0)) text-anchor="end" { (name) }
             }
         }
@@ -135,11 +170,13 @@ impl Frame {
     }
 }
 
-/// A step for the axis that people can count in, about ten in all.
-fn step(end: Duration) -> Duration {
+/// A step for the axis that people can count in, so many in all at most.
+fn step(end: Duration, most: u64) -> Duration {
     /// In seconds.
-    const STEPS: [u64; 14] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
-    let fits = |step: &u64| end.as_secs() / step <= 12;
+    const STEPS: [u64; 16] = [
+        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800,
+    ];
+    let fits = |step: &u64| end.as_secs() / step <= most;
     let step = STEPS.into_iter().find(fits);
     step.map_or(end, Duration::from_secs)
 }
@@ -196,7 +233,7 @@ mod tests {
     fn an_axis_has_a_handful_of_round_ticks() {
         let check = |secs: u64, step_secs: u64| {
             assert_eq!(
-                step(Duration::from_secs(secs)),
+                step(Duration::from_secs(secs), 12),
                 Duration::from_secs(step_secs),
                 "{secs}"
             );
@@ -208,7 +245,7 @@ mod tests {
         check(60 * 60, 300);
         for minutes in 1..600 {
             let end = Duration::from_secs(60 * minutes);
-            let ticks = end.div_duration_f64(step(end));
+            let ticks = end.div_duration_f64(step(end, 12));
             assert!((2.0..13.1).contains(&ticks), "{minutes}: {ticks}");
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::frame::{Frame, WIDTH, n, width};
+use super::frame::{Frame, n, width};
 use crate::drill::{
     event::{Event, Known},
     ledger::Ledger,
@@ -167,7 +167,7 @@ fn place(frame: &Frame, mark: &Mark, rows: &mut Vec<Vec<(f64, f64)>>) -> Spot {
         width(&mark.label) + HALF
     };
     // To the left of its symbol where it would not fit to the right.
-    let is_left = x + HALF + wide > WIDTH;
+    let is_left = x + HALF + wide > frame.width();
     let (from, to) = if is_left {
         (x - HALF - wide, x + HALF)
     } else {

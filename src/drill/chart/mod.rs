@@ -11,5 +11,5 @@ mod traffic;
 
 pub use self::{servers::servers, success::success, traffic::traffic};
 
-/// How charts look, in light, in dark and on paper.
-pub const STYLE: &str = include_str!("chart.css");
+/// How charts look, in light, in dark and on paper; and how a page that has them, tables too, becomes narrow for a phone.
+pub const STYLE: &str = concat!(include_str!("chart.css"), include_str!("narrow.css"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::frame::{AXIS, CHARACTER, Frame, WIDTH, area, n, width};
+use super::frame::{AXIS, CHARACTER, Frame, SIZES, Size, area, n, width};
 use crate::drill::{
     event::{Sample, Stamp},
     facts::Stand,
@@ -29,17 +29,9 @@ pub fn servers(ledger: &Ledger) -> Option<Markup> {
         .iter()
         .flat_map(|(_, sample)| sample.admitted.keys().map(String::as_str))
         .collect();
-    let lanes = (names.len() + admitted.len()).min(MOST);
-    let longest = names.iter().map(|name| width(name)).fold(60.0, f64::max);
-    #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
-    let frame = Frame::new(ledger, (longest + 12.0).min(WIDTH / 3.0), LANE * lanes as f64);
-    let samples = frame.samples(ledger);
-    if names.is_empty() || samples.len() < 2 {
+    if names.is_empty() || ledger.samples.len() < 2 {
         return None;
     }
-    let height = frame.bottom() + AXIS;
-    #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
-    let top = |i: usize| Frame::top() + LANE * i as f64 + GAP / 2.0;
     Some(html! {
         figure class="chart" {
             ul class="legend" {
@@ -47,18 +39,37 @@ pub fn servers(ledger: &Ledger) -> Option<Markup> {
                     li { svg class="swatch narrow" viewBox="0 0 12 12" aria-hidden="true" { rect class=(class) width="12" height="12" {} } (name) }
                 }
             }
-            svg viewBox={ "0 0 " (n(WIDTH)) " " (n(height)) } role="img" aria-label=(told(ledger, &names)) {
-                (frame.bands(ledger))
-                @for (i, name) in names.iter().take(MOST).enumerate() {
-                    (lane(&frame, &samples, name, top(i)))
-                }
-                @for (i, cluster) in admitted.iter().take(MOST - names.len().min(MOST)).enumerate() {
-                    (admission(&frame, &samples, cluster, top(names.len() + i)))
-                }
-                (frame.axis())
-            }
+            @for size in SIZES { (drawing(ledger, &names, &admitted, size)) }
         }
     })
+}
+
+fn drawing(ledger: &Ledger, names: &BTreeSet<&str>, admitted: &BTreeSet<&str>, size: Size) -> Markup {
+    let lanes = (names.len() + admitted.len()).min(MOST);
+    let longest = names.iter().map(|name| width(name)).fold(60.0, f64::max);
+    #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
+    let frame = Frame::new(
+        ledger,
+        size,
+        (longest + 12.0).min(size.width / 3.0),
+        LANE * lanes as f64,
+    );
+    let samples = frame.samples(ledger);
+    let height = frame.bottom() + AXIS;
+    #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
+    let top = |i: usize| Frame::top() + LANE * i as f64 + GAP / 2.0;
+    html! {
+        svg class=(size.name) viewBox={ "0 0 " (n(size.width)) " " (n(height)) } role="img" aria-label=(told(ledger, names)) {
+            (frame.bands(ledger))
+            @for (i, name) in names.iter().take(MOST).enumerate() {
+                (lane(&frame, &samples, name, top(i)))
+            }
+            @for (i, cluster) in admitted.iter().take(MOST - names.len().min(MOST)).enumerate() {
+                (admission(&frame, &samples, cluster, top(names.len() + i)))
+            }
+            (frame.axis())
+        }
+    }
 }
 
 const LEGEND: [(&str, &str); 5] = [

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::{
-    frame::{AXIS, Frame, WIDTH, n, steps},
+    frame::{AXIS, Frame, SIZES, Size, n, steps},
     marks::{self, SYMBOLS},
 };
 use crate::drill::{
     ledger::Ledger,
-    profile::{ALL, Curve, Yardstick},
+    profile::{ALL, Curve, Profile, Yardstick},
     watch::percent,
 };
 
@@ -22,9 +22,7 @@ const COLOURS: usize = 4;
 /// The chart. Without a single stretch between two samples there is nothing to draw.
 pub fn success(ledger: &Ledger) -> Option<Markup> {
     let started = ledger.started.as_ref()?;
-    let frame = Frame::new(ledger, 44.0, HEIGHT);
-    let samples = frame.samples(ledger);
-    if samples.len() < 2 {
+    if ledger.samples.len() < 2 {
         return None;
     }
     let profile = &started.profile;
@@ -32,6 +30,17 @@ pub fn success(ledger: &Ledger) -> Option<Markup> {
     if classes.is_empty() {
         classes.push(ALL);
     }
+    Some(html! {
+        figure class="chart" {
+            (legend(&classes, &profile.yardstick))
+            @for size in SIZES { (drawing(ledger, profile, &classes, size)) }
+        }
+    })
+}
+
+fn drawing(ledger: &Ledger, profile: &Profile, classes: &[&str], size: Size) -> Markup {
+    let frame = Frame::new(ledger, size, 44.0, HEIGHT);
+    let samples = frame.samples(ledger);
     let run = |class: &str| {
         let stretches = samples.windows(2).map(|pair| {
             let counts = pair[1]
@@ -52,26 +61,23 @@ pub fn success(ledger: &Ledger) -> Option<Markup> {
     let theirs = marks::of_original(profile);
     let original = (!theirs.is_empty()).then(|| marks::lane(&frame, "original", &theirs, top + mine.height));
     let height = top + mine.height + original.as_ref().map_or(0.0, |lane| lane.height);
-    Some(html! {
-        figure class="chart" {
-            (legend(&classes, &profile.yardstick))
-            svg viewBox={ "0 0 " (n(WIDTH)) " " (n(height)) } role="img" aria-label=(told(ledger, &classes)) {
-                (frame.bands(ledger))
-                (frame.scale(&[(0.0, "0%".into()), (0.5, "50%".into()), (1.0, "100%".into())]))
-                (frame.axis())
-                @if let Some(lane) = &original { g class="theirs" { (lane.markup) } }
-                (mine.markup)
-                @for (i, class) in classes.iter().enumerate() {
-                    @if let Some(curve) = curve(&profile.yardstick, class) {
-                        path class={ "curve original c" (i % COLOURS) } d=(drawn(&frame, curve)) {}
-                    }
-                }
-                @for (i, class) in classes.iter().enumerate() {
-                    path class={ "curve c" (i % COLOURS) } d=(run(class)) {}
+    html! {
+        svg class=(size.name) viewBox={ "0 0 " (n(size.width)) " " (n(height)) } role="img" aria-label=(told(ledger, classes)) {
+            (frame.bands(ledger))
+            (frame.scale(&[(0.0, "0%".into()), (0.5, "50%".into()), (1.0, "100%".into())]))
+            (frame.axis())
+            @if let Some(lane) = &original { g class="theirs" { (lane.markup) } }
+            (mine.markup)
+            @for (i, class) in classes.iter().enumerate() {
+                @if let Some(curve) = curve(&profile.yardstick, class) {
+                    path class={ "curve original c" (i % COLOURS) } d=(drawn(&frame, curve)) {}
                 }
             }
+            @for (i, class) in classes.iter().enumerate() {
+                path class={ "curve c" (i % COLOURS) } d=(run(class)) {}
+            }
         }
-    })
+    }
 }
 
 fn curve<'a>(yardstick: &'a Yardstick, class: &str) -> Option<&'a Curve> {

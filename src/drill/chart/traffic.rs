@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::{AXIS, Frame, WIDTH, n, steps};
+use super::frame::{AXIS, Frame, SIZES, Size, n, steps};
 use crate::drill::{facts::Counts, ledger::Ledger};
 
 /// The height of the plot.
@@ -26,7 +26,39 @@ const PARTS: [Part; 5] = [
 
 /// The chart; nothing where nobody asked.
 pub fn traffic(ledger: &Ledger) -> Option<Markup> {
-    let frame = Frame::new(ledger, 44.0, HEIGHT);
+    let total = ledger.total().of(None);
+    let drawings: Option<Vec<Markup>> = SIZES
+        .into_iter()
+        .map(|size| drawing(ledger, &total, size))
+        .collect();
+    let drawings = drawings?;
+    Some(html! {
+        figure class="chart" {
+            ul class="legend" {
+                @for (_, (class, name, part)) in parts(&total) {
+                    li {
+                        svg class="swatch narrow" viewBox="0 0 12 12" aria-hidden="true" { rect class=(class) width="12" height="12" {} }
+                        (name) " (" (part(&total)) ")"
+                    }
+                }
+                li {
+                    svg class="swatch" viewBox="0 0 24 8" aria-hidden="true" { path class="attempts" d="M0 4H24" {} }
+                    "attempts, retries included (" (total.attempts) ")"
+                }
+            }
+            @for drawing in &drawings { (drawing) }
+        }
+    })
+}
+
+/// The parts that there are, with their places in the stack.
+fn parts(total: &Counts) -> impl Iterator<Item = (usize, &'static Part)> {
+    let parts = PARTS.iter().enumerate();
+    parts.filter(|(_, (.., part))| part(total) > 0)
+}
+
+fn drawing(ledger: &Ledger, total: &Counts, size: Size) -> Option<Markup> {
+    let frame = Frame::new(ledger, size, 44.0, HEIGHT);
     let samples = frame.samples(ledger);
     let stretches: Vec<Stretch> = samples
         .windows(2)
@@ -40,7 +72,6 @@ pub fn traffic(ledger: &Ledger) -> Option<Markup> {
             })
         })
         .collect();
-    let total = ledger.total().of(None);
     let peak = stretches
         .iter()
         .map(|stretch| stretch.rate(stretch.counts.attempts.max(stretch.counts.requests())))
@@ -49,11 +80,6 @@ pub fn traffic(ledger: &Ledger) -> Option<Markup> {
         return None;
     }
     let most = round_up(peak);
-    let parts = PARTS
-        .iter()
-        .enumerate()
-        .filter(|(_, (.., part))| part(&total) > 0);
-    let parts: Vec<_> = parts.collect();
     let attempts = steps(stretches.iter().map(|stretch| {
         (
             stretch.from,
@@ -64,28 +90,14 @@ pub fn traffic(ledger: &Ledger) -> Option<Markup> {
     let scale = [0.0, 0.5, 1.0].map(|share| (share, n(most * share)));
     let height = frame.bottom() + AXIS;
     Some(html! {
-        figure class="chart" {
-            ul class="legend" {
-                @for (_, (class, name, part)) in &parts {
-                    li {
-                        svg class="swatch narrow" viewBox="0 0 12 12" aria-hidden="true" { rect class=(class) width="12" height="12" {} }
-                        (name) " (" (part(&total)) ")"
-                    }
-                }
-                li {
-                    svg class="swatch" viewBox="0 0 24 8" aria-hidden="true" { path class="attempts" d="M0 4H24" {} }
-                    "attempts, retries included (" (total.attempts) ")"
-                }
+        svg class=(size.name) viewBox={ "0 0 " (n(size.width)) " " (n(height)) } role="img" aria-label=(told(total)) {
+            (frame.bands(ledger))
+            (frame.scale(&scale))
+            @for (i, (class, ..)) in parts(total) {
+                path class=(class) d=(stack(&frame, &stretches, i, most)) {}
             }
-            svg viewBox={ "0 0 " (n(WIDTH)) " " (n(height)) } role="img" aria-label=(told(&total)) {
-                (frame.bands(ledger))
-                (frame.scale(&scale))
-                @for (i, (class, ..)) in &parts {
-                    path class=(class) d=(stack(&frame, &stretches, *i, most)) {}
-                }
-                path class="attempts" d=(attempts) {}
-                (frame.axis())
-            }
+            path class="attempts" d=(attempts) {}
+            (frame.axis())
         }
     })
 }

@@ -283,8 +283,8 @@ async fn the_page_needs_nothing_but_itself_and_believes_nobody() {
         page.contains("&lt;script&gt;"),
         "what people write is shown as they wrote it"
     );
-    // Each chart says in words what it shows.
-    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 3);
+    // Each chart says in words what it shows, for a page and for a phone.
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 6);
     assert!(
         page.contains("In phase outage from +4m: 50% of read, 0% of write."),
         "{page}"

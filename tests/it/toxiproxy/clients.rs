@@ -63,13 +63,62 @@ async fn in_the_place_of_toxiproxy_server_it_begins_with_the_files_proxies() {
         "the third cannot listen: {shown}"
     );
     proxy
-        .logs(&["not all of the file's proxies", "missing port in address"])
+        .logs(&[
+            "not all of the file's proxies",
+            "toxiproxy.json:1:",
+            "proxy `c`: listen tcp: address no address: missing port in address",
+        ])
         .await;
     assert_eq!(
         Raw::connect(address("a")).await.until("welcome\n").await,
         "welcome\n"
     );
     assert_eq!(Raw::fate(address("b"), "").await.0, "wel");
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_the_file_is_told_with_its_place_and_the_api_comes_up() {
+    let check = async |proxies: &str, told: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("toxiproxy.json");
+        std::fs::write(&file, proxies).unwrap();
+        let config = format!("-config={}", file.display());
+        let proxy = Proxy::in_place(&["-host=127.0.0.1", &config]).await;
+        proxy.logs(told).await;
+        proxy.show("/proxies").await
+    };
+    let one = r#"{"name": "a", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9", "enabeld": false}"#;
+    let twice = check(
+        &format!("[\n{one},\n{one}]"),
+        &[
+            "ERROR",
+            "toxiproxy.json:3:",
+            "proxy `a` is there twice",
+            "a name of its own",
+        ],
+    )
+    .await;
+    assert_eq!(twice, json!({}), "nothing is done by halves");
+    let slip = check(
+        &format!("[{one}]"),
+        &[
+            "WARN",
+            "toxiproxy.json:1:",
+            "nobody knows `enabeld`",
+            "did you mean `enabled`?",
+        ],
+    )
+    .await;
+    assert_eq!(slip["a"]["enabled"], true, "Toxiproxy ignores it, too");
+    let address = Place::new().address;
+    let circle = json!([{"name": "b", "listen": address.to_string(), "upstream": address.to_string()}]);
+    let told = [
+        "ERROR",
+        "toxiproxy.json:1:",
+        "proxy `b`: the upstream",
+        "is the proxy itself",
+    ];
+    assert_eq!(check(&circle.to_string(), &told).await, json!({}));
 }
 
 #[tokio::test]

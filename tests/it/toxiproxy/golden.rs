@@ -29,6 +29,14 @@ const BETTER: &[(&str, &str)] = &[
         "`[]` for an empty list: `null` breaks the clients for Node and Ruby",
     ),
     ("populate_null_body", "as populate_empty_array"),
+    (
+        "show_percent_encoded_slash_404",
+        "what can be made can be reached: `/` in a name is `%2F` in a path",
+    ),
+    (
+        "edge_toxic_name_with_slash_show",
+        "as show_percent_encoded_slash_404",
+    ),
     ("populate_toxics_ignored", "toxics are taken in with their proxy"),
     (
         "edge_populate_wildcard_again",

@@ -155,6 +155,45 @@ async fn toxics_that_come_and_go_under_load_lose_nothing() {
 }
 
 #[tokio::test]
+async fn a_name_with_a_slash_can_be_reached_and_deleted() {
+    let bench = Bench::start().await;
+    bench.create("a/b", bench.place.address).await;
+    let toxic = json!({"type": "noop", "name": "c/d"});
+    assert_eq!(bench.post("/proxies/a%2Fb/toxics", &toxic).await.status, 200);
+    let shown = bench.ask(Method::GET, "/proxies/a%2Fb/toxics/c%2fd", b"").await;
+    let shown: Value = serde_json::from_slice(&shown.body).unwrap();
+    assert_eq!(shown["name"], "c/d");
+    for path in ["/proxies/a%2Fb/toxics/c%2Fd", "/proxies/a%2Fb"] {
+        assert_eq!(bench.ask(Method::DELETE, path, b"").await.status, 204, "{path}");
+        assert_eq!(bench.ask(Method::GET, path, b"").await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_leads_to_itself_is_refused() {
+    let bench = Bench::start().await;
+    let own = Place::new().address.to_string();
+    let circle = json!({"name": "circle", "listen": own, "upstream": own});
+    let refused = bench.post("/proxies", &circle).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(
+        refused.text().contains("is the proxy itself"),
+        "{}",
+        refused.text()
+    );
+    let before = bench.shown().await;
+    for circle in [
+        json!({"upstream": before["listen"]}),
+        json!({"listen": before["upstream"]}),
+    ] {
+        let refused = bench.post(&format!("/proxies/{NAME}"), &circle).await;
+        assert_eq!(refused.status, 400, "{circle}: {}", refused.text());
+        assert_eq!(bench.shown().await, before, "{circle}: it is as it was");
+    }
+    bench.connected().await;
+}
+
+#[tokio::test]
 async fn no_input_ends_the_proxy() {
     let mut bench = Bench::start().await;
     let toxics = format!("/proxies/{NAME}/toxics");

@@ -1,4 +1,4 @@
-//! The tables of the page.
+//! The tables of the page. Each cell knows its column's name, since on a phone a row stands alone.
 
 use maud::{Markup, html};
 
@@ -36,13 +36,13 @@ pub(super) fn phases(report: &Report) -> Markup {
             tbody {
                 @for phase in &report.phases {
                     tr {
-                        td { strong { (phase.phase) } }
-                        td class="number" { (phase.from.rounded()) " to " (phase.to.rounded()) }
-                        td class="number" { @match phase.original { Some(at) => (at), None => "never" } }
+                        td data-th="phase" { strong { (phase.phase) } }
+                        td class="number" data-th="this run" { (phase.from.rounded()) " to " (phase.to.rounded()) }
+                        td class="number" data-th="original" { @match phase.original { Some(at) => (at), None => "never" } }
                         @for class in &classes {
                             @let beside = phase.ok.get(*class).copied().unwrap_or_default();
-                            td class="number" { (percent(beside.run)) }
-                            td class="number faint" { (percent(beside.original)) }
+                            td class="number" data-th={ (class) " succeeded" } { (percent(beside.run)) }
+                            td class="number faint" data-th={ (class) ", original" } { (percent(beside.original)) }
                         }
                     }
                 }
@@ -79,15 +79,15 @@ fn interval(row: &Row) -> Markup {
             @match &row.why {
                 Some(why) => { td class="number faint" colspan="2" { (why) } },
                 None => {
-                    td class="number" { @if let Some(story) = row.story { (story_span(story)) } }
-                    td class="number" { @match row.wall {
+                    td class="number" data-th="story" { @if let Some(story) = row.story { (story_span(story)) } }
+                    td class="number" data-th="wall" { @match row.wall {
                         Some(wall) if wall.0.as_secs() == 0 => (words::micros(u64::try_from(wall.0.as_micros()).unwrap_or(u64::MAX))),
                         Some(wall) => (clock(wall.0)),
                         None => "–",
                     } }
                 }
             }
-            td class="number faint" { (span(row.original)) }
+            td class="number faint" data-th="original" { (span(row.original)) }
         }
     }
 }
@@ -114,9 +114,9 @@ fn cost(figures: &Figures, slo: &Slo) -> Markup {
                     @if let Some(minutes) = minutes {
                         tr {
                             td { (name) }
-                            td class="number" { (format!("{minutes:.1}")) }
+                            td class="number" data-th="bad minutes" { (format!("{minutes:.1}")) }
                             @if let Some(budget) = budget {
-                                td class="number" { (format!("{:.0}%", budget * 100.0)) }
+                                td class="number" data-th="error budget" { (format!("{:.0}%", budget * 100.0)) }
                                 td class="wide" {
                                     svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
                                         rect class=(if name == "original" { "bar-original" } else { "bar-run" }) width=(wide(budget)) height="10" {}
@@ -159,9 +159,10 @@ pub(super) fn acts(report: &Report) -> Markup {
                     @for (at, ended) in &tried { (act(*at, ended, profile.acts.get(&ended.act))) }
                     @for (name, act) in untried {
                         tr class="faint" {
-                            td class="number" { "–" } td {}
-                            td { code { (name) } " " (ticked(&act.say)) } td {} td {} td class="tight" { "not tried" }
-                            td class="number" { (original(act)) }
+                            td class="number" data-th="story" { "–" } td {}
+                            td data-th="act" { code { (name) } " " (ticked(&act.say)) } td {} td {}
+                            td class="tight" data-th="result" { "not tried" }
+                            td class="number" data-th="original" { (original(act)) }
                         }
                     }
                 }
@@ -177,24 +178,24 @@ fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
     };
     html! {
         tr {
-            td class="number" { (at.offset().rounded()) }
-            td class="number faint" { (clock(at.wall)) }
-            td {
+            td class="number" data-th="story" { (at.offset().rounded()) }
+            td class="number faint" data-th="wall" { (clock(at.wall)) }
+            td data-th="act" {
                 code { (ended.act) }
                 @if let Some(act) = act { " " (ticked(&act.say)) @if act.detour { " (a detour)" } }
                 @if let Some(text) = &ended.text { br; "“" (text) "”" }
             }
-            td class="tight" { (ended.by) }
-            td {
+            td class="tight" data-th="who" { (ended.by) }
+            td data-th="how known" {
                 (words::word(&ended.known))
                 @if let Some(seen) = &ended.seen { ": " (ticked(seen)) }
             }
-            td {
+            td data-th="result" {
                 span class=(class) { (words::result(ended.result)) }
                 @if let Some(message) = &ended.message { ": “" (message) "”" }
                 @if let Some(next) = &ended.next { "; " (ticked(next)) }
             }
-            td class="number faint" { @if let Some(act) = act { (original(act)) } }
+            td class="number faint" data-th="original" { @if let Some(act) = act { (original(act)) } }
         }
     }
 }
@@ -222,11 +223,11 @@ pub(super) fn objectives(report: &Report) -> Markup {
                     tbody {
                         @for rated in &report.objectives {
                             tr {
-                                td { strong { (rated.name) } }
-                                td { (ticked(&rated.asks)) }
-                                td class="number" { (span(rated.took)) }
-                                td class="number faint" { (span(rated.original)) }
-                                td { @match &rated.rating {
+                                td data-th="objective" { strong { (rated.name) } }
+                                td data-th="asks" { (ticked(&rated.asks)) }
+                                td class="number" data-th="took" { (span(rated.took)) }
+                                td class="number faint" data-th="original" { (span(rated.original)) }
+                                td data-th="result" { @match &rated.rating {
                                     Rating::Reached => { span class="good" { "reached" } },
                                     Rating::Missed => { span class="bad" { "missed" } },
                                     Rating::NotMeasured(why) => { "not measured: " (ticked(why)) },
@@ -261,13 +262,13 @@ pub(super) fn checks(report: &Report) -> Markup {
                     tbody {
                         @for check in checks {
                             tr {
-                                td { (words::kind_name(check.kind)) }
-                                td { (check.phase) }
-                                td { (ticked(&check.what)) @if let Some(why) = &check.why { br; span class="faint" { (why) } } }
-                                td { (check.wanted) }
-                                td class="number" { (check.measured_words().as_deref().unwrap_or("–")) }
-                                td class="number" { (check.requests) }
-                                td { (result(check.result)) }
+                                td data-th="kind" { (words::kind_name(check.kind)) }
+                                td data-th="in phase" { (check.phase) }
+                                td data-th="what" { (ticked(&check.what)) @if let Some(why) = &check.why { br; span class="faint" { (why) } } }
+                                td data-th="wanted" { (check.wanted) }
+                                td class="number" data-th="measured" { (check.measured_words().as_deref().unwrap_or("–")) }
+                                td class="number" data-th="of requests" { (check.requests) }
+                                td data-th="result" { (result(check.result)) }
                             }
                         }
                     }
@@ -288,6 +289,16 @@ fn result(result: CheckResult) -> Markup {
     html! { span class=(class) { (word) } }
 }
 
+/// What is counted in each phase.
+const COUNTS: [&str; 6] = [
+    "requests",
+    "attempts",
+    "succeeded",
+    "injected",
+    "by the service",
+    "by the proxy",
+];
+
 pub(super) fn injected(report: &Report) -> Markup {
     html! {
         @if !report.phases.is_empty() {
@@ -296,27 +307,26 @@ pub(super) fn injected(report: &Report) -> Markup {
                 table {
                     thead {
                         tr {
-                            th { "phase" } th { "faults, with the exchanges that they touched" } th class="number" { "requests" }
-                            th class="number" { "attempts" } th class="number" { "succeeded" } th class="number" { "injected" }
-                            th class="number" { "by the service" } th class="number" { "by the proxy" }
+                            th { "phase" } th { "faults, with the exchanges that they touched" }
+                            @for name in COUNTS { th class="number" { (name) } }
                         }
                     }
                     tbody {
                         @for phase in &report.phases {
                             @let all = phase.sample.traffic.of(None);
                             tr {
-                                td { strong { (phase.phase) } }
-                                td {
+                                td data-th="phase" { strong { (phase.phase) } }
+                                td data-th="faults" {
                                     @if phase.faults.is_empty() { span class="faint" { "none" } }
                                     @for (i, fault) in phase.faults.iter().enumerate() {
                                         @if i > 0 { ", " }
                                         code { (fault) } " " (phase.sample.hits.get(fault).copied().unwrap_or_default())
                                     }
                                 }
-                                @for count in [all.requests(), all.attempts, all.ok, all.injected, all.upstream] {
-                                    td class="number" { (count) }
+                                @for (name, count) in COUNTS.iter().zip([all.requests(), all.attempts, all.ok, all.injected, all.upstream]) {
+                                    td class="number" data-th=(name) { (count) }
                                 }
-                                td class="number" { (words::by_the_proxy(&all)) }
+                                td class="number" data-th=(COUNTS[5]) { (words::by_the_proxy(&all)) }
                             }
                         }
                     }
@@ -341,9 +351,9 @@ fn effects(report: &Report) -> Markup {
                 tbody {
                     @for (phase, fault, counts) in report.effects() {
                         tr {
-                            td { strong { (phase) } }
-                            td { code { (fault) } }
-                            @for count in counts { td class="number" { (count) } }
+                            td data-th="phase" { strong { (phase) } }
+                            td data-th="fault" { code { (fault) } }
+                            @for (word, count) in EFFECTS.iter().zip(counts) { td class="number" data-th=(word) { (count) } }
                         }
                     }
                 }
@@ -363,8 +373,8 @@ pub(super) fn story(report: &Report) -> Markup {
                     tbody {
                         @for line in &report.story {
                             tr {
-                                td class="number" { (line.at.offset().rounded()) }
-                                td class="number faint" { (clock(line.at.wall)) }
+                                td class="number" data-th="story" { (line.at.offset().rounded()) }
+                                td class="number faint" data-th="wall" { (clock(line.at.wall)) }
                                 td { @for piece in told(&line.event) { @match piece {
                                     Piece::Plain(text) => (text),
                                     Piece::Strong(text) => { strong { (text) } },

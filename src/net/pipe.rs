@@ -53,16 +53,23 @@ pub enum Ended {
     Write(io::Error),
 }
 
-/// Moves bytes from `reader` to `writer` until either ends or `interrupt` resolves.
+/// Moves bytes from `reader` to `writer` until either ends or `interrupt` resolves, or is due although it has not resolved yet: that
+/// is asked of bytes that were just read, so that nothing slips through which came after its cause.
 ///
 /// The interrupt lets the caller take the direction over, for example when a fault begins to look at the bytes; no byte is
 /// lost by it. Dropping the future instead may lose what is in flight.
-pub async fn pump(reader: &mut Reader, writer: &mut Writer, interrupt: impl Future<Output = ()>) -> PumpEnd {
+pub async fn pump(
+    reader: &mut Reader,
+    writer: &mut Writer,
+    interrupt: impl Future<Output = ()>,
+    is_due: &dyn Fn() -> bool,
+) -> PumpEnd {
     let interrupt = pin!(interrupt);
     let mut pump = Pump {
         reader,
         writer,
         interrupt,
+        is_due,
         bytes: 0,
         turn: 0,
         splices: cfg!(target_os = "linux"),
@@ -82,6 +89,7 @@ pub(super) struct Pump<'a, I> {
     pub(super) reader: &'a mut Reader,
     pub(super) writer: &'a mut Writer,
     interrupt: Pin<&'a mut I>,
+    is_due: &'a dyn Fn() -> bool,
     bytes: u64,
     /// Bytes since other tasks could run.
     turn: usize,
@@ -117,6 +125,10 @@ impl<I: Future<Output = ()>> Pump<'_, I> {
             let (buffer, n) = self.read().await?;
             if n == 0 {
                 return Ok(Phase::End);
+            }
+            if (self.is_due)() {
+                self.reader.unread(Bytes::copy_from_slice(&buffer[..n]));
+                return Err(Ended::Interrupted);
             }
             bulky = if n >= BUFFER / 2 {
                 bulky.saturating_add(1)

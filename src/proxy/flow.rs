@@ -114,7 +114,8 @@ pub enum Shaped {
     Interrupted,
 }
 
-/// Moves one direction of a connection through its chain until it ends, is free, or `until` comes.
+/// Moves one direction of a connection through its chain until it ends, is free, or `until` comes, or is due although it has not
+/// come yet: that is asked of bytes that were just read.
 ///
 /// # Errors
 /// What reading or writing said.
@@ -124,6 +125,7 @@ pub async fn shape(
     reader: &mut Reader,
     writer: &mut Writer,
     until: impl Future<Output = ()>,
+    is_due: &dyn Fn() -> bool,
 ) -> io::Result<Shaped> {
     let mut until = std::pin::pin!(until);
     let mut buffer = BytesMut::new();
@@ -143,6 +145,10 @@ pub async fn shape(
             () = &mut until => return Ok(Shaped::Interrupted),
             read = read_some(reader, &mut buffer), if !*ended && shaping.wants_more() => {
                 *ended = read? == 0;
+                if !*ended && is_due() {
+                    reader.unread(buffer.split().freeze());
+                    return Ok(Shaped::Interrupted);
+                }
                 shaping.push(if *ended { Piece::End } else { Piece::Data(buffer.split().freeze()) });
             }
         }

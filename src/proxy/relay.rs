@@ -173,13 +173,16 @@ impl Joint {
                 }
             }
             let change = changes.rung();
+            let is_behind = || self.generation.get() != self.client.worker.generation();
             let result = match &mut shaping {
-                None => match pump(&mut reader, &mut writer, change).await.how {
+                None => match pump(&mut reader, &mut writer, change, &is_behind).await.how {
                     Ended::Finished => return Ok(()),
                     Ended::Interrupted => Ok(Shaped::Interrupted),
                     Ended::Read(error) | Ended::Write(error) => Err(error),
                 },
-                Some(shaping) => flow::shape(shaping, &mut ended, &mut reader, &mut writer, change).await,
+                Some(shaping) => {
+                    flow::shape(shaping, &mut ended, &mut reader, &mut writer, change, &is_behind).await
+                }
             };
             match result {
                 Ok(Shaped::Ended) => return Ok(()),

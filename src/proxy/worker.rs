@@ -91,13 +91,17 @@ impl Worker {
 
     /// The truth as of now: one comparison where nothing has changed.
     pub fn view(&self) -> View {
+        self.catch_up();
+        self.current.borrow().clone()
+    }
+
+    fn catch_up(&self) {
         let mut truth = self.truth.borrow_mut();
         if truth.has_changed().unwrap_or(false) {
             let snapshot = truth.borrow_and_update().clone();
             self.generation.set(snapshot.generation);
             *self.current.borrow_mut() = Rc::new(snapshot);
         }
-        self.current.borrow().clone()
     }
 
     /// Rings for every change of the truth, and never ends: once nobody is left to change it, what stands goes on.
@@ -109,8 +113,9 @@ impl Worker {
         std::future::pending::<()>().await;
     }
 
-    /// The generation of the truth that this worker knows.
+    /// The generation of the truth as of now: one comparison where nothing has changed.
     pub fn generation(&self) -> u64 {
+        self.catch_up();
         self.generation.get()
     }
 

@@ -1,6 +1,11 @@
 //! Bulk data through pumps: paused, half-closed, taken over and cut. Every byte is accounted for by a hash.
 
-use std::{cell::Cell, future::pending, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::pending,
+    rc::Rc,
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -81,7 +86,7 @@ async fn pause(random: &mut units::Stream) {
 }
 
 async fn pump_on(mut reader: Reader, mut writer: Writer) -> PumpEnd {
-    pump(&mut reader, &mut writer, pending()).await
+    pump(&mut reader, &mut writer, pending(), &|| false).await
 }
 
 #[tokio::test]
@@ -117,8 +122,10 @@ async fn pump_interrupted(
     done: Rc<Cell<bool>>,
 ) -> (u64, u32) {
     let (mut bytes, mut interrupts) = (0, 0);
+    let random = RefCell::new(Dice::new(2).stream(4, 0));
+    let is_due = || random.borrow_mut().unit() < 0.05;
     loop {
-        let end = pump(&mut reader, &mut writer, interrupt.notified()).await;
+        let end = pump(&mut reader, &mut writer, interrupt.notified(), &is_due).await;
         bytes += end.bytes;
         match end.how {
             Ended::Finished => break,
@@ -180,7 +187,7 @@ async fn what_stands_in_the_kernels_pipe_is_handed_back_at_a_takeover() {
     let ((mut reader, _keep), (_also, mut writer)) = (near.into_split(), far.into_split());
     let sending = tokio::spawn(send(client, Dice::new(3).stream(1, 0), FLOOD));
 
-    let end = pump(&mut reader, &mut writer, blocked(&handle)).await;
+    let end = pump(&mut reader, &mut writer, blocked(&handle), &|| false).await;
     assert!(matches!(end.how, Ended::Interrupted));
     assert_eq!(end.bytes, handle.sent());
     assert!(

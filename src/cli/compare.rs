@@ -48,9 +48,11 @@ impl Args {
 /// A run that is meant, with the file that tells of it.
 fn read(said: &str, folder: &Path) -> Result<(PathBuf, Report), Trouble> {
     let file = journal(Some(said), folder)?;
+    // Before the text, so that a drill that ends meanwhile is not taken for one that crashed.
+    let held = journals::is_held(&file);
     let text = journals::load(&file).map_err(|error| Trouble::file("read", &file, &error))?;
     // A report as JSON is one object; a journal is one a line.
-    let report = serde_json::from_str(&text).unwrap_or_else(|_| Report::of(&text));
+    let report = serde_json::from_str(&text).unwrap_or_else(|_| Report::of(&text).written_to(held));
     Ok((file, report))
 }
 
@@ -114,6 +116,7 @@ fn text(compared: &Comparison) -> String {
 
 fn headline(side: &Side) -> String {
     let verdict = match side.verdict {
+        _ if side.running => styled(ODD, "still running"),
         Verdict::Held => styled(GOOD, "every check held"),
         _ => styled(ODD, format!("exit status {}", side.exit)),
     };

@@ -100,12 +100,18 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
     let mended = since_broke(original.and_then(|original| original.restored(target)));
     let admitted = admitted(ledger);
     let mitigated = since_broke(original.and_then(|original| original.mitigated(target, &admitted)));
+    // Of what never broke nobody can say that it was not mended.
+    let unhurt = match all.iter().any(|bucket| bucket.counts.ok_share().is_some()) {
+        true => "no request failed",
+        false => "no request of HTTP was counted",
+    };
+    let unless_unhurt = |why| if damage.is_some() { why } else { unhurt };
     let mut rows = vec![row(
         "first damage, after T0",
         Some(Stamp::default()),
         damage,
         broke,
-        "no request failed",
+        unhurt,
     )];
     rows.extend(alerts(ledger, damage, broke));
     rows.push(attempt(ledger, damage, broke));
@@ -115,14 +121,14 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
         damage,
         first_good,
         mitigated,
-        "service was never good again",
+        unless_unhurt("service was never good again"),
     ));
     rows.push(row(
         "restore: good to the end",
         damage,
         restored,
         mended,
-        "service was not good at the end",
+        unless_unhurt("service was not good at the end"),
     ));
     rows.push(Row {
         name: "clean up: from the order to no fault".into(),
@@ -219,11 +225,22 @@ fn attempt(ledger: &Ledger, damage: Option<Stamp>, broke: Option<Duration>) -> R
             _ => None,
         })
         .collect();
-    let tried = ledger.moments.iter().find(|moment| match &moment.event {
+    let tries = ledger.moments.iter().filter(|moment| match &moment.event {
         Event::ActStarted(act) => cures.contains(act.act.as_str()),
         Event::ActEnded(act) => cures.contains(act.act.as_str()),
         _ => false,
     });
+    let tries: Vec<_> = tries.map(|moment| moment.at).collect();
+    // What was done before nobody had anything to cure.
+    let first = tries
+        .iter()
+        .copied()
+        .find(|at| damage.is_some_and(|damage| *at >= damage));
+    let why = match (tries.as_slice(), damage) {
+        ([], _) => "nothing was tried that leads out of a phase",
+        (_, Some(_)) => "what was tried came before the first damage",
+        (_, None) => "there was no damage",
+    };
     let original = profile.and_then(|profile| {
         let acts = profile.acts.iter().filter(|(name, _)| cures.contains(*name));
         acts.flat_map(|(_, act)| act.original.iter().map(|tried| tried.at.0))
@@ -232,9 +249,9 @@ fn attempt(ledger: &Ledger, damage: Option<Stamp>, broke: Option<Duration>) -> R
     row(
         "first attempt at a cure",
         damage,
-        tried.map(|moment| moment.at),
+        first,
         original.zip(broke).map(|(at, broke)| at.saturating_sub(broke)),
-        "nothing was tried that leads out of a phase",
+        why,
     )
 }
 

@@ -50,6 +50,8 @@ pub struct Side {
     pub verdict: Verdict,
     /// The exit status.
     pub exit: u8,
+    /// Whether it still runs, so that its verdict is none yet.
+    pub running: bool,
 }
 
 /// One thing of both runs, and of the original.
@@ -129,6 +131,7 @@ fn side(report: &Report) -> Result<Side, Unknown> {
         mode: started.mode,
         verdict: report.verdict(),
         exit: report.exit(),
+        running: report.running,
     })
 }
 
@@ -208,7 +211,11 @@ fn doubts(a: &Report, b: &Report) -> Vec<String> {
         if !report.flaws.is_empty() {
             doubts.push(format!("the journal of {name} is not as it was written"));
         }
-        if report.ended.is_none() {
+        if report.running {
+            doubts.push(format!(
+                "{name} is still running: its figures end where it stands now"
+            ));
+        } else if report.ended.is_none() {
             doubts.push(format!("{name} crashed: its figures end where its journal does"));
         }
         if report

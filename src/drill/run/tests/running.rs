@@ -21,11 +21,37 @@ async fn the_report_of_a_drill_that_runs_gives_no_verdict() {
         page.contains("The drill still runs") && !page.contains("Exit status"),
         "{page}"
     );
+    let compared = Comparison::of(&report, &played.report()).unwrap();
+    assert!(compared.a.running && !compared.b.running);
+    assert!(
+        compared
+            .doubts
+            .iter()
+            .any(|doubt| doubt.contains("still running")),
+        "{compared:?}"
+    );
+    assert!(
+        !compared.doubts.iter().any(|doubt| doubt.contains("crashed")),
+        "{compared:?}"
+    );
     // Once it has come to its end it makes no difference.
     assert_eq!(Report::of(&played.text).written_to(true), played.report());
     // What was not to happen may happen yet.
     let begun = Ledger::of(journal::read(&played.text).events().take(3));
     assert_eq!(figures(&begun).bad_minutes.to_string(), "0");
+    // Of what nobody asked for nobody can say that it was never good again.
+    for row in figures(&begun)
+        .rows
+        .iter()
+        .filter(|row| row.name.contains("good"))
+    {
+        assert_eq!(
+            row.why.as_deref(),
+            Some("no request of HTTP was counted"),
+            "{}",
+            row.name
+        );
+    }
     let mut begun = begun;
     let started = begun.started.as_mut().unwrap();
     let never = Objective::Never("restart".to_owned());

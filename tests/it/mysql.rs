@@ -76,7 +76,7 @@ async fn errors_come_in_place_of_the_matching_statements_which_are_not_run() {
     )
     .await;
     let shown = said(&output);
-    let read_only = "ERROR 1290 (HY000) at line 1: The MySQL server is running with the --read-only option";
+    let read_only = "ERROR 1290 (HY000) at line 1: The MariaDB server is running with the --read-only option";
     assert!(shown.contains(read_only), "{shown}");
     assert_eq!(
         rows(&output),

@@ -13,7 +13,7 @@ use super::{
     queue::{Place, Pool, Queue},
 };
 use crate::{
-    route::{Command, Dialect, Sql, Wording, matcher::Facts},
+    route::{Dialect, Sql, Wording, matcher::Facts},
     units::Span,
 };
 
@@ -184,11 +184,6 @@ impl Commands {
     }
 }
 
-/// Whether a command asks any of this of the data.
-fn asks(command: &Command, kinds: &[Sql]) -> bool {
-    kinds.iter().any(|kind| command.meaning().is(*kind))
-}
-
 impl Acts for Commands {
     fn doc(&self) -> &'static Doc {
         self.doc
@@ -210,8 +205,8 @@ impl Acts for Commands {
     fn concerns(&self, facts: &Facts<'_>) -> bool {
         facts.command.is_some_and(|command| match self.of {
             Of::Changes => command.meaning().changes(),
-            Of::Rows => asks(command, SlowQueries::MEETS),
-            Of::Writes => asks(command, Deadlocks::MEETS),
+            Of::Rows => command.meaning().is_about_rows(),
+            Of::Writes => command.meaning().is(Sql::Write),
             Of::Tables => match &self.table {
                 Some(table) => command.meaning().names(table),
                 None => command.meaning().table().is_some(),

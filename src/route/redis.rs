@@ -9,7 +9,9 @@ pub(super) enum Does {
     Write,
     /// It is about a transaction.
     Transaction,
-    /// It is about the connection or the server, or runs a script: what that writes is its own affair.
+    /// It runs a script: what that reads and writes is its own affair.
+    Script,
+    /// It is about the connection or the server.
     Other,
 }
 
@@ -119,10 +121,7 @@ const OTHERS: &[&str] = &[
     "config",
     "debug",
     "echo",
-    "eval",
-    "evalsha",
     "failover",
-    "fcall",
     "function",
     "hello",
     "info",
@@ -187,6 +186,7 @@ pub(super) fn does(words: &[&str]) -> Does {
         ("object" | "xinfo" | "xgroup", "help") => Does::Other,
         ("object" | "xinfo", _) | ("memory", "usage") => Does::Read,
         ("xgroup", _) | ("function", "delete" | "flush" | "load" | "restore") => Does::Write,
+        ("eval" | "evalsha" | "fcall", _) => Does::Script,
         _ if among(READS) => Does::Read,
         _ if among(TRANSACTIONS) => Does::Transaction,
         _ if among(OTHERS) || verb.is_empty() => Does::Other,
@@ -270,7 +270,8 @@ mod tests {
             ("exec", Does::Transaction),
             ("ping", Does::Other),
             ("publish a b", Does::Other),
-            ("eval x 1 a", Does::Other),
+            ("eval x 1 a", Does::Script),
+            ("FCALL f 0", Does::Script),
             ("function list", Does::Other),
             ("memory doctor", Does::Other),
             ("", Does::Other),

@@ -22,6 +22,7 @@ pub struct Meaning {
     kinds: BTreeSet<Sql>,
     tables: Vec<String>,
     changes: bool,
+    runs_script: bool,
     /// They are keys: capitals count, and a dot is one letter of many.
     exact: bool,
 }
@@ -35,6 +36,11 @@ impl Meaning {
     /// Whether it changes something, so that a server which only reads refuses it.
     pub const fn changes(&self) -> bool {
         self.changes
+    }
+
+    /// Whether it reads or changes rows, or runs a script of Redis that does.
+    pub fn is_about_rows(&self) -> bool {
+        self.runs_script || self.is(Sql::Read) || self.is(Sql::Write)
     }
 
     /// Whether it names such a table, with its schema or without, or such a key.
@@ -90,6 +96,7 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
         changes: statements
             .iter()
             .any(|statement| change::is_refused(dialect, statement)),
+        runs_script: false,
         tables,
         exact: false,
     }
@@ -99,15 +106,17 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
 /// a blank that does not break.
 fn of_redis(text: &str) -> Meaning {
     let words: Vec<_> = text.split(' ').collect();
-    let kind = match redis::does(&words) {
+    let does = redis::does(&words);
+    let kind = match does {
         Does::Read => Some(Sql::Read),
         Does::Write => Some(Sql::Write),
         Does::Transaction => Some(Sql::Transaction),
-        Does::Other => None,
+        Does::Script | Does::Other => None,
     };
     Meaning {
         kinds: kind.into_iter().collect(),
         changes: kind == Some(Sql::Write),
+        runs_script: does == Does::Script,
         tables: redis::key(&words)
             .map(|key| key.replace('\u{a0}', " "))
             .into_iter()
@@ -141,8 +150,7 @@ fn by_words(dialect: Dialect, text: &str) -> Meaning {
     Meaning {
         kinds: kind.into_iter().collect(),
         changes: change::is_refused_by_words(dialect, kind, text),
-        tables: Vec::new(),
-        exact: false,
+        ..Meaning::default()
     }
 }
 

@@ -158,3 +158,26 @@ async fn an_error_that_redis_does_not_have_is_refused() {
         answer.text()
     );
 }
+
+#[tokio::test]
+async fn slow_queries_meet_what_is_about_keys_and_scripts() {
+    let (_server, proxy) = before().await;
+    proxy.inject("slow", "do: {slow_queries: {add: 1ms}}").await;
+    let mut expected = 0;
+    for (words, is_slow) in [
+        (&["GET", "a"][..], true),
+        (&["SET", "a", "b"], true),
+        (&["EVAL", "return 1", "0"], true),
+        (&["EVAL_RO", "return 1", "0"], true),
+        (&["PING"], false),
+        (&["PUBLISH", "news", "x"], false),
+    ] {
+        redis_cli(proxy.address(), words).await;
+        expected += u64::from(is_slow);
+        assert_eq!(
+            proxy.show("/api/v1/faults/slow").await["hits"],
+            expected,
+            "{words:?}"
+        );
+    }
+}

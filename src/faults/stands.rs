@@ -39,6 +39,19 @@ pub(super) fn leg(place: &Where, doc: &Doc) -> Leg {
     }
 }
 
+impl Entry {
+    /// Whether it can be told before a client's TLS handshake who is hit: only listener and address are known then.
+    pub fn is_known_at_handshake(&self) -> bool {
+        let place = &self.r#where;
+        let address = Match {
+            client: place.r#match.client.clone(),
+            ..Match::default()
+        };
+        let names = [&place.route, &place.cluster, &place.backend, &place.role];
+        place.r#match == address && names.iter().all(|name| name.is_none())
+    }
+}
+
 /// A client's connection is turned away before there is a request only if no request needs to be known for it.
 fn at_connection(entry: &Entry, doc: &Doc) -> bool {
     leg(&entry.r#where, doc) == Leg::Client

@@ -239,10 +239,9 @@ roles: {{http.source: web}}
     assert!(verified.contains("as it was written"), "{verified}");
 }
 
-#[tokio::test]
-async fn the_check_before_a_drill_is_offered_on_the_page_while_none_runs() {
-    let (first, second) = (Origin::quick().await, Origin::quick().await);
-    let document = format!(
+/// A document that leads to two servers, each in a role.
+fn before_two(first: &Origin, second: &Origin) -> String {
+    format!(
         "listeners: {{public: {{bind: \"{}\", protocol: http, routes: [{{cluster: web}}]}}}}
 clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}, {{name: second, address: \"{}\"}}]}}}}
 roles: {{http.source: web/first, http.replica: web/second}}
@@ -250,7 +249,13 @@ roles: {{http.source: web/first, http.replica: web/second}}
         free(),
         first.address,
         second.address
-    );
+    )
+}
+
+#[tokio::test]
+async fn the_check_before_a_drill_is_offered_on_the_page_while_none_runs() {
+    let (first, second) = (Origin::quick().await, Origin::quick().await);
+    let document = before_two(&first, &second);
     let proxy = Proxy::start(&document).await;
     let browser = Browser::open().await;
     browser.go(&format!("http://{}/", proxy.admin)).await;
@@ -313,15 +318,7 @@ const NARROW: [u32; 2] = [390, 500];
 #[tokio::test]
 async fn nothing_on_the_page_or_in_a_report_is_wider_than_a_phone() {
     let (first, second) = (Origin::quick().await, Origin::quick().await);
-    let document = format!(
-        "listeners: {{public: {{bind: \"{}\", protocol: http, routes: [{{cluster: web}}]}}}}
-clusters: {{web: {{backends: [{{name: first, address: \"{}\"}}, {{name: second, address: \"{}\"}}]}}}}
-roles: {{http.source: web/first, http.replica: web/second}}
-",
-        free(),
-        first.address,
-        second.address
-    );
+    let document = before_two(&first, &second);
     let folder = TempDir::new().unwrap();
     let reports = folder.path().join("reports");
     let put = |command: &mut Command| _ = command.arg("--report-dir").arg(&reports);

@@ -151,6 +151,10 @@ impl<'d> Reach<'d> {
                 "no listener that leads here begins with TLS, so there is no handshake to spoil",
                 "set `tls` on the listener (a database does its own handshake), or name a cluster that has `tls`",
             )),
+            (Do::Tls(_), Leg::Client) if !entry.is_known_at_handshake() => Some((
+                "before a client's handshake only its listener and address are known, so the fault can hit nothing",
+                "name the `listener` alone, and of `match` only `client`; or a cluster, for the handshake with its backends",
+            )),
             (Do::Tls(_), Leg::Upstream) if !ways.iter().any(Way::is_secured) => Some((
                 "no cluster that is reached here has `tls`, so there is no handshake to spoil",
                 "set `tls` on the cluster, or name the listener alone for the handshake with clients",

@@ -39,6 +39,7 @@ impl Stage {
     fn shape(&mut self, at: Instant, piece: Piece) {
         let (waiting, kept) = (self.line.len(), self.shaper.kept());
         self.shaper.shape(at, piece.clone(), &mut self.line);
+        self.ring_untold(at);
         let goes_on = self.line.len() == waiting + 1 && self.line.ends_with(at, &piece);
         if !goes_on || self.shaper.kept() != kept {
             self.mark.touch();
@@ -47,11 +48,15 @@ impl Stage {
 
     fn ring(&mut self, now: Instant) {
         let waiting = self.line.len();
-        while let Some(at) = self.shaper.alarm().filter(|at| *at <= now) {
-            self.shaper.ring(at, &mut self.line);
-        }
+        self.ring_untold(now);
         if self.line.len() != waiting {
             self.mark.touch();
+        }
+    }
+
+    fn ring_untold(&mut self, now: Instant) {
+        while let Some(at) = self.shaper.alarm().filter(|at| *at <= now) {
+            self.shaper.ring(at, &mut self.line);
         }
     }
 

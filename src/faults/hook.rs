@@ -59,9 +59,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether it does something to the exchange, whatever comes of it: who finds a free place in a queue has met nothing.
+    /// Whether it does something to the exchange, whatever comes of it: who finds a free place in a queue, or waits for no time,
+    /// has met nothing.
     pub(super) const fn acts(&self) -> bool {
-        !matches!(self, Self::Pass | Self::Queue(_))
+        match self {
+            Self::Pass | Self::Queue(_) => false,
+            Self::Wait(time) => !time.is_zero(),
+            _ => true,
+        }
     }
 }
 

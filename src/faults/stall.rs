@@ -67,6 +67,8 @@ impl Shape for Staller {
                 line.pass(at, Piece::Data(bytes.split_to(passed)));
                 line.hold(Piece::Data(bytes));
             }
+            // What ends before so many bytes have come is not held.
+            end if self.left > 0 => line.pass(at, end),
             end => line.hold(end),
         }
     }
@@ -87,5 +89,9 @@ mod tests {
         assert_eq!((chain.next_wakeup(), chain.held()), (None, 5));
         faults[0].lift();
         assert_eq!(lift(&mut chain, now), [text("bc"), text("def"), Piece::End]);
+        let (faults, mut chain) = self::chain(&["{stall: {after_bytes: 4B}}"], now);
+        assert_eq!(push(&mut chain, now, text("abc")), [text("abc")]);
+        assert_eq!(push(&mut chain, now, Piece::End), [Piece::End]);
+        assert_eq!(faults[0].hits(), 0);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     worker::View,
 };
 use crate::{
-    faults::{Answer, Cut, Plan, Unit},
+    faults::{Answer, Cut, Fault, Plan, Unit},
     net::Stream,
     snapshot::{Listener, Route, Target},
     telemetry::{Attempt, Class, Origin, access},
@@ -72,6 +72,8 @@ pub struct Record {
     reason: Option<Reason>,
     /// What it suffered.
     pub plans: Vec<Plan>,
+    /// The faults that commands of its session met; they are counted by command.
+    pub by_commands: Vec<Arc<Fault>>,
 }
 
 impl Record {
@@ -82,6 +84,7 @@ impl Record {
             backend: None,
             reason: None,
             plans: Vec::new(),
+            by_commands: Vec::new(),
         }
     }
 
@@ -102,7 +105,13 @@ impl Record {
         let (received, sent) = client.bytes();
         client.meter().count();
         let touched = || self.plans.iter().flat_map(Plan::touched);
-        let origin = if touched().next().is_some() {
+        let mut names = Vec::new();
+        for fault in touched().chain(&self.by_commands) {
+            if !names.contains(&fault.name()) {
+                names.push(fault.name());
+            }
+        }
+        let origin = if !names.is_empty() {
             Origin::Injected
         } else {
             self.origin
@@ -134,7 +143,7 @@ impl Record {
                 .map(|(target, index)| target.cluster.backends()[*index].name()),
             attempts: u32::from(self.backend.is_some()),
             origin,
-            faults: &mut touched().map(|fault| fault.name()),
+            faults: &mut names.into_iter(),
             reason: self.reason.map(Reason::as_str),
             request_id: None,
             blind: view.blind,

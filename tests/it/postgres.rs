@@ -415,6 +415,13 @@ async fn each_incident_of_a_database_is_one_fault() {
     proxy.inject("incident", &format!("do: {slow}")).await;
     let met = client.batch_execute("select 1").await.unwrap_err();
     assert_eq!(met.code(), Some(&SqlState::QUERY_CANCELED));
+    drop(client);
+    let line = proxy.access(1).await.remove(0);
+    assert_eq!(
+        (&line["origin"], &line["faults"][0]),
+        (&"injected".into(), &"incident".into()),
+        "{line}"
+    );
 }
 
 #[tokio::test]

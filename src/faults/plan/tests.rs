@@ -87,6 +87,9 @@ fn a_fault_of_bytes_counts_once_they_are_not_what_they_were() {
     check("{latency: {add: 1ms, at: chunk}}", &["abc"], 0, true);
     check("{latency: {add: 1ms, at: chunk}}", &[], 0, false);
     check("stall", &[], 0, true);
+    check("{slice: {size: 64B}}", &["abc"], 0, false);
+    check("{slice: {size: 2B}}", &["abc"], 0, true);
+    check("{stall: {after_bytes: 9B}}", &["abc"], 0, false);
     check("{slow_close: {delay: 1s}}", &["abc"], 0, true);
     check("{lose: {share: 0%}}", &["abc"], 0, false);
     check("{lose: {share: 100%}}", &["abc"], 0, true);

@@ -5,12 +5,13 @@ use std::{
     collections::VecDeque,
     future::Future,
     rc::Rc,
+    sync::Arc,
 };
 
 use tokio::time::Instant;
 
 use crate::{
-    faults::{Chain, Cut, Flow, Plan, Unit},
+    faults::{Chain, Cut, Fault, Flow, Plan, Unit},
     proxy::{
         attempt::attempt_number,
         client::Client,
@@ -30,6 +31,8 @@ pub(super) struct Commands {
     pending: RefCell<VecDeque<Pending>>,
     /// The unit whose answer is shaped.
     shaped: Cell<Option<u64>>,
+    /// The faults that have done something to one of them, each once.
+    met: RefCell<Vec<Arc<Fault>>>,
 }
 
 /// A command that faults have to do with, until its answer has ended.
@@ -47,6 +50,7 @@ impl Commands {
             dialect,
             pending: RefCell::default(),
             shaped: Cell::default(),
+            met: RefCell::default(),
         }
     }
 
@@ -181,18 +185,23 @@ impl Commands {
         }
     }
 
-    /// Lets all go: the session has ended.
-    pub(super) fn end(&self) {
+    /// Lets all go: the session has ended. Gives the faults that have done something to a command, for the record.
+    pub(super) fn end(&self) -> Vec<Arc<Fault>> {
         let pending = self.pending.take();
         pending.iter().for_each(|pending| self.count(&pending.plan));
+        self.met.take()
     }
 
     fn count(&self, plan: &Plan) {
         let worker = &self.client.worker;
         let view = worker.view();
+        let mut met = self.met.borrow_mut();
         for fault in plan.touched() {
             if let Some(lanes) = view.fault_lanes.get(fault.name()) {
                 lanes.lane(worker.index).hits.inc();
+            }
+            if !met.iter().any(|known| known.name() == fault.name()) {
+                met.push(fault.clone());
             }
         }
     }

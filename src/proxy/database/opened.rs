@@ -1,6 +1,6 @@
 //! A session that may begin: the faults of its opening, a backend, and its record.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{io::AsyncWriteExt, time::Instant};
 
@@ -12,7 +12,7 @@ use super::{
     talk::Talk,
 };
 use crate::{
-    faults::{Answer, Cut, Plan, Unit, stands_by},
+    faults::{Answer, Cut, Fault, Plan, Unit, stands_by},
     net::Stream,
     proxy::{
         client::Client,
@@ -90,7 +90,8 @@ pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
             record.backend = Some((target.clone(), dialled.backend));
             match encrypt(&listener, target, opened, dialled).await {
                 Ok((opened, dialled)) => {
-                    record.plans = join(&client, route, number, opened, plan, late, dialled).await;
+                    (record.plans, record.by_commands) =
+                        join(&client, route, number, opened, plan, late, dialled).await;
                 }
                 Err(unsettled) => {
                     record.plans.push(plan);
@@ -170,16 +171,16 @@ async fn encrypt(
     Ok((opened, dialled))
 }
 
-/// Joins the client to its backend until they part; gives back the plans, for the record.
+/// Joins the client to its backend until they part; gives back the plans and what the commands met, for the record.
 async fn join(
     client: &Rc<Client>,
     route: &Route,
     number: u64,
     opened: Opened,
     plan: Plan,
-    late: Option<std::sync::Arc<Answer>>,
+    late: Option<Arc<Answer>>,
     dialled: Dialled,
-) -> Vec<Plan> {
+) -> (Vec<Plan>, Vec<Arc<Fault>>) {
     let (view, _) = client.seen();
     let Dialled {
         place,
@@ -207,7 +208,7 @@ async fn join(
     }
     if upstream.write_all(&first).await.is_err() {
         client.cut(Cut::Reset);
-        return vec![plan, upstream_plan];
+        return (vec![plan, upstream_plan], Vec::new());
     }
     let known = Legs {
         client: route.faults.to_vec(),
@@ -230,11 +231,11 @@ async fn join(
     let talk = Talk::new(client, session, joint, dialogue, owner);
     let lane = target.backend_lanes[backend].lane(client.worker.index);
     lane.connections.came.inc();
-    let parted = talk.run(stream, upstream, target.settings.idle_timeout()).await;
+    let (parted, by_commands) = talk.run(stream, upstream, target.settings.idle_timeout()).await;
     lane.connections.went.inc();
     if let Some(error) = &parted.error {
         tracing::debug!(peer = %client.peer, backend = target.cluster.backends()[backend].name(), error, "session failed");
     }
     drop((active, entered));
-    parted.plans
+    (parted.plans, by_commands)
 }

@@ -5,6 +5,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     io,
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use super::{
     side::{Event, Side},
 };
 use crate::{
-    faults::{Answer, Cut, Flow},
+    faults::{Answer, Cut, Fault, Flow},
     net::{Reader, Stream, Writer},
     proxy::{
         bell::{Bell, Waiting},
@@ -78,8 +79,13 @@ impl Talk {
         })
     }
 
-    /// Passes the session on until both sides have ended.
-    pub(super) async fn run(self: &Rc<Self>, client: Stream, upstream: Stream, idle: Duration) -> Parted {
+    /// Passes the session on until both sides have ended; gives the faults that its commands met, too.
+    pub(super) async fn run(
+        self: &Rc<Self>,
+        client: Stream,
+        upstream: Stream,
+        idle: Duration,
+    ) -> (Parted, Vec<Arc<Fault>>) {
         let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
         // Listened for before anything runs: the reply may have ended before the request's task begins.
         let told = self.told.wait();
@@ -88,8 +94,7 @@ impl Talk {
             .direction(Flow::Request, client_reader, writer, Some(told));
         let reply = self.clone().direction(Flow::Reply, reader, client_writer, None);
         let parted = self.joint.both(request, reply, idle).await;
-        self.commands.end();
-        parted
+        (parted, self.commands.end())
     }
 
     async fn direction(

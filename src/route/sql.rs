@@ -136,10 +136,16 @@ fn written(name: &ObjectName) -> String {
 /// What a text says that the parser does not know.
 fn by_words(dialect: Dialect, text: &str) -> Meaning {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    let is_with = words
-        .clone()
-        .find(|word| !word.is_empty())
-        .is_some_and(|word| word.eq_ignore_ascii_case("with"));
+    // What stands behind these may write, and a copy from somewhere does.
+    let leads_in = |word: &str| {
+        ["with", "copy"]
+            .iter()
+            .any(|verb| word.eq_ignore_ascii_case(verb))
+    };
+    let is_with = without_comments(text)
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .is_some_and(leads_in);
     let writes = || words.clone().any(|word| first_word(word) == Some(Sql::Write));
     let kind = match first_word(text) {
         Some(Sql::Read) if (is_with && writes()) || change::lock(text).is_some() => Some(Sql::Write),

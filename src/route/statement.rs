@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlparser::ast::{Query, SetExpr, Statement};
+use sqlparser::ast::{CopySource, Query, SetExpr, Statement, UtilityOption};
 
 /// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
 /// not known either is none of these.
@@ -47,15 +47,33 @@ pub(super) fn kind_of(statement: &Statement) -> Option<Sql> {
 fn kind(statement: &Statement) -> Option<Sql> {
     match statement {
         Statement::Query(query) => Some(if changes(query) { Sql::Write } else { Sql::Read }),
-        Statement::Copy { to, .. } => Some(if *to { Sql::Read } else { Sql::Write }),
-        // With ANALYZE it is really run.
-        Statement::Explain {
-            analyze: true,
-            statement,
+        Statement::Copy {
+            source: CopySource::Query(query),
             ..
-        } => kind_of(statement),
+        } => Some(if changes(query) { Sql::Write } else { Sql::Read }),
+        Statement::Copy { to, .. } => Some(if *to { Sql::Read } else { Sql::Write }),
+        Statement::Explain { .. } => explained(statement).and_then(kind_of),
         _ => None,
     }
+}
+
+/// The statement that is really run to be explained: with `ANALYZE`, or `(ANALYZE on)`.
+pub(super) fn explained(statement: &Statement) -> Option<&Statement> {
+    let Statement::Explain {
+        analyze,
+        statement,
+        options,
+        ..
+    } = statement
+    else {
+        return None;
+    };
+    let is_on = |option: &UtilityOption| {
+        let value = option.arg.as_ref().map(|value| value.to_string().to_lowercase());
+        let is_off = value.is_some_and(|value| matches!(value.trim_matches('\''), "false" | "off" | "0"));
+        option.name.value.eq_ignore_ascii_case("analyze") && !is_off
+    };
+    (*analyze || options.iter().flatten().any(is_on)).then_some(statement)
 }
 
 /// Whether a query changes rows by the way, or locks them.
@@ -81,30 +99,31 @@ pub(super) fn body_changes(body: &SetExpr) -> bool {
     }
 }
 
+/// So much behind the first word is looked at.
+const BEHIND: usize = 16;
+
 /// The kind of a statement by its first word.
 pub(super) fn first_word(text: &str) -> Option<Sql> {
     let text = without_comments(text);
     let end = text
         .find(|c: char| !c.is_ascii_alphabetic())
         .unwrap_or(text.len());
+    let behind: String = text[end..].trim_start().chars().take(BEHIND).collect();
+    let behind = behind.to_ascii_lowercase();
     match text[..end].to_ascii_lowercase().as_str() {
         "select" | "show" | "table" | "values" | "explain" | "describe" | "desc" | "fetch" | "with" => {
             Some(Sql::Read)
         }
         "insert" | "update" | "delete" | "merge" | "replace" | "call" | "do" | "load" => Some(Sql::Write),
+        // MySQL forgets a prepared statement.
+        "drop" if behind.starts_with("prepare") => None,
         "create" | "alter" | "drop" | "truncate" | "grant" | "revoke" | "comment" | "reindex" | "rename"
-        | "refresh" => Some(Sql::Ddl),
+        | "refresh" | "reassign" | "import" => Some(Sql::Ddl),
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             Some(Sql::Transaction)
         }
-        "prepare"
-            if text[end..]
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("transaction") =>
-        {
-            Some(Sql::Transaction)
-        }
+        "copy" => Some(Sql::Read),
+        "prepare" if behind.starts_with("transaction") => Some(Sql::Transaction),
         _ => None,
     }
 }

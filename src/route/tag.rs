@@ -2,15 +2,15 @@
 //! command tag (PostgreSQL's `src/include/tcop/cmdtaglist.h`).
 
 use sqlparser::{
-    ast::{LockType, Query, SetExpr, Statement},
+    ast::{CopySource, LockType, Query, SetExpr, Statement},
     dialect::PostgreSqlDialect,
     parser::Parser,
 };
 
 use super::{
-    change::{is_refused, lock, writer},
+    change::{is_refused, lock, lock_within, writer},
     dialect::Dialect,
-    statement::{DEEPEST, without_comments},
+    statement::{DEEPEST, explained, without_comments},
 };
 
 /// The tag of the first of a text's statements that changes something; of the first one where none does.
@@ -28,28 +28,33 @@ pub(super) fn tag(text: &str) -> String {
 }
 
 fn of(statement: &Statement) -> String {
+    if let Some(inner) = explained(statement) {
+        return of(inner);
+    }
+    let lock = match lock_within(statement) {
+        Some(LockType::Update) => Some("SELECT FOR UPDATE"),
+        Some(LockType::Share) => Some("SELECT FOR SHARE"),
+        None => None,
+    };
     match statement {
-        Statement::Query(query) => match (of_query(query), writer(query)) {
+        Statement::Query(query) => match (lock.unwrap_or(of_query(query)), writer(query)) {
             ("SELECT", Some(function)) => format!("{function}()"),
             (tag, _) => tag.to_owned(),
         },
-        Statement::Copy { to: false, .. } => "COPY FROM".to_owned(),
-        Statement::Explain {
-            analyze: true,
-            statement,
+        Statement::Copy {
+            source: CopySource::Query(query),
             ..
-        } => of(statement),
+        } => of_query(query).to_owned(),
+        Statement::Copy { to: false, .. } => "COPY FROM".to_owned(),
         Statement::CreateTable(table) if table.query.is_some() => "CREATE TABLE AS".to_owned(),
-        other => by_words(&other.to_string()),
+        other => match (by_words(&other.to_string()), lock) {
+            (verb, Some(lock)) if verb == "DECLARE" => lock.to_owned(),
+            (verb, _) => verb,
+        },
     }
 }
 
 fn of_query(query: &Query) -> &'static str {
-    match query.locks.first().map(|lock| &lock.lock_type) {
-        Some(LockType::Update) => return "SELECT FOR UPDATE",
-        Some(LockType::Share) => return "SELECT FOR SHARE",
-        None => {}
-    }
     match &*query.body {
         SetExpr::Insert(_) => "INSERT",
         SetExpr::Update(_) => "UPDATE",
@@ -82,6 +87,8 @@ fn by_words(text: &str) -> String {
     let verb = words.next().unwrap_or_default();
     match verb.as_str() {
         "TRUNCATE" => return "TRUNCATE TABLE".to_owned(),
+        "REASSIGN" => return "REASSIGN OWNED".to_owned(),
+        "IMPORT" => return "IMPORT FOREIGN SCHEMA".to_owned(),
         "SELECT" | "WITH" => {
             return lock(text).map_or_else(|| "SELECT".to_owned(), |lock| format!("SELECT {lock}"));
         }

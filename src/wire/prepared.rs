@@ -74,6 +74,11 @@ impl<K: Eq + Hash> Remembered<K> {
         }
     }
 
+    /// Whether no name means anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// None means anything any more.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

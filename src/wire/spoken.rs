@@ -3,7 +3,7 @@
 //! Grammar: <https://www.postgresql.org/docs/current/sql-prepare.html>,
 //! <https://dev.mysql.com/doc/refman/8.4/en/sql-prepared-statements.html>
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::prepared::{Prepared, Remembered};
 
@@ -16,96 +16,210 @@ pub(super) enum Grammar {
     Mysql,
 }
 
-/// What a query does to the prepared statements of its session.
+/// What one statement does to the prepared statements of its session.
 #[derive(Debug, PartialEq, Eq)]
 enum Spoken {
     /// The name means this statement from here on; empty where it cannot be told.
     Prepare(String, String),
-    /// The statement of this name is run.
-    Execute(String),
+    /// The statement of this name is run, behind these words (`EXPLAIN ANALYZE`).
+    Execute(String, String),
+    /// A text is run at once (`EXECUTE IMMEDIATE`).
+    Immediate(String),
     /// The name means nothing any more.
     Forget(String),
     /// No name does.
     ForgetAll,
 }
 
-/// What a query says of prepared statements, if that is what it is about. One that begins with a comment is not looked at.
-fn spoken(grammar: Grammar, sql: &[u8]) -> Option<Spoken> {
-    const VERBS: [&[u8]; 5] = [b"prepare", b"execute", b"deallocate", b"discard", b"drop"];
-    let front = sql.trim_ascii_start();
-    let begins = |verb: &&[u8]| front.len() > verb.len() && front[..verb.len()].eq_ignore_ascii_case(verb);
-    // All other queries end here, before anything is copied.
-    VERBS.iter().find(|verb| begins(verb))?;
-    let text = String::from_utf8_lossy(front);
-    let (verb, rest) = word(&text);
+impl Remembered<Box<[u8]>> {
+    /// What a query does that runs prepared statements by their names: its text with theirs in it; `None`: it runs none.
+    pub(super) fn meant(&self, grammar: Grammar, sql: &[u8]) -> Option<Arc<str>> {
+        if !holds(sql, b"execute") {
+            return None;
+        }
+        let text = String::from_utf8_lossy(sql);
+        let mut here: HashMap<String, String> = HashMap::new();
+        let mut known = false;
+        let pieces = pieces(grammar, &text).into_iter().map(|piece| {
+            let meant = match spoken(grammar, piece) {
+                Some(Spoken::Prepare(name, text)) => {
+                    here.insert(name, text);
+                    None
+                }
+                Some(Spoken::Execute(before, name)) => here
+                    .get(&name)
+                    .cloned()
+                    .or_else(|| Some(self.get(name.as_bytes()).text.to_string()))
+                    .filter(|text| !text.is_empty())
+                    .map(|text| before + &text),
+                Some(Spoken::Immediate(text)) => Some(text),
+                _ => None,
+            };
+            known |= meant.is_some();
+            meant.unwrap_or_else(|| piece.to_owned())
+        });
+        let pieces: Vec<_> = pieces.collect();
+        known.then(|| pieces.join(";").into())
+    }
+
+    /// Follows a query that goes on to the server.
+    pub(super) fn follow(&mut self, grammar: Grammar, sql: &[u8]) {
+        let forgets = || holds(sql, b"deallocate") || holds(sql, b"discard") || holds(sql, b"drop");
+        if !holds(sql, b"prepare") && (self.is_empty() || !forgets()) {
+            return;
+        }
+        let text = String::from_utf8_lossy(sql);
+        for piece in pieces(grammar, &text) {
+            match spoken(grammar, piece) {
+                Some(Spoken::Prepare(name, text)) => {
+                    let prepared = Prepared {
+                        text: text.into(),
+                        fresh: false,
+                    };
+                    self.put(name.into_bytes().into(), prepared);
+                }
+                Some(Spoken::Forget(name)) => self.remove(name.as_bytes()),
+                Some(Spoken::ForgetAll) => self.clear(),
+                Some(Spoken::Execute(..) | Spoken::Immediate(_)) | None => {}
+            }
+        }
+    }
+}
+
+/// Whether a text holds a word, in capitals or not. Most do not: it is asked of every query.
+fn holds(sql: &[u8], word: &[u8]) -> bool {
+    let (small, capital) = (word[0], word[0].to_ascii_uppercase());
+    memchr::memchr2_iter(small, capital, sql).any(|at| {
+        sql.get(at..at + word.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
+    })
+}
+
+/// The statements of a text, apart at the semicolons that no quotes and no comments hold.
+fn pieces(grammar: Grammar, text: &str) -> Vec<&str> {
+    let (mut pieces, mut from, mut at) = (Vec::new(), 0, 0);
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let length = match c {
+            ';' => {
+                pieces.push(&text[from..at]);
+                from = at + 1;
+                1
+            }
+            '\'' | '"' | '`' => {
+                let escapes = grammar == Grammar::Mysql && c != '`';
+                let behind = quoted(&rest[1..], c, escapes).map_or("", |(_, behind)| behind);
+                rest.len() - behind.len()
+            }
+            '$' if grammar == Grammar::Postgres => dollars(rest),
+            _ => match rest.len() - without_comment(grammar, rest).len() {
+                0 => c.len_utf8(),
+                comment => comment,
+            },
+        };
+        at += length;
+    }
+    pieces.push(&text[from..]);
+    pieces
+}
+
+/// How long a text is that stands between dollars (`$$ ... $$`, `$tag$ ... $tag$`); 1 for a dollar by itself.
+fn dollars(text: &str) -> usize {
+    let tag = text[1..].find(|c: char| !c.is_alphanumeric() && c != '_');
+    let tag = match tag.filter(|end| text[1 + end..].starts_with('$')) {
+        Some(end) => &text[..end + 2],
+        None => return 1,
+    };
+    text[tag.len()..]
+        .find(tag)
+        .map_or(text.len(), |end| end + 2 * tag.len())
+}
+
+/// What a statement says of prepared statements, if that is what it is about.
+fn spoken(grammar: Grammar, statement: &str) -> Option<Spoken> {
+    let next = |text| word(grammar, text);
+    let (verb, rest) = next(statement);
     match verb.as_str() {
         "prepare" => {
             let (name, rest) = name(grammar, rest)?;
             Some(Spoken::Prepare(
                 name,
-                statement(grammar, rest).unwrap_or_default(),
+                self::statement(grammar, rest).unwrap_or_default(),
             ))
         }
-        "execute" => Some(Spoken::Execute(name(grammar, rest)?.0)),
+        "execute" if grammar == Grammar::Mysql && next(rest).0 == "immediate" => {
+            Some(Spoken::Immediate(literal(grammar, next(rest).1)?))
+        }
+        "execute" => Some(Spoken::Execute(String::new(), name(grammar, rest)?.0)),
+        "explain" => {
+            let at = rest.to_ascii_lowercase().find("execute")?;
+            let (before, execute) = rest.split_at(at);
+            let (name, _) = name(grammar, next(execute).1)?;
+            Some(Spoken::Execute(format!("explain {before}"), name))
+        }
         "deallocate" | "drop" => {
-            let (next, behind) = word(rest);
-            match next.as_str() {
+            let (word, behind) = next(rest);
+            match word.as_str() {
+                "prepare" if grammar == Grammar::Postgres && next(behind).0 == "all" => {
+                    Some(Spoken::ForgetAll)
+                }
                 "prepare" => Some(Spoken::Forget(name(grammar, behind)?.0)),
                 _ if verb == "drop" => None,
                 "all" => Some(Spoken::ForgetAll),
                 _ => Some(Spoken::Forget(name(grammar, rest)?.0)),
             }
         }
-        "discard" => (word(rest).0 == "all").then_some(Spoken::ForgetAll),
+        "discard" => (next(rest).0 == "all").then_some(Spoken::ForgetAll),
         _ => None,
     }
 }
 
-impl Remembered<Box<[u8]>> {
-    /// What the statement does that a query runs by its name; `None`: it runs none that is known.
-    pub(super) fn meant(&self, grammar: Grammar, sql: &[u8]) -> Option<Arc<str>> {
-        match spoken(grammar, sql)? {
-            Spoken::Execute(name) => Some(self.get(name.as_bytes()).text).filter(|text| !text.is_empty()),
-            _ => None,
+/// What stands behind blanks and comments.
+fn skip(grammar: Grammar, mut text: &str) -> &str {
+    loop {
+        let rest = without_comment(grammar, text.trim_start());
+        if rest.len() == text.len() {
+            return text;
         }
-    }
-
-    /// Follows a query that goes on to the server.
-    pub(super) fn follow(&mut self, grammar: Grammar, sql: &[u8]) {
-        match spoken(grammar, sql) {
-            Some(Spoken::Prepare(name, text)) => {
-                let prepared = Prepared {
-                    text: text.into(),
-                    fresh: false,
-                };
-                self.put(name.into_bytes().into(), prepared);
-            }
-            Some(Spoken::Forget(name)) => self.remove(name.as_bytes()),
-            Some(Spoken::ForgetAll) => self.clear(),
-            Some(Spoken::Execute(_)) | None => {}
-        }
+        text = rest;
     }
 }
 
+/// What stands behind a comment, or the text where it begins with none.
+fn without_comment(grammar: Grammar, text: &str) -> &str {
+    let end = match text.as_bytes() {
+        [b'/', b'*', ..] => "*/",
+        [b'-', b'-', ..] => "\n",
+        [b'#', ..] if grammar == Grammar::Mysql => "\n",
+        _ => return text,
+    };
+    text.find(end).map_or("", |at| &text[at + end.len()..])
+}
+
 /// The next word, in small letters, and what follows it.
-fn word(text: &str) -> (String, &str) {
-    let text = text.trim_start();
+fn word(grammar: Grammar, text: &str) -> (String, &str) {
+    let text = skip(grammar, text);
     let end = text
         .find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
         .unwrap_or(text.len());
-    (text[..end].to_lowercase(), &text[end..])
+    // PostgreSQL leaves letters as they are that are none of ASCII's.
+    let word = match grammar {
+        Grammar::Postgres => text[..end].to_ascii_lowercase(),
+        Grammar::Mysql => text[..end].to_lowercase(),
+    };
+    (word, &text[end..])
 }
 
 /// The next name, and what follows it.
 fn name(grammar: Grammar, text: &str) -> Option<(String, &str)> {
-    let text = text.trim_start();
+    let text = skip(grammar, text);
     let quote = match grammar {
         Grammar::Postgres => '"',
         Grammar::Mysql => '`',
     };
     let (name, rest) = match text.strip_prefix(quote) {
         Some(inside) => quoted(inside, quote, false)?,
-        None => word(text),
+        None => word(grammar, text),
     };
     let name = match grammar {
         Grammar::Postgres => name,
@@ -132,22 +246,23 @@ fn quoted(text: &str, quote: char, escapes: bool) -> Option<(String, &str)> {
     }
 }
 
+/// The text in quotes that stands next.
+fn literal(grammar: Grammar, text: &str) -> Option<String> {
+    let text = skip(grammar, text);
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    Some(quoted(&text[1..], quote, true)?.0)
+}
+
 /// The statement that is prepared, behind its name.
 fn statement(grammar: Grammar, rest: &str) -> Option<String> {
     match grammar {
         Grammar::Postgres => {
-            let (r#as, statement) = word(behind_types(rest.trim_start())?);
+            let (r#as, statement) = word(grammar, behind_types(skip(grammar, rest))?);
             (r#as == "as").then(|| statement.trim().to_owned())
         }
         Grammar::Mysql => {
-            let (from, text) = word(rest);
-            let quote = text
-                .trim_start()
-                .chars()
-                .next()
-                .filter(|c| matches!(c, '\'' | '"'));
-            let inside = text.trim_start().strip_prefix(quote?)?;
-            (from == "from").then_some(quoted(inside, quote?, true)?.0)
+            let (from, text) = word(grammar, rest);
+            literal(grammar, text).filter(|_| from == "from")
         }
     }
 }
@@ -180,12 +295,12 @@ mod tests {
     }
 
     fn execute(name: &str) -> Option<Spoken> {
-        Some(Spoken::Execute(name.to_owned()))
+        Some(Spoken::Execute(String::new(), name.to_owned()))
     }
 
     #[test]
     fn postgres_prepares_and_executes() {
-        let said = |sql: &str| spoken(Grammar::Postgres, sql.as_bytes());
+        let said = |sql: &str| spoken(Grammar::Postgres, sql);
         let insert = "insert into t values ($1)";
         assert_eq!(
             said("prepare Add as insert into t values ($1)"),
@@ -222,8 +337,61 @@ mod tests {
     }
 
     #[test]
+    fn statements_are_apart_where_no_quotes_hold_the_semicolon() {
+        let check =
+            |grammar, text: &str, expected: &[&str]| assert_eq!(pieces(grammar, text), expected, "{text}");
+        check(Grammar::Postgres, "a; b", &["a", " b"]);
+        check(
+            Grammar::Postgres,
+            "a ';' \";\" /*;*/ $$;$$ $x$;$y$;$x$ $1; b",
+            &["a ';' \";\" /*;*/ $$;$$ $x$;$y$;$x$ $1", " b"],
+        );
+        check(Grammar::Postgres, "a -- ;\n; b", &["a -- ;\n", " b"]);
+        check(
+            Grammar::Mysql,
+            "a '\\';' `;` # ;\n; b é",
+            &["a '\\';' `;` # ;\n", " b é"],
+        );
+        for open in ["a ';", "a /*;", "a $$;", "a --;", ""] {
+            check(Grammar::Postgres, open, &[open]);
+        }
+    }
+
+    #[test]
+    fn what_runs_prepared_statements_says_what_they_do() {
+        let mut known = Remembered::<Box<[u8]>>::default();
+        let meant = |known: &Remembered<_>, sql: &str| known.meant(Grammar::Postgres, sql.as_bytes());
+        assert_eq!(meant(&known, "execute gone"), None);
+        known.follow(
+            Grammar::Postgres,
+            b"select 1; /* x */ prepare gone as delete from t",
+        );
+        assert_eq!(
+            meant(&known, "-- x\nexecute gone").as_deref(),
+            Some("delete from t")
+        );
+        assert_eq!(
+            meant(&known, "begin; execute gone; commit").as_deref(),
+            Some("begin;delete from t; commit")
+        );
+        assert_eq!(
+            meant(&known, "explain (analyze) execute gone").as_deref(),
+            Some("explain  (analyze) delete from t")
+        );
+        assert_eq!(
+            meant(&known, "prepare a as select 2; execute a").as_deref(),
+            Some("prepare a as select 2;select 2")
+        );
+        assert_eq!(meant(&known, "grant execute on function f to web"), None);
+        known.follow(Grammar::Postgres, b"deallocate prepare all");
+        assert_eq!(meant(&known, "execute gone"), None);
+        let now = known.meant(Grammar::Mysql, b"execute immediate 'delete from t'");
+        assert_eq!(now.as_deref(), Some("delete from t"));
+    }
+
+    #[test]
     fn mysql_prepares_and_executes() {
-        let said = |sql: &str| spoken(Grammar::Mysql, sql.as_bytes());
+        let said = |sql: &str| spoken(Grammar::Mysql, sql);
         assert_eq!(
             said("prepare Add from 'insert into t values (?)'"),
             prepare("add", "insert into t values (?)")

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is said to PostgreSQL, each line in a session of its own.
-const TO_POSTGRES: [&[&str]; 27] = [
+const TO_POSTGRES: [&[&str]; 38] = [
     &["select * from orders"],
     &["insert into orders (item) values ('tea')"],
     &["update orders set item = 'x'"],
@@ -49,6 +49,39 @@ const TO_POSTGRES: [&[&str]; 27] = [
     &["begin", "insert into orders (item) values ('tea')", "rollback"],
     &["set search_path to public", "show search_path", "listen news"],
     &["create or replace view v as select 1"],
+    &[
+        "prepare a as delete from orders",
+        "/* trace */ execute a",
+        "execute/**/a",
+    ],
+    &["/* c */ prepare/**/p/**/as delete from orders", "execute p"],
+    &["prepare p as delete from orders; execute p"],
+    &[
+        "select ';'; prepare q as delete from orders",
+        "explain analyze execute q",
+        "select 1; execute q",
+    ],
+    &[
+        "prepare p as delete from orders",
+        "deallocate prepare all",
+        "execute p",
+    ],
+    &[
+        "explain (analyze true) delete from orders",
+        "explain (buffers, analyze) delete from orders",
+    ],
+    &["explain (analyze off) delete from orders"],
+    &[
+        "select * from (select * from orders for update) s",
+        "select exists (select 1 from orders for share)",
+    ],
+    &[
+        "begin",
+        "declare c cursor for select * from orders for update",
+        "rollback",
+    ],
+    &["reassign owned by web to admin"],
+    &["alter system reset work_mem"],
 ];
 
 /// The words and codes with which a server answers each statement of a session.
@@ -89,7 +122,7 @@ async fn postgres_refuses_the_same() {
 }
 
 /// What is said to MariaDB and MySQL, each line in a session of its own.
-const TO_BOTH: [&str; 25] = [
+const TO_BOTH: [&str; 29] = [
     "select * from orders",
     "insert into orders values (2, 'tea')",
     "replace into orders values (2, 'tea')",
@@ -115,6 +148,10 @@ const TO_BOTH: [&str; 25] = [
     "lock tables orders write; unlock tables",
     "flush tables",
     "select * from orders for share",
+    "select * from (select * from orders for update) s",
+    "/* x */ prepare p from 'delete from orders'; /* y */ execute p; drop prepare p; select 1",
+    "start transaction read write",
+    "analyze local table orders",
 ];
 
 /// Errors and rows, without what MariaDB's command line says of the statement that failed: it shows that only where the error
@@ -126,8 +163,17 @@ fn told(output: &Output, statements: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What MariaDB alone knows.
+const TO_MARIADB: [&str; 4] = [
+    "set statement max_statement_time=1 for delete from orders",
+    "set statement max_statement_time=1 for select 1",
+    "execute immediate 'delete from orders'",
+    "analyze delete from orders",
+];
+
 async fn refuses_the_same(
     address: SocketAddr,
+    own: &[&str],
     say: impl AsyncFn(SocketAddr, &str) -> Output,
     administer: impl AsyncFn(&str),
 ) {
@@ -136,13 +182,14 @@ async fn refuses_the_same(
     let proxy = Proxy::start(&Doc::mysql(&[address])).await;
     let mut real = Vec::new();
     administer("set global read_only = 1").await;
-    for statements in TO_BOTH {
+    let all: Vec<_> = TO_BOTH.iter().chain(own).collect();
+    for statements in &all {
         real.push(told(&say(address, statements).await, statements));
     }
     administer("set global read_only = 0").await;
     proxy.inject("replica", "do: read_only").await;
     let mut others = Vec::new();
-    for (statements, real) in TO_BOTH.iter().zip(real) {
+    for (statements, real) in all.iter().zip(real) {
         let ours = told(&say(proxy.address(), statements).await, statements);
         if ours != real {
             others.push((statements, ours, real));
@@ -154,7 +201,7 @@ async fn refuses_the_same(
 #[tokio::test]
 async fn mariadb_refuses_the_same() {
     let server = Mariadb::start().await;
-    refuses_the_same(server.address, mariadb, async |statements| {
+    refuses_the_same(server.address, &TO_MARIADB, mariadb, async |statements| {
         server.administer(statements).await;
     })
     .await;
@@ -169,7 +216,7 @@ async fn mysql_refuses_the_same() {
     let Some(server) = Mysql::start().await else {
         return;
     };
-    refuses_the_same(server.address, in_clear, async |statements| {
+    refuses_the_same(server.address, &[], in_clear, async |statements| {
         server.administer(statements).await;
     })
     .await;

@@ -101,12 +101,12 @@ impl Session {
         match kind {
             b'Q' => {
                 let sql = text(body).map_or(body, |(sql, _)| sql);
-                let meant = self.statements.meant(Grammar::Postgres, sql);
-                Some((meant.unwrap_or_else(|| lossy(sql)), Step::Whole))
+                Some((self.meant(sql), Step::Whole))
             }
             b'P' => {
                 let (_, rest) = text(body)?;
-                Some((lossy(text(rest).map_or(rest, |(sql, _)| sql)), Step::Prepare))
+                let sql = text(rest).map_or(rest, |(sql, _)| sql);
+                Some((self.meant(sql), Step::Prepare))
             }
             b'E' => {
                 let Prepared { text, fresh } = self.portals.get(text(body)?.0);
@@ -114,6 +114,12 @@ impl Session {
             }
             _ => None,
         }
+    }
+
+    /// What a text says; one that runs prepared statements by their names says what these do.
+    fn meant(&self, sql: &[u8]) -> Arc<str> {
+        let meant = self.statements.meant(Grammar::Postgres, sql);
+        meant.unwrap_or_else(|| lossy(sql))
     }
 
     /// Follows a message of the client that goes on; `stopped` says that it was stopped before.
@@ -133,9 +139,10 @@ impl Session {
                 if let Some((name, rest)) = text(body) {
                     let sql = text(rest).map_or(rest, |(sql, _)| sql);
                     let prepared = Prepared {
-                        text: lossy(sql),
+                        text: self.meant(sql),
                         fresh: stopped,
                     };
+                    self.statements.follow(Grammar::Postgres, sql);
                     self.statements.put(name.into(), prepared);
                 }
             }

@@ -20,7 +20,7 @@ const PROBE_AGENTS: [&str; 1] = ["kube-probe/"];
 /// Whether a fault hits an exchange: it must match, be its turn, and win its roll.
 pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_>) -> bool {
     let entry = fault.entry();
-    let concerned = entry.odds.get() > 0.0 && fault.matcher().holds(facts) && fault.acts().concerns(facts);
+    let concerned = entry.odds.get() > 0.0 && fault.holds(facts);
     if !concerned || fault.is_lifted() {
         return false;
     }

@@ -25,6 +25,7 @@ use crate::{
         Handle, Reader, Stream, Writer,
         pipe::{Ended, pump},
     },
+    route::Session,
     snapshot::{Route, Snapshot, Target},
 };
 
@@ -230,16 +231,14 @@ impl Joint {
         };
         let before = self.known.replace(now.clone());
         let session = self.client.session();
-        let facts = self.client.facts_of(session.as_deref());
-        let roll = |before: &[Arc<Fault>], now: &[Arc<Fault>]| {
-            Plan::of_standing(&added(before, now), view.dice, self.number, &facts)
-        };
+        let roll =
+            |before: &[Arc<Fault>], now: &[Arc<Fault>]| self.roll(&added(before, now), session.as_deref());
         let mut plans = [
             roll(&before.client, &now.client),
             roll(&before.upstream, &now.upstream),
         ];
-        let at = Instant::now();
         if let Some(session) = &session {
+            let at = Instant::now();
             let said = plans
                 .iter_mut()
                 .find_map(|plan| plan.farewell(at, session.dialect));
@@ -247,6 +246,31 @@ impl Joint {
                 self.farewell.replace(said);
             }
         }
+        self.join(plans);
+    }
+
+    /// It is known now whose session it is, or whose it is has changed: rolls for the faults that ask for that, and did not hold
+    /// before.
+    pub fn learned(&self, before: Option<&Session>) {
+        let session = self.client.session();
+        let known = self.known.borrow().clone();
+        let roll = |faults: &[Arc<Fault>]| {
+            let holds = |fault: &Fault, session| fault.holds(&self.client.facts_of(session));
+            let came = |fault: &&Arc<Fault>| !holds(fault, before) && holds(fault, session.as_deref());
+            let came: Vec<_> = faults.iter().filter(came).cloned().collect();
+            self.roll(&came, session.as_deref())
+        };
+        self.join([roll(&known.client), roll(&known.upstream)]);
+    }
+
+    fn roll(&self, faults: &[Arc<Fault>], session: Option<&Session>) -> Plan {
+        let facts = self.client.facts_of(session);
+        Plan::of_standing(faults, self.client.worker.dice(), self.number, &facts)
+    }
+
+    /// Puts plans of both legs on what stands.
+    fn join(&self, mut plans: [Plan; 2]) {
+        let at = Instant::now();
         for flow in [Flow::Request, Flow::Reply] {
             let [client, upstream] = &mut plans;
             let order = if flow == Flow::Request {

@@ -19,6 +19,13 @@ pub struct Session {
     pub database: String,
 }
 
+impl Session {
+    /// Whether it has been said whose it is: MySQL greets before.
+    pub fn is_known(&self) -> bool {
+        self.dialect != Dialect::Mysql || !self.user.is_empty()
+    }
+}
+
 /// A command in a session. What it means is looked at when the first matcher asks.
 #[derive(Debug)]
 pub struct Command {

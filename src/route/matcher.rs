@@ -52,8 +52,8 @@ pub struct Match {
     /// Parameters of the query by name, compared as they were sent: `debug: "1"`. `"*"` and `"!*"` as for headers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, Pattern>,
-    /// Who a database session belongs to: `web`, `!admin`. MySQL and Redis are told only once it has begun, so there it holds
-    /// for commands.
+    /// Who a database session belongs to: `web`, `!admin`. MySQL and Redis are told only once it has begun: there it holds from
+    /// then on.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub user: OneOrMany<Pattern>,
     /// The database of a session: `shop`. With MySQL and Redis as for `user`.
@@ -84,6 +84,13 @@ pub struct Facts<'a> {
     pub session: Option<&'a Session>,
     /// The command in it.
     pub command: Option<&'a Command>,
+}
+
+impl Facts<'_> {
+    /// The database session, once it is known whose it is.
+    fn known_session(&self) -> Option<&Session> {
+        self.session.filter(|session| session.is_known())
+    }
 }
 
 /// A match, compiled: conditions that must all hold, the cheapest first.
@@ -191,9 +198,11 @@ impl Condition {
             Self::TlsName(names) => facts
                 .tls_name
                 .is_some_and(|name| names.iter().any(|pattern| pattern.holds(name))),
-            Self::User(patterns) => facts.session.is_some_and(|session| any(patterns, &session.user)),
+            Self::User(patterns) => facts
+                .known_session()
+                .is_some_and(|session| any(patterns, &session.user)),
             Self::Database(patterns) => facts
-                .session
+                .known_session()
                 .is_some_and(|session| any(patterns, &session.database)),
             Self::Statement(_) | Self::Sql(_) | Self::Table(_) => facts
                 .command

@@ -4,7 +4,7 @@ use mysql_async::{ChangeUserOpts, Conn, Error, Opts, prelude::Queryable};
 
 use crate::kit::{
     Doc, Proxy,
-    mariadb::{Mariadb, PASSWORD, mariadb},
+    mariadb::{Mariadb, PASSWORD, mariadb, mariadb_with},
     redis::said,
 };
 
@@ -101,4 +101,20 @@ async fn another_user_is_followed_with_its_database() {
     );
     assert_eq!(orders(&mut session).await, MISSING);
     session.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_asks_for_a_user_meets_sessions_once_it_is_known_whose_they_are() {
+    let (_server, proxy) = before().await;
+    let says = async |user: &str| {
+        let user = format!("--user={user}");
+        said(&mariadb_with(proxy.address(), &[&user], "select 'hello'").await)
+    };
+    proxy
+        .inject("user", "where: {match: {user: web}}, do: reset")
+        .await;
+    let web = says("web").await;
+    assert!(!web.contains("hello"), "{web}");
+    assert!(says("clerk").await.contains("hello"));
+    assert_eq!(proxy.show("/api/v1/faults/user").await["hits"], 1);
 }

@@ -263,10 +263,10 @@ impl Talk {
 
     /// Knows whose session it is and with which database, where that is said only once the server has spoken, and anew.
     fn learn_login(&self) {
+        let before = self.client.session();
         if let Some((user, database)) = self.dialogue.borrow().login()
-            && !self
-                .client
-                .session()
+            && !before
+                .as_ref()
                 .is_some_and(|known| known.user == user && known.database == database)
         {
             self.client.carries(Session {
@@ -274,6 +274,7 @@ impl Talk {
                 user: user.to_owned(),
                 database: database.to_owned(),
             });
+            self.joint.learned(before.as_deref());
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     fields::Fields,
     file::{File, Told},
     populate::Asked,
-    registry::{Registry, check_circle},
+    registry::Registry,
     reply::{Refusal, Reply},
     route::{self, Route},
     toxic::Wanted,
@@ -253,7 +253,7 @@ impl Toxiproxy {
             .await
             .map_err(|what| Refusal::new(500, what))?;
         if enabled {
-            check_circle(&upstream, found)?;
+            self.lock().check_circle(name, &upstream, (&asked, found))?;
         }
         // A free port is asked for anew each time that it is asked for.
         let moves = found.to_string() != before.listen && (before.up.is_none() || listen.is_some());

@@ -83,9 +83,9 @@ impl Toxiproxy {
     pub async fn populate_from(&self, name: &str, text: &[u8]) -> Told {
         let _turn = self.turn.lock().await;
         let (mut file, asked) = File::read(name, text);
-        if !file.told.problems.is_empty() {
-            return file.told;
-        }
+        let Some(asked) = asked else {
+            return file.told(None);
+        };
         let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
         let (done, refusal) = match self.check_panic(asked.iter().any(|asked| !asked.toxics.is_empty())) {
             Ok(()) => self.populate(asked).await,
@@ -94,7 +94,7 @@ impl Toxiproxy {
         if let (Some(refusal), Some(name)) = (refusal, names.get(done.len())) {
             file.refused(done.len(), name, &refusal);
         }
-        file.told
+        file.told(Some(done.len()))
     }
 
     fn show(&self, route: &Route) -> Result<Reply, Refusal> {

@@ -10,7 +10,7 @@ use crate::{
     config::{Bind, Hop, Listener, Protocol, Tls, way_back},
     control::Annex,
     faults::Flow,
-    units::Address,
+    units::{Address, BadUnit},
     upstream::{
         ClusterSettings,
         settings::{BackendSettings, TlsSettings},
@@ -133,7 +133,7 @@ impl Registry {
         to: &str,
         (listen, bind): (&str, SocketAddr),
     ) -> Result<(), Refusal> {
-        let Some(address) = upstream(to) else {
+        let Ok(address) = upstream(to) else {
             return Ok(());
         };
         let others = self.proxies.values().filter(|proxy| proxy.name != name);
@@ -215,7 +215,7 @@ impl Proxy {
         Some(Hop {
             name: &self.name,
             bind: Bind(bind),
-            to: vec![upstream(&self.upstream)?],
+            to: vec![upstream(&self.upstream).ok()?],
         })
     }
 
@@ -230,7 +230,7 @@ impl Proxy {
 
     /// Where it leads to; nowhere, if what was written is no address. Then its connections are reset.
     fn cluster(&self) -> Option<ClusterSettings> {
-        let address = upstream(&self.upstream)?;
+        let address = upstream(&self.upstream).ok()?;
         let backend = BackendSettings {
             name: None,
             address,
@@ -245,10 +245,10 @@ impl Proxy {
 }
 
 /// The address of an upstream: without a host it is this machine.
-fn upstream(written: &str) -> Option<Address> {
+pub(super) fn upstream(written: &str) -> Result<Address, BadUnit> {
     match written.strip_prefix(':') {
-        Some(port) => format!("localhost:{port}").parse().ok(),
-        None => written.parse().ok(),
+        Some(port) => format!("localhost:{port}").parse(),
+        None => written.parse(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     config::{self, Document, Named, Problem, Problems},
     control::{self, LeaseId, Owner, lease::RENEWED},
     faults::{Entry, catalogue},
+    toxiproxy::toxic_of,
     units::Span,
 };
 
@@ -163,10 +164,16 @@ pub(super) fn add(
 pub(super) fn remove(desk: &Desk, ask: &Ask<Name>) -> Result<Json<FaultStatus>, Refusal> {
     let fault = find(desk, &ask.at.name)?;
     if !fault.by_hand {
+        let of_toxiproxy = fault.owner == Owner::Toxiproxy.to_string();
+        if let Some(known) = of_toxiproxy.then(|| toxic_of(&fault.name)).flatten() {
+            let detail = format!(
+                "`{}` was not set by hand: it is the toxic `{}` of the proxy `{}`",
+                fault.name, known.toxic, known.proxy
+            );
+            let mend = format!("remove the toxic: DELETE {}", known.path);
+            return Err(Refusal::new(Kind::Conflict, detail, mend));
+        }
         let mend = match fault.lease {
-            None if fault.owner == Owner::Toxiproxy.to_string() => {
-                "remove the toxic: DELETE /proxies/{proxy}/toxics/{toxic}"
-            }
             None => "change the document: `chaosproxy config apply FILE`",
             Some(_) => "end the drill, or press the emergency button: `chaosproxy panic`",
         };

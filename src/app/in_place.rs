@@ -67,15 +67,19 @@ impl InPlace {
                 return tracing::error!(file = %shown, %error, "the file of proxies cannot be read: check its name, and who may read it");
             }
         };
-        let Told { problems, doubts } = toxiproxy.populate_from(&shown.to_string(), &text).await;
+        let Told {
+            problems,
+            doubts,
+            sum,
+        } = toxiproxy.populate_from(&shown.to_string(), &text).await;
         for doubt in &doubts {
-            tracing::warn!(file = %shown, doubt = line(doubt), "something in the file of proxies is ignored");
+            tracing::warn!(file = %shown, doubt = line(doubt), "something in the file of proxies was hardly meant so");
         }
         for problem in &problems {
-            tracing::error!(file = %shown, error = line(problem), "not all of the file's proxies are there");
+            tracing::error!(file = %shown, error = line(problem), "{sum}");
         }
         if problems.is_empty() {
-            tracing::info!(file = %shown, "the file's proxies are there");
+            tracing::info!(file = %shown, "{sum}");
         }
     }
 }

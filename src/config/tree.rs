@@ -83,6 +83,11 @@ impl Tree {
         }
     }
 
+    /// What was refused, although it left a tree.
+    pub fn flaws(&self) -> impl Iterator<Item = &Problem> {
+        self.flaws.iter()
+    }
+
     /// Whether something was written at this path.
     pub fn has(&self, path: &Path) -> bool {
         self.at(path).is_some()

@@ -20,7 +20,7 @@ use super::{
     fields::Fields,
     file::{File, Told},
     populate::Asked,
-    registry::{Registry, check_circle},
+    registry::Registry,
     reply::{Refusal, Reply},
     route::{self, Route},
     toxic::Wanted,
@@ -83,9 +83,9 @@ impl Toxiproxy {
     pub async fn populate_from(&self, name: &str, text: &[u8]) -> Told {
         let _turn = self.turn.lock().await;
         let (mut file, asked) = File::read(name, text);
-        if !file.told.problems.is_empty() {
-            return file.told;
-        }
+        let Some(asked) = asked else {
+            return file.told(None);
+        };
         let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
         let (done, refusal) = match self.check_panic(asked.iter().any(|asked| !asked.toxics.is_empty())) {
             Ok(()) => self.populate(asked).await,
@@ -94,7 +94,7 @@ impl Toxiproxy {
         if let (Some(refusal), Some(name)) = (refusal, names.get(done.len())) {
             file.refused(done.len(), name, &refusal);
         }
-        file.told
+        file.told(Some(done.len()))
     }
 
     fn show(&self, route: &Route) -> Result<Reply, Refusal> {
@@ -253,7 +253,7 @@ impl Toxiproxy {
             .await
             .map_err(|what| Refusal::new(500, what))?;
         if enabled {
-            check_circle(&upstream, found)?;
+            self.lock().check_circle(name, &upstream, (&asked, found))?;
         }
         // A free port is asked for anew each time that it is asked for.
         let moves = found.to_string() != before.listen && (before.up.is_none() || listen.is_some());

@@ -1,18 +1,22 @@
 //! The file of `--config`: the list that `/populate` takes, written by hand. What is wrong is shown where it stands, and what is
 //! ignored, as Toxiproxy ignores what it does not know, is told.
 
+mod text;
+
 use std::collections::HashMap;
 
-use serde_json::{Deserializer, Error, Value, error::Category};
+use serde_json::Value;
 
+use self::text::{EXAMPLE, value};
 use super::{
     fields::{Fields, kind},
     populate::Asked,
+    registry::{Proxy, upstream},
     reply::Refusal,
     toxic::{self, Toxic, Wanted},
 };
 use crate::{
-    config::{Path, Place, Problem, Problems, Tree},
+    config::{Path, Problem, Problems, Tree},
     units::nearest,
 };
 
@@ -31,15 +35,15 @@ const OF_PROXY: &[&str] = &[
 /// What a toxic can have.
 const OF_TOXIC: &[&str] = &["name", "type", "stream", "direction", "toxicity", "attributes"];
 
-const EXAMPLE: &str = r#"`[{"name": "redis", "listen": "127.0.0.1:26379", "upstream": "127.0.0.1:6379"}]`"#;
-
 /// What there is to say about a file.
 #[derive(Debug, Default)]
 pub struct Told {
     /// What is wrong: not all of the proxies are there.
     pub problems: Problems,
-    /// What was written and is ignored.
+    /// What was hardly meant so: ignored, written twice, no address.
     pub doubts: Problems,
+    /// How many of the proxies are there.
+    pub sum: String,
 }
 
 /// A file that is read.
@@ -48,24 +52,41 @@ pub(super) struct File<'t> {
     name: &'t str,
     /// Knows where everything stands; `None` where it cannot read the text, which JSON may be even so.
     tree: Option<Tree>,
-    pub(super) told: Told,
+    /// How many proxies it lists.
+    all: usize,
+    told: Told,
 }
 
 impl<'t> File<'t> {
-    /// Reads the list. Where anything is wrong, none of it is to be used.
-    pub(super) fn read(name: &'t str, text: &[u8]) -> (Self, Vec<Asked>) {
+    /// Reads the list; none of it where anything is wrong.
+    pub(super) fn read(name: &'t str, text: &[u8]) -> (Self, Option<Vec<Asked>>) {
         let text = String::from_utf8_lossy(text);
         let mut file = Self {
             name,
             tree: Tree::parse(name, &text).ok(),
+            all: 0,
             told: Told::default(),
         };
-        let asked = value(name, &text).and_then(|value| file.list(value));
-        let asked = asked.unwrap_or_else(|problems| {
-            file.told.problems.extend(problems);
-            Vec::new()
-        });
-        (file, asked)
+        match value(name, &text).and_then(|value| file.list(value)) {
+            Ok(asked) if file.told.problems.is_empty() => return (file, Some(asked)),
+            Ok(_) => {}
+            Err(problems) => file.told.problems.extend(problems),
+        }
+        (file, None)
+    }
+
+    /// What there is to say, after so many proxies came to be there; `None` if the file as a whole could not be used.
+    pub(super) fn told(self, there: Option<usize>) -> Told {
+        let sum = match (there, self.all) {
+            (Some(1), 1) => "the file's only proxy is there".to_owned(),
+            (_, 1) => "the file's only proxy is not there".to_owned(),
+            (Some(there), all) => format!("{there} of the file's {all} proxies are there"),
+            (None, 0) => "none of the file's proxies is there".to_owned(),
+            (None, all) => {
+                format!("none of the file's {all} proxies is there: one that is wrong keeps all of them away")
+            }
+        };
+        Told { sum, ..self.told }
     }
 
     fn list(&mut self, value: Value) -> Result<Vec<Asked>, Problems> {
@@ -77,6 +98,13 @@ impl<'t> File<'t> {
                 return Err(self.wrong(&Path::default(), what, format!("write it as {EXAMPLE}")));
             }
         };
+        self.all = entries.len();
+        // JSON may say a key twice, which is all that the tree refuses of what JSON can say.
+        let twice = self.tree.iter().flat_map(Tree::flaws).map(|flaw| Problem {
+            what: format!("{}, and the last one counts", flaw.what),
+            ..flaw.clone()
+        });
+        self.told.doubts.extend(twice);
         let mut all: Vec<Asked> = Vec::new();
         let mut first: HashMap<String, usize> = HashMap::new();
         for (place, entry) in (1..).zip(entries) {
@@ -120,6 +148,12 @@ impl<'t> File<'t> {
             let mend = "add where it leads to, as in `\"upstream\": \"127.0.0.1:6379\"`";
             return Err(self.wrong(&path, format!("{who} has no upstream"), mend));
         }
+        if let Err(error) = upstream(&asked.upstream) {
+            let what = format!("{who} resets its connections: {error}");
+            let mend = "write the address of the server, as in `127.0.0.1:6379`";
+            let doubt = self.problem(&path.key(written(&fields, "upstream")), what, mend);
+            self.told.doubts.push(doubt);
+        }
         asked.toxics = self.toxics(&path, &asked, &fields)?;
         Ok(asked)
     }
@@ -129,22 +163,30 @@ impl<'t> File<'t> {
         let entries = self.sound(path, &who, fields, fields.list("toxics"))?;
         let path = path.key(written(fields, "toxics"));
         let mut proxy = asked.proxy();
+        let mut wrong = Problems::default();
         for (i, entry) in entries.unwrap_or_default().into_iter().enumerate() {
-            let path = path.item(i);
-            let fields = self.sound(&path, &who, &Fields::default(), Fields::of(entry))?;
-            self.look_over(&path, &who, &fields, OF_TOXIC);
-            let wanted = self.sound(&path, &who, &fields, Wanted::read(&fields))?;
-            if proxy.place_of(&wanted.name).is_ok() {
-                let what = format!("{who} has two toxics called `{}`", wanted.name);
-                let mend = "give one a name of its own, as in `\"name\": \"slow\"`";
-                return Err(self.wrong(&path, what, mend));
+            match self.toxic(&path.item(i), &who, entry, &proxy) {
+                Ok(toxic) => proxy.add(toxic),
+                Err(problems) => wrong.extend(problems),
             }
-            let attributes = wanted.attributes.clone();
-            let path = path.key(written(&fields, "attributes"));
-            self.look_over(&path, &who, &attributes, &wanted.known());
-            proxy.add(self.sound(&path, &who, &attributes, wanted.make())?);
         }
-        Ok(proxy.toxics)
+        wrong.or(proxy.toxics)
+    }
+
+    /// Reads one toxic, beside those that came first.
+    fn toxic(&mut self, path: &Path, who: &str, entry: Value, beside: &Proxy) -> Result<Toxic, Problems> {
+        let fields = self.sound(path, who, &Fields::default(), Fields::of(entry))?;
+        self.look_over(path, who, &fields, OF_TOXIC);
+        let wanted = self.sound(path, who, &fields, Wanted::read(&fields))?;
+        if beside.place_of(&wanted.name).is_ok() {
+            let what = format!("{who} has two toxics called `{}`", wanted.name);
+            let mend = "give one a name of its own, as in `\"name\": \"slow\"`";
+            return Err(self.wrong(path, what, mend));
+        }
+        let attributes = wanted.attributes.clone();
+        let path = path.key(written(&fields, "attributes"));
+        self.look_over(&path, who, &attributes, &wanted.known());
+        self.sound(&path, who, &attributes, wanted.make())
     }
 
     /// What was read, or why it was not.
@@ -164,7 +206,7 @@ impl<'t> File<'t> {
         })
     }
 
-    /// Tells the keys that nobody knows.
+    /// Tells the keys that nobody knows, and those that are there in other letters, too.
     fn look_over(&mut self, path: &Path, who: &str, fields: &Fields, known: &[&str]) {
         let strange = |key: &&str| !known.iter().any(|one| one.eq_ignore_ascii_case(key));
         for key in fields.keys().filter(strange) {
@@ -176,6 +218,17 @@ impl<'t> File<'t> {
             let what = format!("{who}: nobody knows `{key}`, so that it is ignored");
             let doubt = self.problem(&path.key(key), what, mend);
             self.told.doubts.push(doubt);
+        }
+        for (i, key) in fields.keys().enumerate() {
+            if let Some(first) = fields
+                .keys()
+                .take(i)
+                .find(|first| first.eq_ignore_ascii_case(key))
+            {
+                let what = format!("{who}: `{key}` is `{first}`, written twice, and the last one counts");
+                let doubt = self.problem(&path.key(key), what, "keep one of the two");
+                self.told.doubts.push(doubt);
+            }
         }
     }
 
@@ -190,11 +243,11 @@ impl<'t> File<'t> {
             ),
             None => (path, "mend that first"),
         };
-        let what = format!(
-            "{}: {}; proxies after it are not there either",
-            called(name),
-            refusal.what()
-        );
+        let more = match place + 1 < self.all {
+            true => "; proxies after it are not there either",
+            false => "",
+        };
+        let what = format!("{}: {}{more}", called(name), refusal.what());
         let problem = self.problem(&path, what, mend);
         self.told.problems.push(problem);
     }
@@ -211,45 +264,6 @@ impl<'t> File<'t> {
                 ..Problem::whole(self.name, what, mend)
             },
         }
-    }
-}
-
-/// Reads the first value of a text: what follows it is ignored, as ever.
-fn value(file: &str, text: &str) -> Result<Value, Problems> {
-    match Deserializer::from_str(text).into_iter::<Value>().next() {
-        Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(syntax(file, text, &error).into()),
-        None => {
-            let mend = format!("write a list of proxies into it: {EXAMPLE}");
-            Err(Problem::whole(file, "the file is empty", mend).into())
-        }
-    }
-}
-
-/// What is no JSON, in the parser's words and at its place.
-fn syntax(file: &str, text: &str, error: &Error) -> Problem {
-    let said = error.to_string();
-    let what = said.rsplit_once(" at line ").map_or(&*said, |(what, _)| what);
-    let line = text
-        .lines()
-        .nth(error.line().saturating_sub(1))
-        .unwrap_or_default();
-    let mend = match error.classify() {
-        Category::Eof => "close what is open: `\"`, `}`, `]`",
-        _ => {
-            "look at what stands just before, too: JSON has a comma between two entries, and none after the last"
-        }
-    };
-    // The parser counts bytes.
-    let before = line.get(..error.column().saturating_sub(1)).unwrap_or(line);
-    Problem {
-        place: Some(Place {
-            line: error.line().max(1),
-            column: before.chars().count() + 1,
-            width: 1,
-        }),
-        text: line.to_owned(),
-        ..Problem::whole(file, format!("this is no JSON: {what}"), mend)
     }
 }
 
@@ -276,7 +290,15 @@ fn mend(field: &str, fields: &Fields) -> String {
             None => format!("use one of {}", types.join(", ")),
         },
         "stream" => "write `upstream` or `downstream`".to_owned(),
-        _ => format!("write another value, or leave `{field}` out"),
+        "enabled" | "shared" => "write `true` or `false`, without quotes".to_owned(),
+        "toxicity" => "write a number from 0 to 1, without quotes".to_owned(),
+        "name" | "listen" | "upstream" | "direction" => "write a text, in quotes".to_owned(),
+        "toxics" => "write a list, as in `[{\"type\": \"noop\"}]`".to_owned(),
+        "attributes" => "write an object, as in `{\"latency\": 300}`".to_owned(),
+        _ => match toxic::holds(field) {
+            Some(number) => format!("write {number}, without quotes"),
+            None => format!("write another value, or leave `{field}` out"),
+        },
     }
 }
 

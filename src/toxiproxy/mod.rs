@@ -26,5 +26,5 @@ pub use self::{
     file::Told,
     metrics::{MEDIA as METRICS_MEDIA, metrics},
     reply::{Reply, VERSION},
-    route::owns,
+    route::{owns, toxic_of},
 };

@@ -59,6 +59,10 @@ impl Toxiproxy {
         if listens_there && before.upstream == asked.upstream && before.encryption == asked.encryption {
             return Ok(false);
         }
+        if asked.enabled {
+            self.lock()
+                .check_circle(&asked.name, &asked.upstream, (&asked.listen, found))?;
+        }
         if before.up.is_some() {
             self.stop(self.copy(), &asked.name).await?;
         }

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::{fields::Fields, reply::Refusal, toxic::Toxic};
 use crate::{
-    config::{Bind, Listener, Protocol, Tls},
+    config::{Bind, Hop, Listener, Protocol, Tls, way_back},
     control::Annex,
     faults::Flow,
-    units::Address,
+    units::{Address, BadUnit},
     upstream::{
         ClusterSettings,
         settings::{BackendSettings, TlsSettings},
@@ -111,9 +111,9 @@ impl Registry {
     pub(super) fn begin(&mut self, name: &str, bind: SocketAddr) -> Result<(), Refusal> {
         self.lives += 1;
         let life = self.lives;
-        let proxy = self.get_mut(name)?;
-        check_circle(&proxy.upstream, bind)?;
-        proxy.up = Some(Up { bind, life });
+        let proxy = self.get(name)?;
+        self.check_circle(name, &proxy.upstream, (&proxy.listen, bind))?;
+        self.get_mut(name)?.up = Some(Up { bind, life });
         Ok(())
     }
 
@@ -123,6 +123,30 @@ impl Registry {
             Some(up) => self.begin(name, up.bind),
             None => Ok(()),
         }
+    }
+
+    /// Refuses an upstream that leads back to the proxy, which listens as written and found: it would go in circles, until it has
+    /// taken every descriptor of the process.
+    pub(super) fn check_circle(
+        &self,
+        name: &str,
+        to: &str,
+        (listen, bind): (&str, SocketAddr),
+    ) -> Result<(), Refusal> {
+        let Ok(address) = upstream(to) else {
+            return Ok(());
+        };
+        let others = self.proxies.values().filter(|proxy| proxy.name != name);
+        let others: Vec<Hop<'_>> = others.filter_map(Proxy::hop).collect();
+        let message = match way_back(name, Bind(bind), &address, &others).as_deref() {
+            None => return Ok(()),
+            Some([_, _]) => format!("the upstream {to} is the proxy itself, which listens on {listen}"),
+            Some(way) => {
+                let way = way.join(" -> ");
+                format!("the upstream {to} leads back to the proxy: {way}; one of them must lead to a server")
+            }
+        };
+        Err(Refusal::bad(message).about("upstream"))
     }
 
     /// Whether there may be so many toxics more.
@@ -181,6 +205,20 @@ impl Proxy {
         format!("{}/{}", part(&self.name), part(toxic))
     }
 
+    /// Where it listens and leads to, while it is enabled.
+    fn hop(&self) -> Option<Hop<'_>> {
+        let bind = match self.up?.bind {
+            // A port that the system chose is only shown.
+            any if any.port() == 0 => self.listen.parse().ok()?,
+            bind => bind,
+        };
+        Some(Hop {
+            name: &self.name,
+            bind: Bind(bind),
+            to: vec![upstream(&self.upstream).ok()?],
+        })
+    }
+
     fn listener(&self, up: Up) -> Listener {
         Listener {
             protocol: Protocol::Tcp,
@@ -192,7 +230,7 @@ impl Proxy {
 
     /// Where it leads to; nowhere, if what was written is no address. Then its connections are reset.
     fn cluster(&self) -> Option<ClusterSettings> {
-        let address = upstream(&self.upstream)?;
+        let address = upstream(&self.upstream).ok()?;
         let backend = BackendSettings {
             name: None,
             address,
@@ -206,22 +244,11 @@ impl Proxy {
     }
 }
 
-/// A proxy that leads to itself would go in circles, until it has taken every descriptor of the process.
-pub(super) fn check_circle(written: &str, bind: SocketAddr) -> Result<(), Refusal> {
-    match upstream(written) {
-        Some(to) if Bind(bind).is_reached_at(&to) => {
-            let message = format!("the upstream {written} is the proxy itself, which listens on {bind}");
-            Err(Refusal::bad(message).about("upstream"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The address of an upstream: without a host it is this machine.
-fn upstream(written: &str) -> Option<Address> {
+pub(super) fn upstream(written: &str) -> Result<Address, BadUnit> {
     match written.strip_prefix(':') {
-        Some(port) => format!("localhost:{port}").parse().ok(),
-        None => written.parse().ok(),
+        Some(port) => format!("localhost:{port}").parse(),
+        None => written.parse(),
     }
 }
 

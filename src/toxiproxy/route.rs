@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::Method;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::reply::Reply;
 
@@ -31,6 +31,37 @@ pub fn owns(path: &str) -> bool {
 
 fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
+}
+
+/// What may stand in a path as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A toxic as it is known to whoever set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The name of its proxy.
+    pub proxy: String,
+    /// Its name.
+    pub toxic: String,
+    /// Where the API has it.
+    pub path: String,
+}
+
+/// The toxic that a fault of this name is.
+pub fn toxic_of(fault: &str) -> Option<Known> {
+    let (proxy, toxic) = fault.split_once('/')?;
+    let (proxy, toxic) = (decode(proxy), decode(toxic));
+    let part = |name| utf8_percent_encode(name, PLAIN);
+    let path = format!("/proxies/{}/toxics/{}", part(&proxy), part(&toxic));
+    Some(Known {
+        path,
+        proxy: proxy.into_owned(),
+        toxic: toxic.into_owned(),
+    })
 }
 
 /// Finds what a request is about, or answers it. A path is taken apart before it is decoded, so that a name with `/` in it is
@@ -122,5 +153,16 @@ mod tests {
         for path in ["/", "/api/v1/status", "/metrics", "/versions", "/nope", ""] {
             assert!(!owns(path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_fault_is_known_as_the_toxic_that_it_is() {
+        let known = toxic_of("team%2Fredis 100%25/l2").unwrap();
+        assert_eq!((&*known.proxy, &*known.toxic), ("team/redis 100%", "l2"));
+        assert_eq!(
+            find(&Method::DELETE, &known.path),
+            Ok(Route::Toxic(known.proxy, known.toxic))
+        );
+        assert_eq!(toxic_of("mine"), None);
     }
 }

@@ -113,6 +113,17 @@ pub(super) fn types() -> impl Iterator<Item = &'static str> {
     TYPES.iter().map(|known| known.name)
 }
 
+/// What an attribute can hold; what differs from type to type has another name in each.
+pub(super) fn holds(attribute: &str) -> Option<String> {
+    let mut all = TYPES.iter().flat_map(|known| known.attributes);
+    let known = all.find(|known| known.name == attribute)?;
+    Some(match known.may {
+        May::Whole => "a whole number".to_owned(),
+        May::From(least) => format!("a whole number of at least {least}"),
+        May::Share => "a number from 0 to 1".to_owned(),
+    })
+}
+
 /// A toxic as asked for: everything that is checked before it is known whether its name is free.
 pub(super) struct Wanted {
     pub(super) name: String,

@@ -8,13 +8,14 @@ use std::{
 use super::{Finding, routes};
 use crate::{
     config::{
+        circle::{Hop, way_back},
         document::Document,
         limit::Limit,
         listener::{Bind, ClientCertificate, Encryption, Listener, Protocol, Timeouts},
         path::Path,
     },
-    route::RouteSettings,
-    units::Span,
+    route::{Match, RouteSettings},
+    units::{Address, Span},
 };
 
 pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
@@ -32,9 +33,9 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         settings(&path, listener, found);
         encryption(document, (name, listener), &path.key("encryption"), found);
         routes::check(document, name, listener, &path, found);
-        loops(document, (name, listener), found);
     }
     addresses(document, found);
+    circles(document, found);
 }
 
 /// Each address is listened on once, and the admin port is not for everybody.
@@ -83,28 +84,75 @@ fn addresses(document: &Document, found: &mut Vec<Finding>) {
     }
 }
 
-/// What a listener sends to itself goes in circles until nothing is left to send it with. A route that changes requests may mean
-/// that they come back to another one.
-fn loops(document: &Document, (name, listener): (&str, &Listener), found: &mut Vec<Finding>) {
-    let as_they_are = |route: &&RouteSettings| route.rewrite.is_none() && route.request_headers.is_empty();
-    let routes = listener.routes.iter().filter(as_they_are);
-    let clusters: BTreeSet<&String> = routes
-        .map(|route| &route.cluster)
-        .chain(&listener.cluster)
-        .collect();
-    for cluster in clusters {
-        let backends = document.clusters.get(cluster).map_or(&[][..], |to| &to.backends);
-        for (i, backend) in backends.iter().enumerate() {
-            if listener.bind.is_reached_at(&backend.address) {
-                let path = Path::of(["clusters", cluster, "backends"]).item(i).key("address");
-                let what = format!(
-                    "listener `{name}` would send to itself: it listens on `{}`",
-                    listener.bind
-                );
-                found.push(Finding::new(path, what, "write the address of the server"));
+/// What comes back to a listener goes in circles until nothing is left to send it with. Each circle is told once: of the last of
+/// its listeners.
+fn circles(document: &Document, found: &mut Vec<Finding>) {
+    let mut before: Vec<Hop<'_>> = Vec::new();
+    let mut told = BTreeSet::new();
+    for (name, listener) in document.listeners.iter() {
+        let all: BTreeSet<&str> = clusters(listener, takes_all).collect();
+        for cluster in clusters(listener, |_| true).collect::<BTreeSet<_>>() {
+            for (i, to) in addresses_of(document, cluster).enumerate() {
+                let way = way_back(name, listener.bind, to, &before)
+                    .filter(|way| way.len() == 2 || all.contains(cluster));
+                if let Some(way) = way
+                    && told.insert((cluster, i))
+                {
+                    let path = Path::of(["clusters", cluster, "backends"]).item(i).key("address");
+                    found.push(circle(path, listener.bind, &way));
+                }
             }
         }
+        before.push(Hop {
+            name,
+            bind: listener.bind,
+            to: all
+                .into_iter()
+                .flat_map(|cluster| addresses_of(document, cluster).cloned())
+                .collect(),
+        });
     }
+}
+
+fn circle(path: Path, bind: Bind, way: &[&str]) -> Finding {
+    let mend = "write the address of the server";
+    match way {
+        [name, _] => {
+            let what = format!("listener `{name}` would send to itself: it listens on `{bind}`");
+            Finding::new(path, what, mend)
+        }
+        _ => {
+            let what = format!("what is sent here would go in circles: `{}`", way.join(" -> "));
+            Finding::new(
+                path,
+                what,
+                format!("{mend}, here or where another of them leads to"),
+            )
+        }
+    }
+}
+
+/// The clusters of those routes that pass requests on as they are: one that changes them may mean that they come back to another
+/// route.
+fn clusters(listener: &Listener, which: impl Fn(&RouteSettings) -> bool) -> impl Iterator<Item = &str> {
+    let is_meant = move |route: &&RouteSettings| {
+        route.rewrite.is_none() && route.request_headers.is_empty() && which(route)
+    };
+    let routes = listener.routes.iter().filter(is_meant);
+    routes
+        .map(|route| &*route.cluster)
+        .chain(listener.cluster.as_deref())
+}
+
+/// Whether nothing that came as far as this route goes past it. What a match lets into one listener may find another way at the
+/// next, so that only a listener that sends to itself is sure to see it again.
+fn takes_all(route: &RouteSettings) -> bool {
+    route.r#match == Match::default()
+}
+
+fn addresses_of<'d>(document: &'d Document, cluster: &str) -> impl Iterator<Item = &'d Address> {
+    let backends = document.clusters.get(cluster).map_or(&[][..], |to| &to.backends);
+    backends.iter().map(|backend| &backend.address)
 }
 
 /// The address that two of one port have in common, in words; `None` where both can be bound.

@@ -30,6 +30,11 @@ fn what_is_no_json_is_told_at_its_place() {
         assert!(said.len() == 1 && said[0].starts_with(start), "{said:?}");
     };
     check("", "| the file is empty | write a list of proxies into it: `[{");
+    for marked in ["\u{feff}[]", "\u{fffd}\u{fffd}[]"] {
+        let mend =
+            "this is no JSON: the file begins with a byte order mark (BOM) | save it as UTF-8 without one";
+        check(marked, &format!("| {mend}"));
+    }
     check(
         "[\n  {\"name\": \"ä\" \"b\"}\n]",
         "2 \" | this is no JSON: expected `,` or `}` | look at what stands just before, too",
@@ -50,11 +55,11 @@ fn what_is_wrong_with_a_proxy_names_it_and_its_place() {
     let check = |more: &str, expected: &str| assert_eq!(second(more), [expected], "{more}");
     check(
         r#""name": "b", "Enabled": "yes""#,
-        "3 \"yes\" | proxy `b`: `enabled` must be true or false, not a string | write another value, or leave `enabled` out",
+        "3 \"yes\" | proxy `b`: `enabled` must be true or false, not a string | write `true` or `false`, without quotes",
     );
     check(
         r#""name": 1"#,
-        "3 1 | proxy 2: `name` must be a string, not the number 1 | write another value, or leave `name` out",
+        "3 1 | proxy 2: `name` must be a string, not the number 1 | write a text, in quotes",
     );
     check(
         r#""name": "a""#,
@@ -74,7 +79,17 @@ fn what_is_wrong_with_a_proxy_names_it_and_its_place() {
     );
     check(
         r#""name": "b", "toxics": [{"type": "bandwidth", "attributes": {"rate": -1}}]"#,
-        "3 -1 | proxy `b`: `rate` must be at least 0 | write another value, or leave `rate` out",
+        "3 -1 | proxy `b`: `rate` must be at least 0 | write a whole number of at least 0, without quotes",
+    );
+    check(
+        r#""name": "b", "toxics": [{"type": "latency", "attributes": {"latency": "1"}}]"#,
+        "3 \"1\" | proxy `b`: `latency` must be a whole number of at most 64 bits, not a string | write a whole number, without quotes",
+    );
+    let toxics = r#"[{"type": "latncy"}, {"type": "noop"}, {"type": "noop", "stream": "up"}]"#;
+    assert_eq!(
+        second(&format!("\"name\": \"b\", \"toxics\": {toxics}")).len(),
+        2,
+        "each is told"
     );
 }
 
@@ -113,9 +128,40 @@ fn what_is_ignored_is_told() {
         "3 5 | proxy `b`: nobody knows `latency`, so that it is ignored | take it out, or use one of \
          name, type, stream, direction, toxicity, attributes",
     );
+    check(
+        r#""enabled": true, "enabled": false"#,
+        "3 \"enabled\" | `enabled` is written twice, and the last one counts | keep one of the two; the first is on line 3",
+    );
+    check(
+        r#""listen": ":1", "Listen": ":2""#,
+        "3 \":2\" | proxy `b`: `Listen` is `listen`, written twice, and the last one counts | keep one of the two",
+    );
     let shown = r#""name": "b", "Logger": {}, "toxics": [
         {"type": "bandwidth", "attributes": {"rate": 1, "shared": true}}]"#;
     assert_eq!(second(shown), [""; 0]);
+}
+
+#[test]
+fn an_upstream_that_is_no_address_is_told() {
+    assert_eq!(
+        said(r#"[{"name": "b", "upstream": "redis"}, {"name": "c", "upstream": ":1"}]"#),
+        [
+            "1 \"redis\" | proxy `b` resets its connections: `redis` is no address: it needs a port, as in `app.internal:9001` \
+          | write the address of the server, as in `127.0.0.1:6379`"
+        ]
+    );
+}
+
+#[test]
+fn how_many_are_there_is_told() {
+    let told = |text: &str, there| File::read("t.json", text.as_bytes()).0.told(there).sum;
+    assert_eq!(told("[{}, {}]", Some(1)), "1 of the file's 2 proxies are there");
+    assert_eq!(
+        told("[{}, {}]", None),
+        "none of the file's 2 proxies is there: one that is wrong keeps all of them away"
+    );
+    assert_eq!(told("[{}]", None), "the file's only proxy is not there");
+    assert_eq!(told("[{}", None), "none of the file's proxies is there");
 }
 
 #[test]

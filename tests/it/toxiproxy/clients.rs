@@ -64,7 +64,7 @@ async fn in_the_place_of_toxiproxy_server_it_begins_with_the_files_proxies() {
     );
     proxy
         .logs(&[
-            "not all of the file's proxies",
+            "2 of the file's 3 proxies are there",
             "toxiproxy.json:1:",
             "proxy `c`: listen tcp: address no address: missing port in address",
         ])
@@ -92,6 +92,7 @@ async fn what_is_wrong_in_the_file_is_told_with_its_place_and_the_api_comes_up()
         &format!("[\n{one},\n{one}]"),
         &[
             "ERROR",
+            "none of the file's 2 proxies is there: one that is wrong keeps all of them away",
             "toxiproxy.json:3:",
             "proxy `a` is there twice",
             "a name of its own",
@@ -110,13 +111,16 @@ async fn what_is_wrong_in_the_file_is_told_with_its_place_and_the_api_comes_up()
     )
     .await;
     assert_eq!(slip["a"]["enabled"], true, "Toxiproxy ignores it, too");
-    let address = Place::new().address;
-    let circle = json!([{"name": "b", "listen": address.to_string(), "upstream": address.to_string()}]);
+    let port = Place::new().address.port();
+    let own = format!("0.0.0.0:{port}");
+    let circle = json!([{"name": "b", "listen": own, "upstream": format!("127.0.0.1:{port}")}]);
+    let itself = format!("is the proxy itself, which listens on {own}");
     let told = [
         "ERROR",
+        "the file's only proxy is not there",
         "toxiproxy.json:1:",
         "proxy `b`: the upstream",
-        "is the proxy itself",
+        &itself,
     ];
     assert_eq!(check(&circle.to_string(), &told).await, json!({}));
 }

@@ -194,6 +194,39 @@ async fn a_proxy_that_leads_to_itself_is_refused() {
 }
 
 #[tokio::test]
+async fn a_circle_of_proxies_is_refused_when_it_would_close() {
+    let bench = Bench::start().await;
+    let [b, c] = [Place::new().address, Place::new().address].map(|address| address.to_string());
+    let first = json!({"name": "b", "listen": b, "upstream": c});
+    assert_eq!(bench.post("/proxies", &first).await.status, 201);
+    let mut second = json!({"name": "c", "listen": c, "upstream": b});
+    let refused = bench.post("/proxies", &second).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(
+        refused.text().contains("leads back to the proxy: c -> b -> c"),
+        "{}",
+        refused.text()
+    );
+    second["enabled"] = json!(false);
+    assert_eq!(bench.post("/proxies", &second).await.status, 201);
+    let refused = bench.post("/proxies/c", &json!({"enabled": true})).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(
+        bench.post("/proxies/b", &json!({"enabled": false})).await.status,
+        200
+    );
+    assert_eq!(
+        bench.post("/proxies/c", &json!({"enabled": true})).await.status,
+        200
+    );
+    let list = json!([{"name": "c", "listen": c, "upstream": c}]);
+    assert_eq!(bench.post("/populate", &list).await.status, 400);
+    let shown = bench.ask(Method::GET, "/proxies/c", b"").await;
+    let shown: Value = serde_json::from_slice(&shown.body).unwrap();
+    assert_eq!(shown["enabled"], true, "it is as it was");
+}
+
+#[tokio::test]
 async fn no_input_ends_the_proxy() {
     let mut bench = Bench::start().await;
     let toxics = format!("/proxies/{NAME}/toxics");
@@ -295,7 +328,10 @@ async fn a_proxy_is_seen_and_carries_faults_of_ours_that_its_clients_do_not_see(
         .api(Method::DELETE, "/api/v1/faults/redis%2Ft", "", "")
         .await;
     assert!(
-        removed.status == 409 && removed.text().contains("remove the toxic"),
+        removed.status == 409
+            && removed
+                .text()
+                .contains("remove the toxic: DELETE /proxies/redis/toxics/t"),
         "{}",
         removed.text()
     );

@@ -303,6 +303,7 @@ impl<'a> Tables<'a> {
             return match () {
                 () if schema.get("additionalProperties").is_some() => "mapping by name".into(),
                 () if schema.get("items").is_some() => "list".into(),
+                () if schema["anyOf"][1]["type"] == "array" => format!("{} or a list", self.form(target)),
                 () => self.form(target),
             };
         }

@@ -1,8 +1,10 @@
 //! What a kind can act on at all: what the checks of a document ask, so that no fault stands where it can hit nothing.
 
+use tokio::time::Instant;
+
 use super::{
     ByHand, DatabaseError, Deadlocks, Do, Flow, MissedMigration, MissingDatabase, ReadOnly, SlowQueries,
-    Standing,
+    Standing, Unit,
 };
 use crate::{
     route::{Dialect, Session, Sql},
@@ -103,6 +105,11 @@ impl Do {
             Self::Deadlocks(_) => Some(Deadlocks::MEETS),
             _ => None,
         }
+    }
+
+    /// Whether it meets sessions of a database that begin, whatever else it meets.
+    pub fn meets_openings(&self, dialect: Dialect) -> bool {
+        self.compile(Instant::now()).meets(Unit::Session, dialect)
     }
 
     /// Whether all that it meets of a database are sessions that begin.

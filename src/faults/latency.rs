@@ -100,6 +100,12 @@ impl Latency {
         }
     }
 
+    /// Whether it adds no time, however the dice fall.
+    pub fn is_none(&self) -> bool {
+        let varies = self.jitter != Span::ZERO && self.distribution != Distribution::Constant;
+        self.add == Span::ZERO && !varies
+    }
+
     fn draw(&self, dice: &mut Stream) -> Duration {
         let (add, jitter) = (self.add.0.as_secs_f64(), self.jitter.0.as_secs_f64());
         if self.jitter == Span::ZERO || self.distribution == Distribution::Constant {

@@ -251,7 +251,8 @@ impl Toxic {
         let flow = self.flow;
         Some(match (self.kind.name, &self.values[..]) {
             ("latency", [add, jitter]) => {
-                Do::Latency(Latency::of_chunks(add.millis(), jitter.millis(), flow))
+                let latency = Latency::of_chunks(add.millis(), jitter.millis(), flow);
+                Do::Latency((!latency.is_none()).then_some(latency)?)
             }
             ("bandwidth", [rate]) => match ByteRate::new(rate.size().saturating_mul(1000)) {
                 Ok(rate) => Do::Throttle(Throttle {

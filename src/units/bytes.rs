@@ -27,6 +27,8 @@ fn parse_size(text: &str, kind: &str) -> Result<u64, BadUnit> {
     let bad = |why: &str| BadUnit::new(format!("`{text}` is no {kind}: {why}"));
     match text.parse::<f64>() {
         Ok(0.0) if kind == "size" => return Err(bad("write `0B`")),
+        // With a unit it would be too little all the same.
+        Ok(0.0) => return ByteRate::new(0).map(ByteRate::get),
         Ok(_) => return Err(bad(&format!("it needs a unit, as in `{text}KiB` or `{text}MB`"))),
         Err(_) => {}
     }

@@ -1,12 +1,12 @@
 //! What a match asks for, and what the traffic of a protocol has.
 
-use std::net::Ipv4Addr;
+use std::{iter, net::Ipv4Addr};
 
 use super::{Finding, way::Way};
 use crate::{
     config::{listener::Protocol, path::Path},
     faults::{Entry, Leg, Sticky, unnamed},
-    route::{Dialect, Facts, Match, Matcher, Session, Sql},
+    route::{Dialect, Facts, Match, Matcher, Session, Sql, pattern::Pattern},
 };
 
 /// How to say what a listener speaks, where a database is meant.
@@ -66,14 +66,39 @@ pub(super) fn unheld(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<Fin
             what,
             "write `sql: write`",
         ))
-    } else if seen.iter().all(|way| is_unnamed(entry, way)) {
-        let what = "this meets sessions that begin, and those of MySQL and Redis say only later whose they are, so the fault \
-                    can hit nothing";
-        let mend = "remove `user` and `database` from the match: there they hold for commands alone";
-        Some(Finding::new(place.key("match"), what, mend))
     } else {
-        None
+        early(place.key("match"), entry, &seen)
     }
+}
+
+/// A finding where a fault of sessions that begin asks whose they are, and nobody has said so by then.
+fn early(path: Path, entry: &Entry, seen: &[&Way<'_>]) -> Option<Finding> {
+    const SAID_LATER: &str =
+        "this meets sessions that begin, and those of MySQL and Redis say only later whose they are";
+    let later = if seen.iter().all(|way| is_unnamed(entry, way)) {
+        "so the fault can hit nothing"
+    } else if seen.iter().any(|way| is_taken_for_another(entry, way)) {
+        "so `!` would spare nobody"
+    } else {
+        return None;
+    };
+    let mend = if seen.iter().any(|way| way.protocol() == Protocol::Postgres) {
+        "name a `listener` of PostgreSQL, or remove `user` and `database` from the match"
+    } else {
+        "remove `user` and `database` from the match: there they hold for commands alone"
+    };
+    Some(Finding::new(path, format!("{SAID_LATER}, {later}"), mend))
+}
+
+/// Whether a fault of the opening spares somebody by name, and whoever begins a session has none by then.
+fn is_taken_for_another(entry: &Entry, way: &Way<'_>) -> bool {
+    let asked = &entry.r#where.r#match;
+    // Where there is no name at all, only what asks for none holds.
+    let spares = |pattern: &Pattern| pattern.holds(iter::empty());
+    let meets_openings = |dialect: Dialect| dialect.begins_unnamed() && entry.r#do.meets_openings(dialect);
+    !asked.compile().needs_command()
+        && asked.user.iter().chain(&asked.database).any(spares)
+        && way.protocol().dialect().is_some_and(meets_openings)
 }
 
 /// What is wrong with a match of which no protocol that leads there has everything.

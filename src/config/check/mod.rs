@@ -8,6 +8,7 @@ mod listeners;
 mod matches;
 mod names;
 mod reach;
+mod requests;
 mod routes;
 mod vain;
 mod way;

@@ -4,6 +4,7 @@ use super::{
     Finding,
     errors::{ill_written, unsaid},
     matches::{SPEAK_DATABASE, unheld},
+    requests::unspoken,
     way::Way,
 };
 use crate::{
@@ -79,10 +80,13 @@ impl<'d> Reach<'d> {
         if let Some((what, mend)) = self.out_of_reach(entry) {
             return finding(&what, mend);
         }
+        let protocols = || self.0.iter().map(Way::protocol);
+        if let Some(found) = unspoken(whole, &entry.r#do, protocols()) {
+            return Some(found);
+        }
         if let Some((what, mend)) = self.lacks(entry) {
             return finding(what, mend);
         }
-        let protocols = || self.0.iter().map(Way::protocol);
         if let Some(what) = ill_written(&entry.r#do, protocols()) {
             let path = whole.key("do").key("abort").key("error");
             return Some(Finding::new(path, what, "write it as the server would"));
@@ -147,9 +151,13 @@ impl<'d> Reach<'d> {
         // The handshake of a database's client is its protocol's own.
         let shakes = |way: &Way<'_>| way.listener.tls.is_some() && !way.protocol().asks_for_tls();
         match (&entry.r#do, place.leg()) {
+            (Do::Tls(_), Leg::Client) if ways.iter().all(|way| way.protocol().asks_for_tls()) => Some((
+                "clients of PostgreSQL and MySQL ask for TLS within their protocol, where no handshake is spoiled",
+                "name a cluster that has `tls`, for the handshake with its servers",
+            )),
             (Do::Tls(_), Leg::Client) if !ways.iter().any(shakes) => Some((
                 "no listener that leads here begins with TLS, so there is no handshake to spoil",
-                "set `tls` on the listener (a database does its own handshake), or name a cluster that has `tls`",
+                "set `tls` on a listener that speaks `http`, `tcp` or `redis`, or name a cluster that has `tls`",
             )),
             (Do::Tls(_), Leg::Client) if !entry.is_known_at_handshake() => Some((
                 "before a client's handshake only its listener and address are known, so the fault can hit nothing",

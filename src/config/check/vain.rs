@@ -20,16 +20,37 @@ pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
             "remove it, or write another `status`",
         ));
     }
-    if let Do::SlowQueries(slow) = &entry.r#do
-        && slow.add == Span::ZERO
-    {
-        found.push(Finding::new(
-            path.key("do").key("slow_queries").key("add"),
-            "commands that take no more time are not slow",
-            "write how much longer they take, as in `2s`",
-        ));
-    }
+    times(&path.key("do"), &entry.r#do, found);
     found.extend(other_commands(path, entry));
+}
+
+/// Times of nothing.
+fn times(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
+    let mut finding = |kind: &str, key: &str, what, mend| {
+        found.push(Finding::new(path.key(kind).key(key), what, mend));
+    };
+    match kind {
+        Do::Latency(latency) if latency.is_none() => finding(
+            "latency",
+            "add",
+            "this adds no time, so nothing happens",
+            "write how much it adds, as in `300ms`",
+        ),
+        Do::SlowQueries(slow) => {
+            if slow.add == Span::ZERO {
+                let what = "commands that take no more time are not slow";
+                let mend = "write how much longer they take, as in `2s`";
+                finding("slow_queries", "add", what, mend);
+            }
+            if slow.statement_timeout == Some(Span::ZERO) {
+                let what =
+                    "every command would fail at once, while `0s` means to a server that there is no limit";
+                let mend = "remove it, or write the limit, as in `1s`";
+                finding("slow_queries", "statement_timeout", what, mend);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A match that asks for commands which the kind does not meet.
@@ -38,15 +59,14 @@ fn other_commands(path: &Path, entry: &Entry) -> Option<Finding> {
     if asked.is_empty() || asked.iter().any(|kind| met.contains(kind)) {
         return None;
     }
-    let names: Vec<_> = met.iter().map(|kind| kind.as_str()).collect();
-    let written = match names.as_slice() {
-        [one] => format!("`sql: {one}`"),
-        many => format!("`sql: [{}]`", many.join(", ")),
-    };
+    let names: Vec<_> = met.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
     Some(Finding::new(
         path.key("where").key("match").key("sql"),
-        format!("this kind meets commands of {written} alone, and the match asks for others"),
-        "write it so, or remove it: the kind looks at that itself",
+        format!(
+            "this kind meets {} alone, and the match asks for others",
+            names.join(" and ")
+        ),
+        "remove it: the kind looks at that itself",
     ))
 }
 

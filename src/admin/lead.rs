@@ -214,9 +214,8 @@ async fn tell(
         Err(gone) => return afterwards(desk, drill, caller, verb, gone).await,
     };
     match answer {
-        Answer::Refused(words) => Err(Refusal::new(
-            Kind::Conflict,
-            words,
+        Answer::Refused(words) => Err(refused(
+            &words,
             "`chaosproxy drill status` (GET /api/v1/drill) tells where the drill stands",
         )),
         Answer::Done | Answer::Performed(_) | Answer::UnderWay(_) | Answer::Waits { .. } => {
@@ -228,6 +227,12 @@ async fn tell(
             drill::now(desk).map(|status| Json(DrillStatus { hint, ..status }))
         }
     }
+}
+
+/// A refusal in the drill's own words, which say after a semicolon what there is instead, where it is not a matter of time.
+fn refused(words: &str, otherwise: &str) -> Refusal {
+    let (what, next) = words.split_once("; ").unwrap_or((words, otherwise));
+    Refusal::new(Kind::Conflict, what, next)
 }
 
 /// Notes and ratings are taken after the end, too.
@@ -247,7 +252,7 @@ async fn afterwards(
     let added = tokio::task::spawn_blocking(adding).await;
     let (stamped, line) = match added {
         Ok(Ok(added)) => added,
-        Ok(Err(hot_wash::Closed::Refused(why))) => return Err(Refusal::new(Kind::Conflict, why, READ_IT)),
+        Ok(Err(hot_wash::Closed::Refused(why))) => return Err(refused(&why, READ_IT)),
         Ok(Err(error)) => {
             return Err(Refusal::new(
                 Kind::Internal,
@@ -266,4 +271,23 @@ const READ_IT: &str = "`chaosproxy report` (GET /api/v1/report) tells how it end
 
 fn over(gone: crate::drill::Gone) -> Refusal {
     Refusal::new(Kind::Conflict, gone.to_string(), READ_IT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_there_is() {
+        let check = |words: &str, what: &str, next: &str| {
+            let refusal = refused(words, READ_IT);
+            assert_eq!((refusal.detail.as_str(), refusal.mend.as_str()), (what, next));
+        };
+        check(
+            "there is no objective `pray`; there are localise, restore",
+            "there is no objective `pray`",
+            "there are localise, restore",
+        );
+        check("nobody holds the story", "nobody holds the story", READ_IT);
+    }
 }

@@ -199,6 +199,22 @@ mod tests {
     }
 
     #[test]
+    fn what_one_run_does_not_know_is_not_subtracted() {
+        let row = Pair {
+            name: "bad minutes".into(),
+            a: None,
+            b: Some(3.0),
+            original: Some(1.0),
+        };
+        let cells = cells(
+            &row,
+            |minutes: &f64| format!("{minutes:.1}"),
+            |_, _| "a difference".into(),
+        );
+        assert_eq!(cells, ["bad minutes", "", "3.0", "1.0", ""]);
+    }
+
+    #[test]
     fn what_is_no_run_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("notes.txt");

@@ -2,7 +2,7 @@
 //! while the drill runs or read from its journal years later.
 
 use super::{
-    event::{ActEnded, Ended, Event, Lifted, Sample, Stamp, Stamped, Started},
+    event::{ActEnded, ActStarted, Ended, Event, Lifted, Sample, Stamp, Stamped, Started},
     facts::Traffic,
     verdict::Judgement,
 };
@@ -122,6 +122,22 @@ impl Ledger {
     pub fn acts(&self) -> impl Iterator<Item = (Stamp, &ActEnded)> {
         self.moments.iter().filter_map(|moment| match &moment.event {
             Event::ActEnded(act) => Some((moment.at, act)),
+            _ => None,
+        })
+    }
+
+    /// The acts that were begun, and had neither been done nor refused when the drill ended, with the moments of their begin.
+    pub fn unfinished(&self) -> impl Iterator<Item = (Stamp, &ActStarted)> {
+        let ends = |moment: &Stamped, begun: &ActStarted| match &moment.event {
+            Event::ActEnded(act) => act.act == begun.act,
+            _ => false,
+        };
+        let moments = self.moments.iter().enumerate();
+        moments.filter_map(move |(place, moment)| match &moment.event {
+            Event::ActStarted(act) => {
+                let mut later = self.moments.iter().skip(place);
+                (!later.any(|later| ends(later, act))).then_some((moment.at, act))
+            }
             _ => None,
         })
     }

@@ -259,12 +259,12 @@ impl Script {
         self.settings.seed
     }
 
-    /// Whether the application really fails.
+    /// Whether the application really fails. Only a profile that can do without what an application needs tells both apart.
     pub fn form(&self) -> Form {
-        if self.replaced.is_empty() {
-            Form::Causal
-        } else {
-            Form::Simulated
+        match (self.replaced.is_empty(), self.profile.stand_ins.is_empty()) {
+            (false, _) => Form::Simulated,
+            (true, false) => Form::Causal,
+            (true, true) => Form::Direct,
         }
     }
 

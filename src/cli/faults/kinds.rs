@@ -9,6 +9,7 @@ use crate::{
         terminal::{FAINT, STRONG, styled},
     },
     faults::{Doc, catalogue},
+    units::nearest,
 };
 
 /// Show what faults can do: all kinds, or one with its settings and examples
@@ -36,9 +37,11 @@ fn find(name: &str) -> Result<&'static Doc, Trouble> {
     let kinds = catalogue();
     kinds.iter().find(|doc| doc.kind == name).copied().ok_or_else(|| {
         let known: Vec<_> = kinds.iter().map(|doc| doc.kind).collect();
+        let near = nearest(name, known.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
         Trouble::usage(
             format!("there is no kind `{name}`"),
-            format!("there are {}", known.join(", ")),
+            format!("{near}there are {}", known.join(", ")),
         )
     })
 }
@@ -98,6 +101,8 @@ mod tests {
         for doc in catalogue() {
             assert!(all.contains(doc.kind) && one_text(doc).contains(doc.does));
         }
-        assert!(find("latencie").unwrap_err().next.contains("latency"));
+        let next = |name: &str| find(name).unwrap_err().next;
+        assert!(next("latancy").starts_with("did you mean `latency`? there are latency, abort"));
+        assert!(next("earthquake").starts_with("there are latency, abort"));
     }
 }

@@ -85,6 +85,9 @@ impl Assessed {
             return Ok(self);
         }
         let known: Vec<_> = objectives.names().collect();
+        if known.is_empty() {
+            return Err("the profile has no objectives; write it down: `chaosproxy drill note TEXT`".into());
+        }
         Err(format!(
             "there is no objective `{}`; there are {}",
             self.objective,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Original, buckets, good_while_by, mix};
+use super::{Bucket, Original, buckets, good_while_by, mix};
 use crate::{
     drill::{
         event::{Event, Stamp},
@@ -37,8 +37,8 @@ pub struct Row {
 pub struct Figures {
     /// The intervals.
     pub rows: Vec<Row>,
-    /// Minutes of story time, weighed by the share of requests that failed.
-    pub bad_minutes: f64,
+    /// Minutes of story time, weighed by the share of requests that failed; nothing where no request of HTTP was counted.
+    pub bad_minutes: Option<f64>,
     /// The same of the original, at the mix of this run.
     pub original_bad_minutes: Option<f64>,
     /// The share of the error budget of the whole window that this run would have burnt.
@@ -63,18 +63,18 @@ pub fn figures(ledger: &Ledger) -> Figures {
         rows: rows(ledger, slo, original.as_ref()),
         bad_minutes,
         original_bad_minutes,
-        budget: budget(bad_minutes, slo),
+        budget: bad_minutes.and_then(|minutes| budget(minutes, slo)),
         original_budget: original_bad_minutes.and_then(|minutes| budget(minutes, slo)),
     }
 }
 
-fn bad_minutes(ledger: &Ledger) -> f64 {
-    let bad = buckets(ledger, None).into_iter().map(|bucket| {
-        let failed = 1.0 - bucket.counts.ok_share().unwrap_or(1.0);
-        failed * (bucket.to.story - bucket.from.story).as_secs_f64() / 60.0
+fn bad_minutes(ledger: &Ledger) -> Option<f64> {
+    let buckets = buckets(ledger, None);
+    let bad = buckets.iter().filter_map(|bucket| {
+        let failed = 1.0 - bucket.counts.ok_share()?;
+        Some(failed * (bucket.to.story - bucket.from.story).as_secs_f64() / 60.0)
     });
-    // Not `sum`, which makes -0 of nothing.
-    bad.fold(0.0, |sum, minutes| sum + minutes)
+    bad.reduce(|sum, minutes| sum + minutes)
 }
 
 /// The share of the budget that so many bad minutes burn; a target of 100% has no budget to burn.
@@ -86,7 +86,7 @@ fn budget(bad_minutes: f64, slo: &Slo) -> Option<f64> {
 fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row> {
     let target = slo.target.get();
     let all = buckets(ledger, None);
-    let bad = |bucket: &&super::Bucket| bucket.counts.ok_share().is_some_and(|ok| ok < target);
+    let bad = |bucket: &&Bucket| bucket.counts.ok_share().is_some_and(|ok| ok < target);
     let damage = all.iter().find(bad).map(|bucket| bucket.from);
     let restored = all.iter().rev().find(bad).map(|bucket| bucket.to);
     // A last bad bucket at the very end is no recovery.
@@ -121,7 +121,7 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
         damage,
         first_good,
         mitigated,
-        unless_unhurt("service was never good again"),
+        unless_unhurt(never_mitigated(ledger, &all, target)),
     ));
     rows.push(row(
         "restore: good to the end",
@@ -140,6 +140,19 @@ fn rows(ledger: &Ledger, slo: &Slo, original: Option<&Original<'_>>) -> Vec<Row>
         why: None,
     });
     rows
+}
+
+/// Why no good minute was found after the first damage: what was good to the end and not for long enough was not bad.
+fn never_mitigated(ledger: &Ledger, all: &[Bucket], target: f64) -> &'static str {
+    let last = all
+        .iter()
+        .rev()
+        .find_map(|bucket| bucket.counts.admitted_ok_share());
+    match (last.is_some_and(|ok| ok >= target), &ledger.ended) {
+        (false, _) => "service was never good again",
+        (true, Some(_)) => "the drill ended before it was good for a minute",
+        (true, None) => "it has not been good for a minute",
+    }
 }
 
 /// The shares that the original team admitted, with the moments from which on it did.

@@ -88,15 +88,15 @@ impl Comparison {
             ),
             bad_minutes: Pair {
                 name: "bad minutes".into(),
-                a: Some(a.figures.bad_minutes),
-                b: Some(b.figures.bad_minutes),
-                original: a.figures.original_bad_minutes,
+                a: a.figures.bad_minutes,
+                b: b.figures.bad_minutes,
+                original: a.figures.original_bad_minutes.or(b.figures.original_bad_minutes),
             },
             budget: Pair {
                 name: "error budget burnt".into(),
                 a: a.figures.budget,
                 b: b.figures.budget,
-                original: a.figures.original_budget,
+                original: a.figures.original_budget.or(b.figures.original_budget),
             },
             objectives: beside(
                 &a.objectives,
@@ -161,7 +161,7 @@ fn beside<'a, T, V>(
             name: name.clone(),
             a: a.and_then(&value),
             b: b.and_then(&value),
-            original: a.or(b).and_then(&original),
+            original: a.and_then(&original).or_else(|| b.and_then(&original)),
         }
     });
     both.collect()

@@ -1,5 +1,6 @@
 //! The report as a page: one file that needs no script and nothing from the network, in light, in dark and on paper.
 
+mod acts;
 mod tables;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -42,7 +43,7 @@ pub fn render(report: &Report) -> String {
                 main {
                     (charts(report))
                     (tables::figures(report))
-                    (tables::acts(report))
+                    (acts::acts(report))
                     (tables::objectives(report))
                     (tables::checks(report))
                     (backends(report))
@@ -104,6 +105,7 @@ fn circumstances(report: &Report, started: &Started) -> Markup {
         @match started.form {
             Form::Causal => "causal form: a fault took away what the application needs, and the application failed by itself.",
             Form::Simulated => "simulated form: the proxy answered in place of an application that would fail.",
+            Form::Direct => "direct form: the proxy did to traffic itself what the profile says.",
         }
     }
 }

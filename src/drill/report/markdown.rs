@@ -84,6 +84,7 @@ fn circumstances(report: &Report, started: &Started) -> String {
             "causal form: a fault takes away what the application needs, and the application fails by itself"
         }
         Form::Simulated => "simulated form: the proxy answers in place of an application that would fail",
+        Form::Direct => "direct form: the proxy does to traffic itself what the profile says",
     };
     format!(
         "{run}{date}: {} of the story in {} on the wall. Run in its {form}.",

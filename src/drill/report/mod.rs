@@ -28,6 +28,7 @@ pub use self::{
 };
 use super::{
     event::{Ended, Event, Lifted, Sample, Stamp, Started},
+    facts::share,
     journal::{self, Flaw},
     judge::judge,
     ledger::Ledger,
@@ -214,18 +215,28 @@ impl Report {
         (!known.is_empty()).then_some((worst, known))
     }
 
-    /// The phase in which the fewest requests succeeded; none where all of them always did.
+    /// The phase in which the fewest requests succeeded, by the shares that are shown of each; none where all of them always did.
     fn worst(&self) -> Option<&PhaseFigures> {
-        let share = |phase: &&PhaseFigures| phase.sample.traffic.of(None).ok_share();
         let known = self
             .phases
             .iter()
-            .filter(|phase| share(phase).is_some_and(|share| share < 1.0));
-        known.min_by(|a, b| {
-            share(a)
-                .partial_cmp(&share(b))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        })
+            .filter_map(|phase| Some((phase, phase.ok_share()?)));
+        let bad = known.filter(|(_, share)| *share < 1.0);
+        bad.min_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map(|(phase, _)| phase)
+    }
+}
+
+impl PhaseFigures {
+    /// The share of requests that succeeded once the phase had settled: the classes, each by how much of it was asked.
+    fn ok_share(&self) -> Option<f64> {
+        let traffic = &self.sample.traffic;
+        let weighed = self.ok.iter().filter_map(|(class, beside)| {
+            let weight = share(traffic.of(Some(class)).requests(), traffic.of(None).requests())?;
+            Some((beside.run? * weight, weight))
+        });
+        let (ok, all) = weighed.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (all > 0.0).then(|| ok / all)
     }
 }
 

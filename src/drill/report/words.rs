@@ -3,13 +3,16 @@
 use serde::Serialize;
 
 use super::Report;
-use crate::drill::{
-    Mode,
-    event::{Assessed, Ending, Lifted, Started},
-    facts::Counts,
-    profile::Outcome,
-    verdict::{CheckKind, CheckResult, Verdict},
-    watch::ending,
+use crate::{
+    drill::{
+        Mode,
+        event::{Assessed, Ending, Lifted, Started},
+        facts::Counts,
+        profile::Outcome,
+        verdict::{CheckKind, CheckResult, Verdict},
+        watch::ending,
+    },
+    units::Probability,
 };
 
 /// What is counted of a fault.
@@ -127,6 +130,11 @@ pub(super) fn opinion(said: &Assessed) -> String {
     format!("{}, says {}{}", said.rating, said.by, why.unwrap_or_default())
 }
 
+/// A share as people say it, however it was written: `99.9%`.
+pub(super) fn target(share: Probability) -> String {
+    format!("{}%", (share.get() * 1e6).round() / 1e4)
+}
+
 /// A kind of check.
 pub(super) const fn kind_name(kind: CheckKind) -> &'static str {
     match kind {
@@ -134,6 +142,9 @@ pub(super) const fn kind_name(kind: CheckKind) -> &'static str {
         CheckKind::Team => "team",
     }
 }
+
+/// What came of an act that the end of the drill cut short.
+pub(super) const UNFINISHED: &str = "begun, not finished";
 
 /// What came of an act.
 pub(super) const fn result(outcome: Outcome) -> &'static str {

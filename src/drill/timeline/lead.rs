@@ -136,7 +136,7 @@ impl Timeline {
         let hint = level.checked_sub(1).and_then(|place| hints.get(place));
         let Some(hint) = hint else {
             return Err(match hints.len() {
-                0 => "the profile has no hints".into(),
+                0 => "the profile has no hints; say it yourself: `chaosproxy drill inject TEXT`".into(),
                 n => format!("there is no hint {level}; there are 1 to {n}, mildest first"),
             });
         };

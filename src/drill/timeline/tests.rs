@@ -310,6 +310,12 @@ fn what_a_fault_does_over_time_is_compressed_with_the_story() {
 async fn without_the_database_the_proxy_answers_for_the_application() {
     let script = orm_break(Mode::Replay, false);
     assert_eq!(script.form(), crate::drill::Form::Simulated);
+    assert_eq!(orm_break(Mode::Replay, true).form(), crate::drill::Form::Causal);
+    // Whose faults have no stand-ins claims neither.
+    assert_eq!(
+        Drill::bad_reload(Mode::Replay).timeline.script.form(),
+        crate::drill::Form::Direct
+    );
     let outage = &script.stations[1];
     let names: Vec<_> = outage.faults.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["app-500", "health-lies"]);

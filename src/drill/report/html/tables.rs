@@ -5,9 +5,8 @@ use maud::{Markup, html};
 use super::{story_span, ticked, words};
 use crate::{
     drill::{
-        event::{ActEnded, Stamp},
         measure::{Figures, Rating, Row},
-        profile::{Act, Outcome, Slo},
+        profile::Slo,
         report::{
             Report,
             told::{Piece, told},
@@ -95,7 +94,7 @@ fn interval(row: &Row) -> Markup {
 /// What it cost, in minutes and in budget, as bars on one scale.
 fn cost(figures: &Figures, slo: &Slo) -> Markup {
     let rows = [
-        ("this run", Some(figures.bad_minutes), figures.budget),
+        ("this run", figures.bad_minutes, figures.budget),
         ("original", figures.original_bad_minutes, figures.original_budget),
     ];
     let most = rows.iter().filter_map(|(.., budget)| *budget).fold(1.0, f64::max);
@@ -106,17 +105,17 @@ fn cost(figures: &Figures, slo: &Slo) -> Markup {
             thead {
                 tr {
                     th {} th class="number" { "bad minutes" } th class="number" { "error budget" }
-                    th { "of " (slo.target) " over " (slo.window) }
+                    th { "of " (words::target(slo.target)) " over " (slo.window) }
                 }
             }
             tbody {
                 @for (name, minutes, budget) in rows {
-                    @if let Some(minutes) = minutes {
+                    @if minutes.is_some() || name == "this run" {
                         tr {
                             td { (name) }
-                            td class="number" data-th="bad minutes" { (format!("{minutes:.1}")) }
+                            td class="number" data-th="bad minutes" { @match minutes { Some(minutes) => (format!("{minutes:.1}")), None => "–" } }
+                            td class="number" data-th="error budget" { @match budget { Some(budget) => (format!("{:.0}%", budget * 100.0)), None => "–" } }
                             @if let Some(budget) = budget {
-                                td class="number" data-th="error budget" { (format!("{:.0}%", budget * 100.0)) }
                                 td class="wide" {
                                     svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
                                         rect class=(if name == "original" { "bar-original" } else { "bar-run" }) width=(wide(budget)) height="10" {}
@@ -133,79 +132,6 @@ fn cost(figures: &Figures, slo: &Slo) -> Markup {
             "A bad minute is one in which every request failed, or two in which half did. The mark in the bars is the whole \
              budget of the window."
         }
-    }
-}
-
-pub(super) fn acts(report: &Report) -> Markup {
-    let Some(profile) = report.profile().filter(|profile| !profile.acts.is_empty()) else {
-        return html! {};
-    };
-    let tried: Vec<_> = report.ledger.acts().collect();
-    let untried = profile
-        .acts
-        .iter()
-        .filter(|(name, _)| tried.iter().all(|(_, ended)| ended.act != **name));
-    html! {
-        section {
-            h2 { "What people did" }
-            table {
-                thead {
-                    tr {
-                        th class="number" { "story" } th class="number" { "wall" } th { "act" } th { "who" } th class="tight" { "how known" }
-                        th { "result" } th class="number" { "original" }
-                    }
-                }
-                tbody {
-                    @for (at, ended) in &tried { (act(*at, ended, profile.acts.get(&ended.act))) }
-                    @for (name, act) in untried {
-                        tr class="faint" {
-                            td class="number" data-th="story" { "–" } td {}
-                            td data-th="act" { code { (name) } " " (ticked(&act.say)) } td {} td {}
-                            td class="tight" data-th="result" { "not tried" }
-                            td class="number" data-th="original" { (original(act)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
-    let class = match ended.result {
-        Outcome::Ok => "good",
-        Outcome::Refused => "bad",
-    };
-    html! {
-        tr {
-            td class="number" data-th="story" { (at.offset().rounded()) }
-            td class="number faint" data-th="wall" { (clock(at.wall)) }
-            td data-th="act" {
-                code { (ended.act) }
-                @if let Some(act) = act { " " (ticked(&act.say)) @if act.detour { " (a detour)" } }
-                @if let Some(text) = &ended.text { br; "“" (text) "”" }
-            }
-            td class="tight" data-th="who" { (ended.by) }
-            td data-th="how known" {
-                (words::word(&ended.known))
-                @if let Some(seen) = &ended.seen { ": " (ticked(seen)) }
-            }
-            td data-th="result" {
-                span class=(class) { (words::result(ended.result)) }
-                @if let Some(message) = &ended.message { ": “" (message) "”" }
-                @if let Some(next) = &ended.next { "; " (ticked(next)) }
-            }
-            td class="number faint" data-th="original" { @if let Some(act) = act { (original(act)) } }
-        }
-    }
-}
-
-fn original(act: &Act) -> String {
-    let tried: Vec<_> = act.originals().map(|(_, at, _)| at.to_string()).collect();
-    if tried.is_empty() {
-        "never".into()
-    } else {
-        tried.join(", ")
     }
 }
 

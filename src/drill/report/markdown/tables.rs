@@ -9,7 +9,10 @@ use crate::{
         report::{
             Report, story_span,
             told::{Piece, told},
-            words::{EFFECTS, EFFECTS_MEAN, by_the_proxy, kind_name, micros, opinion, result, word},
+            words::{
+                EFFECTS, EFFECTS_MEAN, UNFINISHED, by_the_proxy, kind_name, micros, opinion, result, target,
+                word,
+            },
         },
         verdict::CheckResult,
         watch::{clock, percent},
@@ -99,12 +102,11 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
         };
         let detour = if act.detour { " (a detour)" } else { "" };
         let what = cell(&format!("{}{detour}", act.say));
-        let mut tried = report
-            .ledger
-            .acts()
-            .filter(|(_, ended)| ended.act == name)
-            .peekable();
-        if tried.peek().is_none() {
+        let ended = report.ledger.acts().filter(|(_, ended)| ended.act == name);
+        let mut tried = ended.peekable();
+        let begun = report.ledger.unfinished().filter(|(_, begun)| begun.act == name);
+        let mut begun = begun.peekable();
+        if tried.peek().is_none() && begun.peek().is_none() {
             writeln!(out, "| `{name}` | {what} | – | | | not tried | {original} |")?;
         }
         for (at, ended) in tried {
@@ -123,6 +125,15 @@ pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
                 "| `{name}` | {what} | {} | {} | {known} | {result} | {original} |",
                 at.offset().rounded(),
                 cell(&ended.by)
+            )?;
+        }
+        for (at, begun) in begun {
+            writeln!(
+                out,
+                "| `{name}` | {what} | {} | {} | {} | {UNFINISHED} | {original} |",
+                at.offset().rounded(),
+                cell(&begun.by),
+                word(&begun.known)
             )?;
         }
     }
@@ -187,7 +198,7 @@ pub(super) fn figures(report: &Report, out: &mut String) -> fmt::Result {
     }
     let minutes = |minutes: Option<f64>| minutes.map_or_else(|| "–".into(), |n| format!("{n:.1}"));
     let (run, original) = (
-        minutes(Some(figures.bad_minutes)),
+        minutes(figures.bad_minutes),
         minutes(figures.original_bad_minutes),
     );
     writeln!(
@@ -200,7 +211,7 @@ pub(super) fn figures(report: &Report, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "| error budget burnt ({} over {}) | {} | | {} |\n",
-            slo.target,
+            target(slo.target),
             slo.window,
             budget(figures.budget),
             budget(figures.original_budget)

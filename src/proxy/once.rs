@@ -104,12 +104,8 @@ impl Sending<'_, '_> {
     }
 
     /// Sends it to one backend under the faults of the way there.
-    async fn suffer(
-        &mut self,
-        index: usize,
-        mut plan: Plan,
-        head: &request::Parts,
-    ) -> Result<Answered, Course> {
+    async fn suffer(&mut self, index: usize, plan: Plan, head: &request::Parts) -> Result<Answered, Course> {
+        let mut plan = self.asked.record.kept.lender.lend(plan);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
         let worker = self.asked.client.worker.clone();
@@ -125,7 +121,7 @@ impl Sending<'_, '_> {
                 Failure::injected(Reason::Injected, fault.name()).into(),
             )),
         };
-        self.asked.record.kept.upstream = Some(plan);
+        self.asked.record.kept.upstream = Some(plan.done());
         result
     }
 

@@ -1,6 +1,7 @@
 //! Faults, set through the admin API while the proxy runs: each kind does on the wire what its page in the catalogue says.
 
 mod connections;
+mod gone;
 mod http;
 mod rules;
 mod servers;

@@ -170,13 +170,14 @@ impl Sending<'_, '_> {
             dialect: None,
         };
         let mut fresh = false;
+        let promised = cover::is_promised(&head.headers);
         loop {
             let Some(body) = self.body.take() else {
                 return Err(Course::Over(
                     Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
                 ));
             };
-            let mut body = shaped(plan, head, body, client);
+            let mut body = shaped(plan, head, body, promised, client);
             let following = &mut self.asked.record.following;
             if following.plans().next().is_some() {
                 head.headers.remove(header::CONTENT_LENGTH);
@@ -285,8 +286,14 @@ impl Sending<'_, '_> {
 }
 
 /// A body under the faults of the upstream leg.
-fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source, client: &Rc<Client>) -> Source {
-    if plan.is_empty() || http_body::Body::is_end_stream(&body) {
+fn shaped(
+    plan: &mut Plan,
+    head: &mut request::Parts,
+    body: Source,
+    promised: bool,
+    client: &Rc<Client>,
+) -> Source {
+    if plan.is_empty() || (http_body::Body::is_end_stream(&body) && !promised) {
         return body;
     }
     match plan.flow(Flow::Request, Instant::now()) {

@@ -1,5 +1,6 @@
 //! Faults, set through the admin API while the proxy runs: each kind does on the wire what its page in the catalogue says.
 
+mod bodies;
 mod connections;
 mod gone;
 mod http;

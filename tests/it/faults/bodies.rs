@@ -1,12 +1,13 @@
 //! Bodies that faults give, where a message had none and where HTTP has no place for one.
 
-use http::Request;
+use http::{Method, Request, Response};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 use crate::kit::{
     Answer, Body, Doc, H1, H2, Origin, Proxy,
-    client::{a_get, a_post},
-    origin::text,
+    client::{a_get, a_post, request},
+    origin::{empty, text},
 };
 
 async fn both(proxy: &Proxy, ask: impl Fn() -> Request<Body>) -> [Answer; 2] {
@@ -38,5 +39,34 @@ async fn a_request_without_a_body_gets_the_one_that_replaces_it() {
             }
         }
         proxy.lift("x").await;
+    }
+}
+
+#[tokio::test]
+async fn no_body_goes_where_http_has_no_place_for_one() {
+    let origin = Origin::new(|request: Request<Incoming>| async move {
+        match *request.method() {
+            Method::PUT => Response::builder().status(204).body(empty()).unwrap(),
+            _ => text(200, "a"),
+        }
+    });
+    let proxy = Proxy::start(&Doc::http(&[origin.address])).await;
+    for (method, kind, status) in [
+        (Method::HEAD, "abort: {status: 503, body: x}", 503),
+        (Method::HEAD, "body: {replace: xyz}", 200),
+        (Method::PUT, "body: {replace: xyz}", 204),
+        (Method::GET, "rewrite: {reply: {status: 204}}", 204),
+        (Method::GET, "rewrite: {reply: {status: 304}}", 304),
+    ] {
+        proxy.inject("x", &format!("do: {{{kind}}}")).await;
+        let ask = || request(method.clone(), "/").body(empty()).unwrap();
+        for answer in both(&proxy, ask).await {
+            assert_eq!((answer.status, answer.text()), (status, ""), "{kind}");
+        }
+        proxy.lift("x").await;
+    }
+    for line in proxy.access(20).await {
+        assert_eq!(line["sent"], 0, "{line}");
+        assert_ne!(line["reason"], "client_gone", "{line}");
     }
 }

@@ -20,6 +20,7 @@ use super::{
     exchange::{self, Course},
     headers,
     hop::Answered,
+    lent::Lent,
     outcome::{Made, Outcome},
     passed, send,
 };
@@ -100,10 +101,11 @@ impl Asked<'_> {
             );
         }
         if !plan.is_empty() {
+            let mut plan = self.record.kept.lender.lend(plan);
             let course = Box::pin(exchange::open(&mut plan, self.client.worker.held(), Some(head))).await;
             // In a box, as all that only faults need: what is never suffered takes no room in a request.
             let result = Box::pin(self.open(course, route, head, body, &mut plan)).await;
-            self.record.kept.client = Some(plan);
+            self.record.kept.client = Some(plan.done());
             return result;
         }
         self.send(route, head, body, &mut plan).await
@@ -212,7 +214,7 @@ impl Asked<'_> {
 
     /// The body as the backend gets it: shaped where a fault asks for it, watched where it has yet to come.
     fn upload(&mut self, head: &mut request::Parts, body: Source, plan: &mut Plan) -> Result<Source, Ending> {
-        if http_body::Body::is_end_stream(&body) {
+        if http_body::Body::is_end_stream(&body) && !cover::is_promised(&head.headers) {
             return Ok(Source::Empty);
         }
         let limit = self
@@ -249,17 +251,20 @@ impl Asked<'_> {
         let (mut head, mut body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
         passed::passed_on(&mut head.headers, head.version, self.listener, Some(route));
-        self.record.answered(head.status, Origin::Upstream);
-        let mut upstream = self.record.kept.upstream.take().unwrap_or(Plan::none());
-        let mut over = None;
-        for (leg, plan) in [(Leg::Upstream, &mut upstream), (Leg::Client, &mut *plan)] {
-            if plan.is_empty() {
+        let kept = &mut self.record.kept;
+        let mut upstream = kept.upstream.take().map(|plan| kept.lender.lend(plan));
+        let (mut origin, mut over) = (Origin::Upstream, None);
+        for (leg, plan) in [
+            (Leg::Upstream, upstream.as_deref_mut()),
+            (Leg::Client, Some(&mut *plan)),
+        ] {
+            let Some(plan) = plan.filter(|plan| !plan.is_empty()) else {
                 continue;
-            }
+            };
             let before = head.status;
             let course = Box::pin(exchange::reply(plan, self.client.worker.held(), &mut head)).await;
             if head.status != before {
-                self.record.answered(head.status, Origin::Injected);
+                origin = Origin::Injected;
             }
             if !matches!(course, Course::On) {
                 over = Some(course);
@@ -275,12 +280,12 @@ impl Asked<'_> {
             head.headers.remove(header::CONTENT_LENGTH);
             following.cover_reply(0, &mut body, self.client);
         }
-        if !upstream.is_empty() {
-            self.record.kept.upstream = Some(upstream);
-        }
+        self.record.kept.upstream = upstream.map(Lent::done);
         if let Some(course) = over {
             return Err(Ending::of(course));
         }
+        // Not before: a client that goes while a fault holds the answer back has seen no status.
+        self.record.answered(head.status, origin);
         Ok(Made::Response {
             head,
             body,

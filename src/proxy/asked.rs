@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::request;
+use http::{Method, request};
 
 use super::{
     body::Source,
@@ -35,6 +35,8 @@ pub struct Asked<'a> {
     pub interim: Option<Interim>,
     /// Whether it waits for gRPC's kind of answer.
     pub to_grpc: bool,
+    /// Whether it asks for a head alone.
+    pub to_head: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -52,6 +54,7 @@ impl<'a> Asked<'a> {
             record: Record::new(client, view, listener, head),
             interim,
             to_grpc: route::is_grpc(head),
+            to_head: head.method == Method::HEAD,
         }
     }
 

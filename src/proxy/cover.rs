@@ -2,6 +2,8 @@
 
 use std::{rc::Rc, time::Duration};
 
+use http::{HeaderMap, header};
+
 use super::{
     body::Cover,
     client::{Client, Kind},
@@ -10,6 +12,13 @@ use crate::faults::{Chain, Leg};
 
 /// A stream of HTTP/2 that is reset drops what of it is not out, and nobody says when it is: it gets so long before.
 const STREAM_FLUSHING: Duration = Duration::from_millis(100);
+
+/// Whether a head announces bytes. Where the body has none, a fault has promised them and gives them yet.
+pub fn is_promised(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .is_some_and(|length| length != "0")
+}
 
 /// Faults around a request's body. Where the backend's end of it breaks, the attempt is over and not the client.
 pub fn of_request(chain: Chain, leg: Leg, client: &Rc<Client>) -> Cover {

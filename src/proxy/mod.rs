@@ -24,6 +24,7 @@ pub mod headers;
 pub mod hop;
 pub mod http;
 pub mod idle;
+mod lent;
 pub mod listener;
 pub mod meter;
 pub mod once;

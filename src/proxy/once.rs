@@ -104,12 +104,8 @@ impl Sending<'_, '_> {
     }
 
     /// Sends it to one backend under the faults of the way there.
-    async fn suffer(
-        &mut self,
-        index: usize,
-        mut plan: Plan,
-        head: &request::Parts,
-    ) -> Result<Answered, Course> {
+    async fn suffer(&mut self, index: usize, plan: Plan, head: &request::Parts) -> Result<Answered, Course> {
+        let mut plan = self.asked.record.kept.lender.lend(plan);
         // Faults may rewrite what this backend gets; another one gets the request as it was.
         let mut head = head.clone();
         let worker = self.asked.client.worker.clone();
@@ -125,7 +121,7 @@ impl Sending<'_, '_> {
                 Failure::injected(Reason::Injected, fault.name()).into(),
             )),
         };
-        self.asked.record.kept.upstream = Some(plan);
+        self.asked.record.kept.upstream = Some(plan.done());
         result
     }
 
@@ -174,13 +170,14 @@ impl Sending<'_, '_> {
             dialect: None,
         };
         let mut fresh = false;
+        let promised = cover::is_promised(&head.headers);
         loop {
             let Some(body) = self.body.take() else {
                 return Err(Course::Over(
                     Failure::real(Reason::UpstreamReset, "the body cannot be sent again").into(),
                 ));
             };
-            let mut body = shaped(plan, head, body, client);
+            let mut body = shaped(plan, head, body, promised, client);
             let following = &mut self.asked.record.following;
             if following.plans().next().is_some() {
                 head.headers.remove(header::CONTENT_LENGTH);
@@ -289,8 +286,14 @@ impl Sending<'_, '_> {
 }
 
 /// A body under the faults of the upstream leg.
-fn shaped(plan: &mut Plan, head: &mut request::Parts, body: Source, client: &Rc<Client>) -> Source {
-    if plan.is_empty() || http_body::Body::is_end_stream(&body) {
+fn shaped(
+    plan: &mut Plan,
+    head: &mut request::Parts,
+    body: Source,
+    promised: bool,
+    client: &Rc<Client>,
+) -> Source {
+    if plan.is_empty() || (http_body::Body::is_end_stream(&body) && !promised) {
         return body;
     }
     match plan.flow(Flow::Request, Instant::now()) {

@@ -21,7 +21,7 @@ use crate::{
     faults::{self, Cut, Plan},
     net::Stream,
     telemetry::Origin,
-    wire::http1::Reply,
+    wire::http1::{Reply, has_no_body},
 };
 
 /// What becomes of a request.
@@ -66,14 +66,15 @@ pub enum Made {
 impl Made {
     /// Hands the record over to the answer's body, or to the tunnel: the exchange is over when they are.
     pub fn outcome(self, asked: Asked<'_>) -> Outcome {
-        let record = asked.record;
+        let (record, to_head) = (asked.record, asked.to_head);
         match self {
             Self::Response {
-                head,
+                mut head,
                 body,
                 idle,
                 whole,
             } => {
+                let body = fitting(to_head, &mut head, body);
                 let idle = idle.filter(|_| !http_body::Body::is_end_stream(&body));
                 Reply::Response(Response::from_parts(
                     head,
@@ -98,6 +99,18 @@ impl Made {
             }
         }
     }
+}
+
+/// The body that goes with a head: none where HTTP has no place for it (RFC 9110, sections 6.4.1 and 9.3.2), whatever a backend
+/// or a fault gives.
+fn fitting(to_head: bool, head: &mut response::Parts, body: Source) -> Source {
+    if !to_head && !has_no_body(head.status) {
+        return body;
+    }
+    if head.status == StatusCode::NO_CONTENT {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    Source::Empty
 }
 
 impl Asked<'_> {

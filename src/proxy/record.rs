@@ -14,6 +14,7 @@ use super::{
     follow::{Following, Subject},
     headers::X_REQUEST_ID,
     hop::Stretch,
+    lent::Lender,
     relay::Parted,
     upload::Progress,
     worker::View,
@@ -54,11 +55,11 @@ pub struct Record {
     pub following: Following,
     method: usize,
     is_monitoring: bool,
-    status: StatusCode,
+    /// `None`: there is no answer.
+    status: Option<StatusCode>,
     origin: Origin,
     reason: Option<Reason>,
     sent: u64,
-    cut: bool,
     complete: bool,
     line: Option<Box<Line>>,
 }
@@ -94,6 +95,8 @@ pub struct Kept {
     pub stretch: Option<Stretch>,
     /// Faults that it has behind it: those of attempts that failed, and those of the tunnel that it was.
     pub parted: Vec<Plan>,
+    /// Those that are away with what is under way.
+    pub lender: Lender,
 }
 
 /// What only the access log wants to know of a request.
@@ -136,11 +139,10 @@ impl Record {
                 head: Some(head),
                 ..client.facts()
             }),
-            status: StatusCode::OK,
+            status: None,
             origin: Origin::Proxy,
             reason: None,
             sent: 0,
-            cut: false,
             complete: false,
             line,
         })
@@ -155,7 +157,7 @@ impl Record {
 
     /// The answer is a backend's, or a fault's.
     pub fn answered(&mut self, status: StatusCode, origin: Origin) {
-        self.status = status;
+        self.status = Some(status);
         self.origin = origin;
     }
 
@@ -163,7 +165,7 @@ impl Record {
     pub fn failed(&mut self, failure: &Failure) {
         self.origin = failure.origin();
         self.reason = Some(failure.reason);
-        self.status = failure.reason.status();
+        self.status = Some(failure.reason.status());
     }
 
     fn received(&self) -> u64 {
@@ -176,7 +178,7 @@ impl Record {
     pub fn cut(&mut self) {
         self.origin = Origin::Injected;
         self.reason = Some(Reason::Injected);
-        self.cut = true;
+        self.status = None;
     }
 
     /// The faults that really did something to it.
@@ -282,7 +284,7 @@ impl Tally for Box<Record> {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.complete && self.reason.is_none() {
-            self.reason = Some(Reason::ClientGone);
+            self.gone();
         }
         self.count();
         if self.line.is_some() {
@@ -292,15 +294,23 @@ impl Drop for Record {
 }
 
 impl Record {
+    /// The client went. Where it got no answer and faults had their hands on it, it went because of them.
+    fn gone(&mut self) {
+        self.reason = Some(Reason::ClientGone);
+        let returned = self.kept.lender.returned();
+        self.kept.parted.extend(returned);
+        if self.status.is_none() && self.faults().next().is_some() {
+            self.origin = Origin::Injected;
+        }
+    }
+
     fn count(&self) {
         let worker = self.client.worker.index;
         let routed = self.route.map(|place| &self.listener.routes[place]);
         let metrics = routed.map_or(&self.listener.no_route, |route| &route.metrics);
-        let class = if self.cut {
-            Class::None
-        } else {
-            Class::of(self.status.as_u16())
-        };
+        let class = self
+            .status
+            .map_or(Class::None, |status| Class::of(status.as_u16()));
         let lane = metrics.lane(worker, self.backend.as_ref().map(|backend| backend.index));
         lane.answered(class, self.origin);
         if self.origin == Origin::Injected && self.reason.is_some_and(|reason| reason != Reason::Injected) {
@@ -315,11 +325,13 @@ impl Record {
             }
             lane.retries.add(u64::from(self.attempts.saturating_sub(1)));
         }
-        let failed = self.cut || has_failed(self.status, self.origin, self.reason);
+        let failed = self
+            .status
+            .is_none_or(|status| has_failed(status, self.origin, self.reason));
         let failed = failed.then_some(self.origin);
         let metrics = &self.client.worker.shared.metrics;
-        if !self.cut {
-            metrics.refusals.lane(worker).answered(self.status.as_u16());
+        if let Some(status) = self.status {
+            metrics.refusals.lane(worker).answered(status.as_u16());
         }
         let method = match self.is_monitoring {
             true => metrics.monitors.lane(worker),
@@ -351,7 +363,7 @@ impl Record {
             route: routed,
             method: Some(line.method.as_str()),
             path: line.uri.path_and_query().map(|target| target.as_str().as_bytes()),
-            status: (!self.cut).then(|| self.status.as_u16()),
+            status: self.status.map(|status| status.as_u16()),
             received: self.received(),
             sent: self.sent,
             duration: self.begun.elapsed(),

@@ -64,6 +64,7 @@ pub use handle::{Handle, Phase};
 pub use incoming::Incoming;
 pub use line::Asking;
 pub use pool::{recycle, recycle_head};
+pub use response::has_no_body;
 pub use server::{Ask, Interim, Reply, Served, serve};
 pub use serving::{End, Serving};
 

@@ -103,7 +103,7 @@ impl ResponseHead {
 }
 
 /// The statuses whose responses end with their head.
-pub(super) fn has_no_body(status: StatusCode) -> bool {
+pub fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 

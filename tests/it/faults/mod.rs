@@ -1,6 +1,8 @@
 //! Faults, set through the admin API while the proxy runs: each kind does on the wire what its page in the catalogue says.
 
+mod bodies;
 mod connections;
+mod gone;
 mod http;
 mod rules;
 mod servers;

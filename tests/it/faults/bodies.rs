@@ -1,0 +1,72 @@
+//! Bodies that faults give, where a message had none and where HTTP has no place for one.
+
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::kit::{
+    Answer, Body, Doc, H1, H2, Origin, Proxy,
+    client::{a_get, a_post, request},
+    origin::{empty, text},
+};
+
+async fn both(proxy: &Proxy, ask: impl Fn() -> Request<Body>) -> [Answer; 2] {
+    let mut h1 = H1::connect(proxy.address()).await;
+    let h2 = H2::connect(proxy.address()).await;
+    let answers = [h1.ask(ask()).await, h2.ask(ask()).await];
+    // The connections are still good.
+    assert!(h1.send(ask()).await.is_ok() && h2.send(ask()).await.is_ok());
+    answers
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_gets_the_one_that_replaces_it() {
+    let origin = Origin::new(|request| async move {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        text(200, body)
+    });
+    let proxy = Proxy::start(&Doc::http(&[origin.address])).await;
+    for scope in ["", "where: {cluster: app}, "] {
+        proxy
+            .inject(
+                "x",
+                &format!("{scope}do: {{body: {{replace: xyz, flow: request}}}}"),
+            )
+            .await;
+        for ask in [|| a_get("/"), || a_post("/", ""), || a_post("/", "abc")] {
+            for answer in both(&proxy, ask).await {
+                assert_eq!((answer.status, answer.text()), (200, "xyz"), "{scope}");
+            }
+        }
+        proxy.lift("x").await;
+    }
+}
+
+#[tokio::test]
+async fn no_body_goes_where_http_has_no_place_for_one() {
+    let origin = Origin::new(|request: Request<Incoming>| async move {
+        match *request.method() {
+            Method::PUT => Response::builder().status(204).body(empty()).unwrap(),
+            _ => text(200, "a"),
+        }
+    });
+    let proxy = Proxy::start(&Doc::http(&[origin.address])).await;
+    for (method, kind, status) in [
+        (Method::HEAD, "abort: {status: 503, body: x}", 503),
+        (Method::HEAD, "body: {replace: xyz}", 200),
+        (Method::PUT, "body: {replace: xyz}", 204),
+        (Method::GET, "rewrite: {reply: {status: 204}}", 204),
+        (Method::GET, "rewrite: {reply: {status: 304}}", 304),
+    ] {
+        proxy.inject("x", &format!("do: {{{kind}}}")).await;
+        let ask = || request(method.clone(), "/").body(empty()).unwrap();
+        for answer in both(&proxy, ask).await {
+            assert_eq!((answer.status, answer.text()), (status, ""), "{kind}");
+        }
+        proxy.lift("x").await;
+    }
+    for line in proxy.access(20).await {
+        assert_eq!(line["sent"], 0, "{line}");
+        assert_ne!(line["reason"], "client_gone", "{line}");
+    }
+}

@@ -188,6 +188,13 @@ pub struct Obstacle {
 }
 
 impl Snapshot {
+    /// Counts something that a fault has hit, in a worker's lane.
+    pub fn count_hit(&self, fault: &str, worker: usize) {
+        if let Some(lanes) = self.fault_lanes.get(fault) {
+            lanes.lane(worker).hits.inc();
+        }
+    }
+
     /// A cluster by name.
     pub fn cluster(&self, name: &str) -> Option<&Arc<Target>> {
         self.clusters.iter().find(|target| &*target.name == name)

@@ -268,7 +268,8 @@ impl Client {
         let session = self.session();
         let facts = self.facts_of(session.as_deref());
         let (dice, number, now) = (self.worker.dice(), self.worker.number(), Instant::now());
-        if let Some((cut, _)) = Plan::cut_of_standing(&added, dice, number, &facts, now) {
+        if let Some((cut, fault)) = Plan::cut_of_standing(&added, dice, number, &facts, now) {
+            view.count_hit(fault.name(), self.worker.index);
             self.cut(cut);
         }
     }

@@ -92,7 +92,9 @@ async fn serve(
         client.drain();
     }
     if !plan.is_empty() {
-        match exchange::open(&mut plan, worker.held(), None).await {
+        let course = exchange::open(&mut plan, worker.held(), None).await;
+        count(&worker, &view, &plan);
+        match course {
             Course::On => {}
             Course::Cut(cut, _) => return client.cut(cut),
             Course::Answer(..) | Course::Released(_) => return,
@@ -204,10 +206,17 @@ async fn welcome(
         Ok(stream) => Some((stream, plan)),
         Err(error) => {
             listener.lanes.lane(worker.index).handshakes_failed.inc();
+            count(worker, view, &plan);
             tracing::debug!(listener = &*listener.name, %peer, %error, "TLS handshake failed");
             None
         }
     }
+}
+
+/// Counts what a connection met before there was a request that could say so.
+fn count(worker: &Worker, view: &View, plan: &Plan) {
+    plan.touched()
+        .for_each(|fault| view.count_hit(fault.name(), worker.index));
 }
 
 /// What a connection suffers before there is a request.

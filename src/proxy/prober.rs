@@ -200,12 +200,16 @@ impl Checker {
     }
 
     async fn check(&self, settings: &HealthSettings, target: &Target, index: usize, number: u64) -> Seen {
-        let (dice, blind) = {
+        let (told, dice, blind) = {
             let truth = self.truth.borrow();
-            (truth.dice, truth.blind)
+            let told = faults::told(&target.faults[index], truth.dice, number);
+            if let Some((_, fault)) = &told {
+                truth.count_hit(fault.name(), 0);
+            }
+            (told, truth.dice, truth.blind)
         };
         let refused = || Trouble::Connect(format!("connection to {} refused", target.addresses[index]));
-        match faults::told(&target.faults[index], dice, number) {
+        match told {
             Some((Told::Pass, _)) => return Ok(None),
             Some((Told::Fail, _)) if blind => return Err(refused()),
             Some((Told::Fail, _)) => return Err(Trouble::Injected),

@@ -345,9 +345,7 @@ impl Record {
         let fresh = self.following.plans().map(|fresh| (&fresh.view, &fresh.plan));
         for (view, plan) in first.chain(fresh) {
             for fault in plan.touched() {
-                if let Some(lanes) = view.fault_lanes.get(fault.name()) {
-                    lanes.lane(worker).hits.inc();
-                }
+                view.count_hit(fault.name(), worker);
             }
         }
     }

@@ -37,19 +37,23 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
     };
     let facts = client.facts();
     let mut plan = Plan::roll(route.faults.sift(&facts), view.dice, number, &facts);
-    match exchange::open(&mut plan, worker.held(), None).await {
-        Course::On => {}
-        Course::Cut(cut, _) => return client.cut(cut),
-        Course::Answer(..) | Course::Released(_) => return,
+    let mut record = Record::begun();
+    let course = exchange::open(&mut plan, worker.held(), None).await;
+    if !matches!(course, Course::On) {
+        if let Course::Cut(cut, _) = course {
+            client.cut(cut);
+        }
+        record.plans.push(plan);
+        return record.write(&client, &view, &listener, route, begun);
     }
     if client.is_over() {
         return client.cut(Cut::Close);
     }
-    let mut record = Record::begun();
-    match dial(&client, &view, route, number).await {
+    match dial(&client, &view, route, number, &mut record.plans).await {
         Ok(dialled) => {
             record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
-            record.plans = join(&client, &view, route, number, stream, plan, dialled).await;
+            let plans = join(&client, &view, route, number, stream, plan, dialled).await;
+            record.plans.extend(plans);
         }
         Err(undialled) => {
             record.plans.push(plan);
@@ -122,9 +126,7 @@ impl Record {
             .lane(worker.index, backend)
             .answered(Class::None, origin);
         for fault in touched() {
-            if let Some(lanes) = view.fault_lanes.get(fault.name()) {
-                lanes.lane(worker.index).hits.inc();
-            }
+            view.count_hit(fault.name(), worker.index);
         }
         let Some(pen) = &worker.pen else { return };
         pen.write(access::Entry {
@@ -237,6 +239,7 @@ pub async fn dial(
     view: &View,
     route: &Route,
     number: u64,
+    failed: &mut Vec<Plan>,
 ) -> Result<Dialled, Undialled> {
     let worker = &client.worker;
     let Some(place) = route.cluster else {
@@ -278,7 +281,7 @@ pub async fn dial(
         };
         tried.push(index);
         let number = attempt_number(number, u32::try_from(tried.len()).unwrap_or(u32::MAX));
-        match attempt(client, view, route, target, index, number).await {
+        match attempt(client, view, route, (target, index), number, failed).await {
             Ok(dialled) => {
                 return Ok(Dialled {
                     place,
@@ -299,9 +302,9 @@ async fn attempt(
     client: &Rc<Client>,
     view: &View,
     route: &Route,
-    target: &Target,
-    index: usize,
+    (target, index): (&Target, usize),
     number: u64,
+    failed: &mut Vec<Plan>,
 ) -> Result<Dialled, Undialled> {
     let worker = &client.worker;
     let session = client.session();
@@ -355,6 +358,7 @@ async fn attempt(
                 target.record(index, now, &active, outcome);
                 lane.attempted(attempt_of(outcome));
             }
+            failed.push(plan);
             Err(failure.into())
         }
     }

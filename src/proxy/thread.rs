@@ -146,7 +146,12 @@ impl Thread {
                 let added = added(known.unwrap_or_default(), faults);
                 if !added.is_empty() {
                     self.worker.hops.standing.cut(id, || {
-                        Plan::cut_of_standing(&added, view.dice, self.worker.number(), &NOBODY, now)
+                        let number = self.worker.number();
+                        Plan::cut_of_standing(&added, view.dice, number, &NOBODY, now).inspect(
+                            |(_, fault)| {
+                                view.count_hit(fault.name(), self.worker.index);
+                            },
+                        )
                     });
                 }
             }

@@ -54,7 +54,7 @@ struct Written {
     /// The time from one check to the next. Default: 5s.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_time")]
     every: Option<Span>,
-    /// How long a check may take. Default: 1s.
+    /// How long a check may take. Default: 1s, or `every` where that is shorter.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "some_time")]
     timeout: Option<Span>,
     /// Passes in a row that make an unhealthy backend healthy. Default: 2.
@@ -150,7 +150,8 @@ impl HealthSettings {
 
     /// How long a check may take.
     pub fn timeout(&self) -> Duration {
-        self.timeout.map_or(Duration::from_secs(1), Into::into)
+        let default = || Duration::from_secs(1).min(self.every());
+        self.timeout.map_or_else(default, Into::into)
     }
 
     /// The port that is checked, where it is not the backend's.

@@ -17,7 +17,15 @@ use crate::{
 
 pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
     for (name, entry) in document.faults.iter() {
-        found.extend(check_fault(document, &Path::of(["faults", name]), entry));
+        let path = Path::of(["faults", name]);
+        if entry.r#for.is_some_and(|time| time != Span::ZERO) {
+            found.push(Finding::new(
+                path.key("for"),
+                "a fault of the document stays for as long as the document says so, and not for a time",
+                "remove `for`; a fault that ends by itself is set by hand, with `chaosproxy faults add`",
+            ));
+        }
+        found.extend(check_fault(document, &path, entry));
     }
 }
 

@@ -197,9 +197,7 @@ impl Commands {
         let view = worker.view();
         let mut met = self.met.borrow_mut();
         for fault in plan.touched() {
-            if let Some(lanes) = view.fault_lanes.get(fault.name()) {
-                lanes.lane(worker.index).hits.inc();
-            }
+            view.count_hit(fault.name(), worker.index);
             if !met.iter().any(|known| known.name() == fault.name()) {
                 met.push(fault.clone());
             }

@@ -84,14 +84,16 @@ pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
             return record.write(&client, &view, &listener, route, begun);
         }
     };
-    match tcp::dial(&client, &view, route, number).await {
+    match tcp::dial(&client, &view, route, number, &mut record.plans).await {
         Ok(dialled) => {
             let target = &view.clusters[dialled.place];
             record.backend = Some((target.clone(), dialled.backend));
             match encrypt(&listener, target, opened, dialled).await {
                 Ok((opened, dialled)) => {
-                    (record.plans, record.by_commands) =
+                    let (plans, by_commands) =
                         join(&client, route, number, opened, plan, late, dialled).await;
+                    record.plans.extend(plans);
+                    record.by_commands = by_commands;
                 }
                 Err(unsettled) => {
                     record.plans.push(plan);

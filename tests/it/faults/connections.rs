@@ -59,6 +59,14 @@ async fn faults_on_the_opening_of_a_connection_wait_hold_or_end_it() {
         );
         proxy.lift("end").await;
     }
+    // Each has its line, with the fault that did it, and counts in both places.
+    let lines = proxy.access(5).await;
+    let ended = lines.iter().filter(|line| line["faults"][0] == "end");
+    assert_eq!(
+        ended.filter(|line| line["origin"] == "injected").count(),
+        3,
+        "{lines:?}"
+    );
 }
 
 #[tokio::test]
@@ -269,7 +277,7 @@ async fn misroute_really_leads_elsewhere_and_back() {
         let lines = proxy.access_so_far();
         lines
             .iter()
-            .any(|line| line["origin"] == "injected" && line["reason"] == "connect_refused")
+            .any(|line| line["faults"][0] == "lost" && line["reason"] == "connect_refused")
     })
     .await;
 }

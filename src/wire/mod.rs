@@ -4,6 +4,7 @@ pub mod dialogue;
 pub mod errors;
 pub mod fuzz;
 pub mod http1;
+mod lexer;
 pub mod mysql;
 pub mod postgres;
 mod prepared;

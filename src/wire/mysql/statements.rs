@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::wire::{
+    lexer::Grammar,
     prepared::{Prepared, Remembered},
-    spoken::Grammar,
 };
 
 /// MariaDB's clients name the statement that was prepared last like this.

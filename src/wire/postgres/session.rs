@@ -8,8 +8,8 @@ use super::frame::{message, text};
 use crate::wire::{
     dialogue::Step,
     errors::{Moment, Refusal},
+    lexer::Grammar,
     prepared::{Prepared, Remembered},
-    spoken::Grammar,
 };
 
 /// One side's message that is passing through.

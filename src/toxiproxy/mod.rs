@@ -4,7 +4,7 @@
 //! listener, so that traffic, status and metrics know nothing of Toxiproxy. Statuses, messages, defaults and the order of
 //! checks are those of version 2.12, measured; `docs/toxiproxy.md` lists what is better on purpose.
 //!
-//! [`fields`] reads JSON as Toxiproxy's clients expect it, [`toxic`] knows the types, [`registry`] what there is, [`file`] what is wrong in a
+//! [`fields`] reads JSON as Toxiproxy's clients expect it, [`toxic`] knows the types, [`registry`] what there is, [`mod@file`] what is wrong in a
 //! file; all are pure. [`api`] waits for names and sockets, and publishes.
 
 mod address;

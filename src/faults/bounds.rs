@@ -76,12 +76,7 @@ impl Do {
         const REQUESTS: &str = "would shape commands, of which only the answers can be shaped";
         let shapes = |flow: Flow| (flow == Flow::Request).then_some(REQUESTS);
         match self {
-            Self::Misroute(_)
-            | Self::Tls(_)
-            | Self::TooManyConnections(_)
-            | Self::PoolExhausted(_)
-            | Self::BadCredentials(_)
-            | Self::MissingDatabase(_) => Some(SESSIONS),
+            _ if self.is_of_openings() => Some(SESSIONS),
             Self::IdleCut(_) | Self::Timeout(_) | Self::SlowClose(_) => Some(CONNECTIONS),
             Self::Latency(latency) => shapes(latency.flow),
             Self::Throttle(throttle) => shapes(throttle.flow),
@@ -95,6 +90,19 @@ impl Do {
             Self::Close(close) => shapes(close.flow),
             _ => None,
         }
+    }
+
+    /// Whether its kind acts where a session of a database begins, and nowhere else.
+    const fn is_of_openings(&self) -> bool {
+        matches!(
+            self,
+            Self::Misroute(_)
+                | Self::Tls(_)
+                | Self::TooManyConnections(_)
+                | Self::PoolExhausted(_)
+                | Self::BadCredentials(_)
+                | Self::MissingDatabase(_)
+        )
     }
 
     /// What a command must ask of the data to be met; `None`: each may be.
@@ -116,12 +124,7 @@ impl Do {
     pub fn meets_only_openings(&self, dialect: Dialect) -> bool {
         let is_opening = |known: &KnownError| known.moment.is_opening();
         match self {
-            Self::Misroute(_)
-            | Self::Tls(_)
-            | Self::TooManyConnections(_)
-            | Self::PoolExhausted(_)
-            | Self::BadCredentials(_)
-            | Self::MissingDatabase(_) => true,
+            _ if self.is_of_openings() => true,
             Self::Refuse(refuse) => refuse.standing == Standing::Keep,
             Self::Abort(abort) => {
                 let known = abort.error.as_ref().and_then(|error| error.known(dialect));

@@ -214,7 +214,8 @@ impl Asked<'_> {
 
     /// The body as the backend gets it: shaped where a fault asks for it, watched where it has yet to come.
     fn upload(&mut self, head: &mut request::Parts, body: Source, plan: &mut Plan) -> Result<Source, Ending> {
-        if http_body::Body::is_end_stream(&body) && !cover::is_promised(&head.headers) {
+        let is_over = http_body::Body::is_end_stream(&body);
+        if is_over && (plan.is_empty() || !cover::is_promised(&head.headers)) {
             return Ok(Source::Empty);
         }
         let limit = self

@@ -170,7 +170,7 @@ impl Sending<'_, '_> {
             dialect: None,
         };
         let mut fresh = false;
-        let promised = cover::is_promised(&head.headers);
+        let promised = !plan.is_empty() && cover::is_promised(&head.headers);
         loop {
             let Some(body) = self.body.take() else {
                 return Err(Course::Over(

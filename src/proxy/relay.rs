@@ -174,7 +174,7 @@ impl Joint {
                 }
             }
             let change = changes.rung();
-            let is_behind = || self.generation.get() != self.client.worker.generation();
+            let is_behind = || self.is_behind();
             let result = match &mut shaping {
                 None => match pump(&mut reader, &mut writer, change, &is_behind).await.how {
                     Ended::Finished => return Ok(()),
@@ -217,12 +217,17 @@ impl Joint {
         self.follow();
     }
 
+    /// Whether the truth has changed since the last look. One comparison.
+    fn is_behind(&self) -> bool {
+        self.generation.get() != self.client.worker.generation()
+    }
+
     /// Rolls for the faults that were added since the last look; whichever direction comes first does it for both.
     pub fn follow(&self) {
-        let view = self.client.worker.view();
-        if self.generation.replace(view.generation) == view.generation {
+        if !self.is_behind() {
             return;
         }
+        self.generation.set(self.client.worker.generation());
         if self.client.is_over() {
             return self.end(Cut::Close);
         }

@@ -121,6 +121,33 @@ async fn postgres_refuses_the_same() {
     }
 }
 
+#[tokio::test]
+async fn what_sql_prepares_is_known_in_either_protocol_of_postgres() {
+    let server = Postgres::start().await;
+    postgres_says(server.address, "create table orders (id int)", &[]).await;
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    proxy.inject("replica", "do: read_only").await;
+    let client = connect(proxy.address(), "admin", "shop").await.unwrap();
+    client
+        .batch_execute("prepare simple as delete from orders")
+        .await
+        .unwrap();
+    client
+        .execute("prepare extended as delete from orders", &[])
+        .await
+        .unwrap();
+    for name in ["simple", "extended"] {
+        let text = format!("execute {name}");
+        let refused = [
+            client.batch_execute(&text).await.unwrap_err(),
+            client.execute(&text, &[]).await.unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.code().unwrap().code(), "25006", "{name}: {error}");
+        }
+    }
+}
+
 /// What is said to MariaDB and MySQL, each line in a session of its own.
 const TO_BOTH: [&str; 29] = [
     "select * from orders",
@@ -131,7 +158,7 @@ const TO_BOTH: [&str; 29] = [
     "select * from orders for update",
     "select * from orders lock in share mode",
     "select id into @a from orders",
-    "do sleep(0)",
+    "do 1 + 1",
     "do get_lock('a', 0)",
     "create temporary table scratch (id int); drop temporary table scratch",
     "create table more (id int)",

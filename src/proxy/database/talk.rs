@@ -263,19 +263,21 @@ impl Talk {
 
     /// Knows whose session it is and with which database, where that is said only once the server has spoken, and anew.
     fn learn_login(&self) {
+        let dialogue = self.dialogue.borrow();
+        let Some((user, database)) = dialogue.login() else {
+            return;
+        };
         let before = self.client.session();
-        if let Some((user, database)) = self.dialogue.borrow().login()
-            && !before
-                .as_ref()
-                .is_some_and(|known| known.user == user && known.database == database)
-        {
-            self.client.carries(Session {
-                dialect: self.session.dialect,
-                user: user.to_owned(),
-                database: database.to_owned(),
-            });
-            self.joint.learned(before.as_deref());
+        let is_known = |known: &Rc<Session>| known.user == user && known.database == database;
+        if before.as_ref().is_some_and(is_known) {
+            return;
         }
+        self.client.carries(Session {
+            dialect: self.session.dialect,
+            user: user.to_owned(),
+            database: database.to_owned(),
+        });
+        self.joint.learned(before.as_deref());
     }
 
     /// Knows the key of the session once the server has said it.

@@ -1,6 +1,6 @@
 //! A TCP connection of which a test sees every byte.
 
-use std::net::SocketAddr;
+use std::{io::ErrorKind, net::SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,6 +22,8 @@ pub enum End {
 pub struct Raw {
     stream: TcpStream,
     heard: Vec<u8>,
+    /// A reset is told once, to whichever call comes first: one that a send has taken is not told to the read after it.
+    was_told_of_a_reset: bool,
 }
 
 impl Raw {
@@ -36,6 +38,7 @@ impl Raw {
         Self {
             stream,
             heard: Vec::new(),
+            was_told_of_a_reset: false,
         }
     }
 
@@ -52,7 +55,7 @@ impl Raw {
             return (String::new(), End::Reset);
         };
         let mut raw = Self::over(stream);
-        let _ = raw.try_say(what).await;
+        raw.try_say(what).await;
         raw.rest().await
     }
 
@@ -64,8 +67,9 @@ impl Raw {
     }
 
     /// Sends, whether or not anybody takes it.
-    pub async fn try_say(&mut self, what: impl AsRef<[u8]>) -> std::io::Result<()> {
-        within("room to send", self.stream.write_all(what.as_ref())).await
+    pub async fn try_say(&mut self, what: impl AsRef<[u8]>) {
+        let sent = within("room to send", self.stream.write_all(what.as_ref())).await;
+        self.note(sent);
     }
 
     /// Ends the sending side.
@@ -74,8 +78,14 @@ impl Raw {
     }
 
     /// Ends the sending side, whether or not the connection still stands.
-    pub async fn try_finish(&mut self) -> std::io::Result<()> {
-        self.stream.shutdown().await
+    pub async fn try_finish(&mut self) {
+        let finished = self.stream.shutdown().await;
+        self.note(finished);
+    }
+
+    fn note(&mut self, result: std::io::Result<()>) {
+        let is_reset = result.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+        self.was_told_of_a_reset |= is_reset;
     }
 
     /// Takes what comes up to and including a mark.
@@ -138,6 +148,7 @@ impl Raw {
         let listen = async {
             loop {
                 match self.stream.read_buf(&mut self.heard).await {
+                    Ok(0) if self.was_told_of_a_reset => return End::Reset,
                     Ok(0) => return End::Closed,
                     Ok(_) => {}
                     Err(_) => return End::Reset,

@@ -252,8 +252,8 @@ async fn toxicity_0_touches_nothing_and_a_share_of_it_hits_a_share_of_connection
     let mut reset = 0;
     for _ in 0..100 {
         let mut raw = Raw::connect(address).await;
-        raw.say("hello").await;
-        raw.finish().await;
+        raw.try_say("hello").await;
+        raw.try_finish().await;
         reset += u32::from(raw.rest().await.1 == End::Reset);
     }
     // 4 standard deviations.

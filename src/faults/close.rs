@@ -75,7 +75,11 @@ impl Acts for Close {
         self.moment().open()
     }
 
+    fn ends_silence(&self) -> Option<(Cut, Span)> {
+        self.moment().ends_silence()
+    }
+
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
-        self.moment().shaper(ask.now, direction)
+        self.moment().shaper(ask.since, direction)
     }
 }

@@ -39,6 +39,19 @@ impl Moment {
         self.after_bytes.is_none() && self.after.is_none()
     }
 
+    /// How it ends, and when, where nothing comes: at once, where the start is over already.
+    pub(super) fn ends_silence(&self) -> Option<(Cut, Span)> {
+        Some((self.cut, self.time()?))
+    }
+
+    fn time(&self) -> Option<Span> {
+        if self.is_at_start() {
+            Some(Span::ZERO)
+        } else {
+            self.after
+        }
+    }
+
     /// What an exchange does that begins.
     pub(super) const fn open(&self) -> Verdict {
         if self.is_at_start() {
@@ -49,19 +62,14 @@ impl Moment {
     }
 
     /// What ends a flow, also one that stands already: that one at once if the moment was the start.
-    pub(super) fn shaper(&self, now: Instant, direction: Flow) -> Option<Box<dyn Shape>> {
+    pub(super) fn shaper(&self, since: Instant, direction: Flow) -> Option<Box<dyn Shape>> {
         if self.flow != direction {
             return None;
         }
-        let after = if self.is_at_start() {
-            Some(Span::ZERO)
-        } else {
-            self.after
-        };
         Some(Box::new(Cutter {
             end: Piece::Cut(self.cut),
             left: self.after_bytes.map(|bytes| bytes.0),
-            at: after.map(|after| now + after.0),
+            at: self.time().map(|after| since + after.0),
         }))
     }
 }

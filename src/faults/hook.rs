@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     route::{Dialect, matcher::Facts},
-    units::{Address, Stream},
+    units::{Address, Span, Stream},
 };
 
 /// A side of the proxy.
@@ -146,6 +146,8 @@ pub enum Handshake {
 pub(super) struct Ask {
     /// The time.
     pub(super) now: Instant,
+    /// When bytes could begin to flow.
+    pub(super) since: Instant,
     /// How long the fault has stood.
     pub(super) age: Duration,
     /// Dice for this fault, this exchange and this hook.
@@ -239,6 +241,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
 
     /// What to answer where no backend has.
     fn unanswered(&self) -> Option<Arc<Answer>> {
+        None
+    }
+
+    /// How, and how long after bytes could begin to flow, it ends an exchange in which none have come.
+    fn ends_silence(&self) -> Option<(Cut, Span)> {
         None
     }
 

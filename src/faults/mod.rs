@@ -100,7 +100,7 @@ pub use self::{
     lose::Lose,
     misroute::Misroute,
     openings::{BadCredentials, MissingDatabase, PoolExhausted, TooManyConnections},
-    plan::{Plan, told},
+    plan::{Due, Plan, told},
     queue::{Guard, Queue},
     ramp::{Load, Ramp},
     rate_limit::RateLimit,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{request, response};
 use tokio::time::Instant;
 
+pub use self::ends::Due;
 use self::ends::cut_at_once;
 use super::{
     answer::Answer,
@@ -28,6 +29,8 @@ pub struct Plan {
     exchange: u64,
     dice: Dice,
     of_request: bool,
+    /// When bytes could begin to flow; `None`: with each flow.
+    since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,7 @@ impl Plan {
             exchange: 0,
             dice: Dice::new(0),
             of_request: false,
+            since: None,
         }
     }
 
@@ -135,6 +139,7 @@ impl Plan {
             exchange,
             dice,
             of_request: facts.head.is_some(),
+            since: None,
         };
         for fault in candidates {
             if !may(fault) || !strikes(fault, dice, exchange, facts) {
@@ -316,6 +321,7 @@ impl Plan {
         let hit = &self.hits[i];
         Ask {
             now,
+            since: self.since.unwrap_or(now),
             age: now.saturating_duration_since(hit.fault().begun()),
             dice: self
                 .dice

@@ -11,6 +11,7 @@ use super::{
     hook::{Acts, Ask, Flow, Verdict},
     line::{Cut, Shape},
 };
+use crate::units::Span;
 
 /// Refuses connections, as if nobody listened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,19 +63,28 @@ impl Acts for Refuse {
         Verdict::Cut(Cut::Refuse)
     }
 
-    /// A new connection is refused at `open`, so a flow that asks belongs to one that stood already.
+    fn ends_silence(&self) -> Option<(Cut, Span)> {
+        self.standing_ends()?.ends_silence()
+    }
+
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
+        self.standing_ends()?.shaper(ask.since, direction)
+    }
+}
+
+impl Refuse {
+    /// A new connection is refused at `open`, so a flow that asks belongs to one that stood already.
+    fn standing_ends(&self) -> Option<Moment> {
         let cut = match self.standing {
             Standing::Keep => return None,
             Standing::Reset => Cut::Reset,
             Standing::Close => Cut::Close,
         };
-        Moment {
+        Some(Moment {
             cut,
             after_bytes: None,
             after: None,
             flow: Flow::Reply,
-        }
-        .shaper(ask.now, direction)
+        })
     }
 }

@@ -106,11 +106,18 @@ impl Acts for Reset {
         self.moment().open()
     }
 
+    fn ends_silence(&self) -> Option<(Cut, Span)> {
+        match self.since {
+            Since::Start => self.moment().ends_silence(),
+            Since::Data => None,
+        }
+    }
+
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
         if self.since == Since::Data && self.after_bytes.is_none() {
             let after = self.after.unwrap_or(Span::ZERO);
             return (self.flow == direction).then(|| Box::new(Trap::new(Cut::Reset, after)) as _);
         }
-        self.moment().shaper(ask.now, direction)
+        self.moment().shaper(ask.since, direction)
     }
 }

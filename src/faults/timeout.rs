@@ -75,11 +75,19 @@ impl Acts for Timeout {
         &DOC
     }
 
+    fn ends_silence(&self) -> Option<(Cut, Span)> {
+        let counts_from_start = self.since == Since::Start || self.flow == Flow::Reply;
+        (counts_from_start && self.after != Span::ZERO).then_some((Cut::Close, self.after))
+    }
+
     fn flow(&self, ask: &mut Ask, direction: Flow) -> Option<Box<dyn Shape>> {
         let hole = || Hole {
             after: self.after,
             since: self.since,
-            closes: self.closes_at(ask.now),
+            closes: self.closes_at(match self.since {
+                Since::Start => ask.since,
+                Since::Data => ask.now,
+            }),
             of_request: ask.of_request,
             lost: false,
         };

@@ -16,6 +16,7 @@ use super::{
     client::Client,
     cover,
     deadline::Deadline,
+    due,
     error::{Failure, Reason},
     exchange::{self, Course},
     headers,
@@ -121,7 +122,14 @@ impl Asked<'_> {
         plan: &mut Plan,
     ) -> Result<Made, Ending> {
         match course {
-            Course::On => self.send(route, head, body, plan).await,
+            Course::On => {
+                let now = Instant::now();
+                plan.begin_flows(now);
+                let due = plan.due(now);
+                let sending = self.send(route, head, body, plan);
+                let sent = due::race(Leg::Client, due, sending).await;
+                sent.unwrap_or_else(|struck| Err(Ending::Cut(struck.cut)))
+            }
             Course::Answer(answer, _) if answer.after => {
                 // The backend does what it was asked; only its answer is thrown away.
                 let _ = self.send(route, head, body, &mut Plan::none()).await;

@@ -3,7 +3,7 @@
 //! Nobody keeps a list of them. A body compares one number when it is polled, those that wait are woken by a change
 //! ([`super::deadline::Deadlines::wake_all`]), and only then is anything looked for.
 
-use std::{rc::Rc, sync::Arc};
+use std::{pin::Pin, rc::Rc, sync::Arc};
 
 use http::{Uri, request};
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use super::{
     body::Source,
     client::{Client, added},
     cover,
+    due::{self, Struck},
     standing::BackendId,
     upload::Progress,
     worker::View,
@@ -193,8 +194,10 @@ impl Following {
                 head: Some(head),
                 ..of.client.facts()
             };
-            let plan = Plan::of_standing_request(&added, view.dice, number, &facts, Instant::now());
+            let now = Instant::now();
+            let mut plan = Plan::of_standing_request(&added, view.dice, number, &facts, now);
             if !plan.is_empty() {
+                plan.begin_flows(now);
                 self.plans.push(Fresh {
                     leg,
                     plan,
@@ -202,6 +205,18 @@ impl Following {
                 });
             }
         }
+    }
+
+    /// Waits for the first of them that ends the request where no answer comes; `None`: none will.
+    pub fn strike(&self) -> Option<Pin<Box<dyn Future<Output = Struck>>>> {
+        let now = Instant::now();
+        let due = |fresh: &Fresh| {
+            let leg = fresh.leg;
+            fresh.plan.due(now).into_iter().map(move |due| (leg, due))
+        };
+        let mut all: Vec<_> = self.plans.iter().flat_map(due).collect();
+        all.sort_by_key(|(_, due)| due.at);
+        (!all.is_empty()).then(|| Box::pin(due::strike(all)) as _)
     }
 
     /// Puts the plans from this one on around a request's body that is under way.

@@ -16,6 +16,7 @@ pub mod database;
 pub mod deadline;
 pub mod dial;
 pub mod download;
+pub mod due;
 pub mod error;
 pub mod exchange;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! One attempt of a request at one backend: the faults of the upstream leg, a connection, an answer or what a failure says
 //! about whom.
 
-use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header, request};
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use super::{
     client::Client,
     cover,
     dial::Way,
+    due::{self, Struck},
     error::{Failure, Reason},
     exchange, headers,
     hop::Answered,
@@ -111,7 +112,16 @@ impl Sending<'_, '_> {
         let worker = self.asked.client.worker.clone();
         let course = exchange::open(&mut plan, worker.held(), Some(&mut head)).await;
         let result = match course {
-            exchange::Course::On => self.hop(index, &mut plan, &mut head).await,
+            exchange::Course::On => {
+                let now = Instant::now();
+                plan.begin_flows(now);
+                let due = plan.due(now);
+                let sent = due::race(Leg::Upstream, due, self.hop(index, &mut plan, &mut head)).await;
+                match sent {
+                    Ok(sent) => sent,
+                    Err(struck) => Err(struck.into()),
+                }
+            }
             exchange::Course::Answer(answer, fault) => {
                 self.injected(index, &mut plan, &mut head, &answer, &fault).await
             }
@@ -198,16 +208,17 @@ impl Sending<'_, '_> {
                 within(&mut self.asked.record, head, limit, sending).await
             };
             let refused = match sent {
-                Some(Ok(answered)) => {
+                Ok(Some(Ok(answered))) => {
                     self.target.heard(index, answered.headers());
                     return self.judge(answered);
                 }
-                Some(Err(refused)) => refused,
-                None => {
+                Ok(Some(Err(refused))) => refused,
+                Ok(None) => {
                     let failure =
                         Failure::real(Reason::AnswerTimeout, format!("no answer within {}", Span(limit)));
                     return Err(self.refused(failure, true));
                 }
+                Err(struck) => return Err(struck.into()),
             };
             let returned = refused.body.is_some();
             if let Some(body) = refused.body {
@@ -305,6 +316,15 @@ fn shaped(
     }
 }
 
+impl From<Struck> for Course {
+    fn from(struck: Struck) -> Self {
+        match struck.leg {
+            Leg::Client => Self::Over(Ending::Cut(struck.cut)),
+            Leg::Upstream => missed(&struck.fault, Reason::UpstreamReset, true),
+        }
+    }
+}
+
 fn missed(fault: &Arc<Fault>, reason: Reason, sent: bool) -> Course {
     let outcome = reason.outcome().unwrap_or(Outcome::Reset);
     let instead = Err(Failure::injected(reason, fault.name()).into());
@@ -317,26 +337,34 @@ fn missed(fault: &Arc<Fault>, reason: Reason, sent: bool) -> Course {
 }
 
 /// Waits for the head of an answer. The time counts anew while the request's body is still moving: a large upload is not
-/// a slow backend. Faults that come meanwhile meet what has yet to come of the body.
+/// a slow backend. Faults that come meanwhile meet what has yet to come of the body, or end it where nothing comes.
 async fn within<F: Future>(
     record: &mut Record,
     head: &request::Parts,
     limit: Duration,
     mut sending: Pin<&mut F>,
-) -> Option<F::Output> {
+) -> Result<Option<F::Output>, Struck> {
     let deadlines = record.client.worker.deadlines.clone();
     let upload = record.upload.clone();
     let moved = || upload.as_ref().map_or(0, |upload| upload.bytes.get());
     let mut before = moved();
+    let mut striking = record.following.strike();
     loop {
         let following = poll_fn(|cx| {
-            record.keep_up(head);
-            sending.as_mut().poll(cx)
+            if record.keep_up(head) {
+                striking = record.following.strike();
+            }
+            if let Some(striking) = &mut striking
+                && let Poll::Ready(struck) = striking.as_mut().poll(cx)
+            {
+                return Poll::Ready(Err(struck));
+            }
+            sending.as_mut().poll(cx).map(Ok)
         });
         match deadlines.within(Some(limit), following).await {
-            Ok(sent) => return Some(sent),
+            Ok(sent) => return sent.map(Some),
             Err(_) if moved() != before => before = moved(),
-            Err(_) => return None,
+            Err(_) => return Ok(None),
         }
     }
 }

@@ -207,12 +207,14 @@ impl Record {
         self.following.look(&subject, head)
     }
 
-    /// Puts faults that have come around the request's body, which is under way to a backend.
-    pub fn keep_up(&mut self, head: &request::Parts) {
-        if self.upload.is_some() && self.following.is_behind(&self.client) {
+    /// Looks which faults have come while an answer is awaited, puts them around the request's body, and says whether it looked.
+    pub fn keep_up(&mut self, head: &request::Parts) -> bool {
+        let is_behind = self.following.is_behind(&self.client);
+        if is_behind {
             let first = self.look(Some(head));
             self.cover_upload(first);
         }
+        is_behind
     }
 
     fn cover_upload(&mut self, first: usize) {

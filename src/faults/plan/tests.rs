@@ -203,3 +203,52 @@ fn a_seed_repeats_an_exchange() {
     assert_ne!(wait(1), wait(2));
     assert!(wait(3) <= Duration::from_secs(2));
 }
+
+#[test]
+fn what_ends_an_exchange_after_a_time_is_due_though_nothing_comes() {
+    let now = Instant::now();
+    let check = |kind: &str, expected: Option<(u64, Cut)>| {
+        let faults = [fault(kind, now)];
+        let due = plan(&faults, 1).due(now);
+        let told = due.first().map(|due| (due.at - now, due.cut));
+        let expected = expected.map(|(after, cut)| (Duration::from_millis(after), cut));
+        assert_eq!(told, expected, "{kind}");
+        assert_eq!(faults[0].hits(), 0, "nothing has happened yet");
+        due.iter().for_each(Due::touch);
+        assert_eq!(faults[0].hits(), u64::from(told.is_some()), "{kind}");
+    };
+    check("{reset: {after: 2s}}", Some((2000, Cut::Reset)));
+    check("{close: {after: 1s, flow: request}}", Some((1000, Cut::Close)));
+    check("{timeout: {after: 500ms}}", Some((500, Cut::Close)));
+    check(
+        "{timeout: {after: 500ms, since: start, flow: request}}",
+        Some((500, Cut::Close)),
+    );
+    // What waits for data, or for nothing but its lifting, ends nobody who is silent.
+    check("{reset: {after: 2s, since: data}}", None);
+    check("{timeout: {after: 500ms, flow: request}}", None);
+    check("timeout", None);
+    check("{close: {after_bytes: 1B}}", None);
+    check("{throttle: {rate: 1KiB/s}}", None);
+}
+
+#[test]
+fn the_first_that_is_due_comes_first_and_times_count_from_when_bytes_could_flow() {
+    let now = Instant::now();
+    let faults = ["{close: {after: 2s}}", "{reset: {after: 1s}}"].map(|kind| fault(kind, now));
+    let mut plan = plan(&faults, 1);
+    plan.begin_flows(now);
+    let late = now + Duration::from_millis(1500);
+    let due: Vec<_> = plan.due(late).iter().map(|due| (due.at - now, due.cut)).collect();
+    assert_eq!(
+        due,
+        [
+            (Duration::from_secs(1), Cut::Reset),
+            (Duration::from_secs(2), Cut::Close)
+        ]
+    );
+    // The body of an answer that took its time is cut when the exchange is, and no later.
+    let mut body = plan.flow(Flow::Reply, late).unwrap();
+    assert_eq!(body.next_wakeup(), Some(now + Duration::from_secs(1)));
+    assert_eq!(advance(&mut body, late), [Piece::Cut(Cut::Reset)]);
+}

@@ -6,6 +6,7 @@ mod gone;
 mod http;
 mod rules;
 mod servers;
+mod silence;
 mod standing;
 
 use crate::kit::{Doc, Origin, Proxy};

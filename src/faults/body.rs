@@ -54,6 +54,7 @@ pub(super) const DOC: Doc = Doc {
         r#"{do: {body: {replace: "{\"error\": \"out of order\"}"}}}"#,
         r#"{do: {body: {find: "\"stock\": ", replace: "\"stock\": -", at_most: 1}}}"#,
         r#"{do: {body: {find: "@example.com", replace: "@example", flow: request}}}"#,
+        r#"{do: {body: {replace: "[]", flow: request}}}"#,
     ],
 };
 
@@ -65,8 +66,8 @@ impl Body {
             headers.remove(header::CONTENT_ENCODING);
             headers.insert(header::CONTENT_LENGTH, self.replace.len().into());
             ask.committed = true;
+            ask.touched = true;
         }
-        ask.touched = true;
     }
 }
 

@@ -92,29 +92,29 @@ impl Acts for Rewrite {
 
     fn open(&self, ask: &mut Ask, head: Option<&mut request::Parts>) -> Verdict {
         if let Some(head) = head.filter(|_| !is_default(&self.request)) {
-            if let Some(path) = &self.request.path {
-                replace_path(&mut head.uri, &path.0);
-            }
-            change(&mut head.headers, &self.request.set, &self.request.remove);
-            ask.touched = true;
+            let path = self.request.path.as_ref();
+            let moved = path.is_some_and(|path| replace_path(&mut head.uri, &path.0));
+            let changed = change(&mut head.headers, &self.request.set, &self.request.remove);
+            ask.touched |= moved || changed;
         }
         Verdict::Pass
     }
 
     fn reply(&self, ask: &mut Ask, head: &mut response::Parts) -> Verdict {
         if !is_default(&self.reply) {
+            let before = head.status;
             if let Some(status) = self.reply.status {
                 head.status = status.code();
             }
-            change(&mut head.headers, &self.reply.set, &self.reply.remove);
-            ask.touched = true;
+            let changed = change(&mut head.headers, &self.reply.set, &self.reply.remove);
+            ask.touched |= changed || head.status != before;
         }
         Verdict::Pass
     }
 }
 
-/// Replaces the path of a target; its query stays unless the new one has one.
-fn replace_path(uri: &mut Uri, new: &PathAndQuery) {
+/// Replaces the path of a target, and says whether it is another one; its query stays unless the new one has one.
+fn replace_path(uri: &mut Uri, new: &PathAndQuery) -> bool {
     let kept = uri.query().filter(|_| new.query().is_none());
     let path = match kept {
         Some(query) => PathAndQuery::try_from(format!("{}?{query}", new.path())),
@@ -122,17 +122,25 @@ fn replace_path(uri: &mut Uri, new: &PathAndQuery) {
     };
     let mut parts = Parts::from(std::mem::take(uri));
     let before = parts.path_and_query.take();
-    parts.path_and_query = path.ok().or(before);
+    let path = path.ok().or_else(|| before.clone());
+    let is_other = path != before;
+    parts.path_and_query = path;
     *uri = Uri::from_parts(parts).unwrap_or_default();
+    is_other
 }
 
-fn change(headers: &mut HeaderMap, set: &BTreeMap<FieldName, FieldValue>, remove: &[FieldName]) {
+/// Removes and sets fields, and says whether any is another one than before.
+fn change(headers: &mut HeaderMap, set: &BTreeMap<FieldName, FieldValue>, remove: &[FieldName]) -> bool {
+    let mut changed = false;
     for FieldName(name) in remove {
-        headers.remove(name);
+        changed |= headers.remove(name).is_some();
     }
     for (FieldName(name), FieldValue(value)) in set {
-        headers.insert(name.clone(), value.clone());
+        let is_alone = headers.get_all(name).iter().nth(1).is_none();
+        let before = headers.insert(name.clone(), value.clone());
+        changed |= !is_alone || before.as_ref() != Some(value);
     }
+    changed
 }
 
 #[cfg(test)]
@@ -173,5 +181,30 @@ mod tests {
         assert_eq!((answered.status.as_u16(), answered.headers.len()), (404, 1));
         assert_eq!(answered.headers["etag"], "w");
         assert_eq!(faults[0].hits(), 1);
+    }
+
+    #[test]
+    fn a_head_that_is_as_it_shall_be_is_not_touched() {
+        let now = Instant::now();
+        let touches = |kind: &str, target: &str, header: Option<(&'static str, &'static str)>| {
+            let faults = [fault(&format!("{{rewrite: {kind}}}"), now)];
+            let (mut plan, mut asked, mut answered) = (plan(&faults, 1), request(target), reply(200));
+            if let Some((name, value)) = header {
+                answered
+                    .headers
+                    .insert(name, http::HeaderValue::from_static(value));
+            }
+            plan.open(0, now, Some(&mut asked));
+            plan.reply(0, now, &mut answered);
+            faults[0].hits() == 1
+        };
+        assert!(touches("{request: {path: /v1}}", "/v2", None));
+        assert!(!touches("{request: {path: /v1}}", "/v1?id=3", None));
+        assert!(touches("{reply: {status: 404}}", "/", None));
+        assert!(!touches("{reply: {status: 200}}", "/", None));
+        assert!(touches("{reply: {set: {etag: w}}}", "/", Some(("etag", "v"))));
+        assert!(!touches("{reply: {set: {etag: w}}}", "/", Some(("etag", "w"))));
+        assert!(touches("{reply: {remove: [etag]}}", "/", Some(("etag", "v"))));
+        assert!(!touches("{reply: {remove: [etag]}}", "/", None));
     }
 }

@@ -3,6 +3,7 @@
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde_json::Value;
 
 use crate::kit::{
     Answer, Body, Doc, H1, H2, Origin, Proxy,
@@ -69,4 +70,51 @@ async fn no_body_goes_where_http_has_no_place_for_one() {
         assert_eq!(line["sent"], 0, "{line}");
         assert_ne!(line["reason"], "client_gone", "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_head_alone_is_not_held_by_what_holds_bodies() {
+    let origin = Origin::new(|request: Request<Incoming>| async move {
+        match *request.method() {
+            Method::PUT => Response::builder().status(204).body(empty()).unwrap(),
+            _ => text(200, "a"),
+        }
+    });
+    let proxy = Proxy::start(&Doc::http(&[origin.address])).await;
+    for scope in ["", "where: {cluster: app}, "] {
+        for kind in [
+            "stall",
+            "timeout",
+            "{slow_close: {delay: 1m}}",
+            "{throttle: {rate: 1B/s}}",
+        ] {
+            proxy.inject("x", &format!("{scope}do: {kind}")).await;
+            for (method, status) in [(Method::HEAD, 200), (Method::PUT, 204)] {
+                let ask = || request(method.clone(), "/").body(empty()).unwrap();
+                for answer in both(&proxy, ask).await {
+                    assert_eq!(answer.status, status, "{scope}{kind}");
+                }
+            }
+            let fault = proxy.show("/api/v1/faults/x").await;
+            assert_eq!(fault["hits"], 0, "{fault}");
+            proxy.lift("x").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_there_is_no_hit() {
+    let (_origin, proxy) = super::shop().await;
+    proxy.inject("x", "do: {body: {find: xyz, replace: abc}}").await;
+    for answer in both(&proxy, || a_get("/")).await {
+        assert_eq!((answer.status, answer.text()), (200, "a"));
+    }
+    for line in proxy.access(4).await {
+        assert_eq!(
+            (&line["origin"], &line["faults"]),
+            (&"upstream".into(), &Value::Null),
+            "{line}"
+        );
+    }
+    assert_eq!(proxy.show("/api/v1/faults/x").await["hits"], 0);
 }

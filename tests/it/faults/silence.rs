@@ -128,11 +128,12 @@ async fn who_is_answered_in_time_or_let_off_has_met_nothing() {
 
     may.send_replace(false);
     proxy.lift("end").await;
-    proxy.inject("end", "do: {reset: {after: 300ms}}").await;
+    proxy.inject("end", "do: {reset: {after: 2s}}").await;
     held.say(ASK).await;
     eventually("it is asked", async || origin.requests() == 3).await;
     proxy.lift("end").await;
-    tokio::time::sleep(2 * AFTER).await;
+    // Past the time at which it would have been cut.
+    tokio::time::sleep(Duration::from_millis(2200)).await;
     may.send_replace(true);
     held.until("at last").await;
     proxy

@@ -209,6 +209,9 @@ impl Following {
 
     /// Waits for the first of them that ends the request where no answer comes; `None`: none will.
     pub fn strike(&self) -> Option<Pin<Box<dyn Future<Output = Struck>>>> {
+        if self.plans.is_empty() {
+            return None;
+        }
         let now = Instant::now();
         let due = |fresh: &Fresh| {
             let leg = fresh.leg;

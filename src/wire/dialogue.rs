@@ -25,8 +25,16 @@ pub trait Dialogue {
     /// The command before which [`Self::hear`] stopped goes on as it is.
     fn accept(&mut self);
 
-    /// The command before which [`Self::hear`] stopped is answered in the server's place. What to send the server instead.
-    fn refuse(&mut self, refusal: Refusal) -> Bytes;
+    /// The statements of the command before which [`Self::hear`] stopped, at the front of the input; none where it is not known
+    /// to be of several.
+    fn statements(&self, _input: &[u8]) -> Vec<Statement> {
+        Vec::new()
+    }
+
+    /// The command before which [`Self::hear`] stopped is answered in the server's place, behind as much of it as is done: what
+    /// stands in the input before the statement that is refused ([`Self::statements`]), or nothing. What to send the server
+    /// instead.
+    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes;
 
     /// The command before which [`Self::hear`] stopped goes on as it is, and its answer is replaced. An error that the server
     /// itself gives is not.
@@ -131,6 +139,15 @@ pub struct Command {
     pub step: Step,
     /// Whether the server will refuse it by itself, because its transaction has failed already.
     pub doomed: bool,
+}
+
+/// One statement of a command's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What it asks, as for a [`Command`].
+    pub text: Arc<str>,
+    /// How much of the input stands before it; 0 for the first.
+    pub before: usize,
 }
 
 /// What a command wants.

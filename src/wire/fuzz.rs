@@ -153,7 +153,12 @@ impl<D: Dialogue> Ends<D> {
                 Next::Command(command) => {
                     match refuse(&command.text).filter(|_| !command.doomed) {
                         Some(refusal) if command.text.len() % 3 == 0 => self.session.replace(refusal),
-                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
+                        Some(refusal) => {
+                            let statements = self.session.statements(&self.asked);
+                            let done = statements.last().map_or(0, |last| last.before);
+                            self.server
+                                .extend(self.session.refuse(refusal, &self.asked[..done]));
+                        }
                         None => self.session.accept(),
                     }
                     self.commands.push(command.text.to_string());

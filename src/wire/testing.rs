@@ -48,7 +48,16 @@ impl<S: Dialogue> Line<S> {
                 Next::Command(command) => {
                     match refuse(&command.text) {
                         Some(refusal) if self.late => self.session.replace(refusal),
-                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
+                        Some(refusal) => {
+                            let statements = self.session.statements(&self.asked);
+                            let first = statements.first().map_or(0, |first| first.before);
+                            let found = statements
+                                .iter()
+                                .find_map(|statement| Some((statement.before, refuse(&statement.text)?)));
+                            let (before, refusal) = found.unwrap_or((first, refusal));
+                            self.server
+                                .extend(self.session.refuse(refusal, &self.asked[..before]));
+                        }
                         None => self.session.accept(),
                     }
                     self.commands.push(command.text.to_string());

@@ -268,7 +268,7 @@ impl Dialogue for Session {
         self.accepted = true;
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Bytes {
+    fn refuse(&mut self, refusal: Refusal, _: &[u8]) -> Bytes {
         self.number += 1;
         self.asked = self.front;
         self.refused.push_back((self.begun, By::Stub, refusal));

@@ -40,8 +40,8 @@ pub trait Dialogue {
     /// itself gives is not.
     fn replace(&mut self, refusal: Refusal);
 
-    /// Keeps an answer for the moment of the opening that it belongs to.
-    fn refuse_opening(&mut self, refusal: Refusal);
+    /// Keeps an answer for the moment of the opening that it belongs to, where the protocol has an opening.
+    fn refuse_opening(&mut self, _refusal: Refusal) {}
 
     /// The client is told in the opening that the server is a replica, where the protocol has words for it.
     fn stands_by(&mut self) {}
@@ -77,6 +77,8 @@ pub struct Stops {
     pub commands: bool,
     /// Before each that only prepares one.
     pub preparing: bool,
+    /// Before each that proves who the client is, where that is a command like others.
+    pub proofs: bool,
 }
 
 impl Stops {
@@ -84,12 +86,14 @@ impl Stops {
     pub const ALL: Self = Self {
         commands: true,
         preparing: true,
+        proofs: true,
     };
 
     /// Before what is done.
     pub const COMMANDS: Self = Self {
         commands: true,
         preparing: false,
+        proofs: false,
     };
 }
 
@@ -160,6 +164,8 @@ pub enum Step {
     Prepare,
     /// To be done, as the first that comes of a preparation before which it was stopped.
     First,
+    /// To prove who the client is.
+    Prove,
 }
 
 /// What is waited for in the server's bytes.

@@ -59,10 +59,14 @@ impl Commands {
         let known = self.joint.known();
         let mut stops = Stops::default();
         for fault in known.client.iter().chain(&known.upstream) {
-            if !fault.is_lifted() && fault.meets(Unit::Command, self.dialect) {
+            if fault.is_lifted() {
+                continue;
+            }
+            if fault.meets(Unit::Command, self.dialect) {
                 stops.commands = true;
                 stops.preparing |= fault.meets(Unit::Preparation, self.dialect);
             }
+            stops.proofs |= fault.meets(Unit::Proof, self.dialect);
         }
         stops
     }
@@ -88,6 +92,7 @@ impl Commands {
             Step::Whole => Unit::Command,
             Step::Prepare => Unit::Preparation,
             Step::First => Unit::Prepared,
+            Step::Prove => Unit::Proof,
         };
         let mut gone = std::pin::pin!(gone);
         for (faults, number) in [

@@ -13,6 +13,7 @@ use super::{
     doc::{Doc, Hook},
     entry::is_default,
     hook::{Acts, Ask, Unit, Verdict},
+    openings,
 };
 use crate::{
     route::{
@@ -138,7 +139,7 @@ impl Acts for Compiled {
     fn unit(&self, dialect: Dialect) -> Unit {
         let known = self.answer.error.as_ref().and_then(|error| error.known(dialect));
         match known {
-            Some(error) if error.moment.is_opening() => Unit::Session,
+            Some(error) if error.moment.is_opening() => openings::unit_of(&self.answer, dialect),
             _ => Unit::Command,
         }
     }

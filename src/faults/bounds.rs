@@ -117,7 +117,8 @@ impl Do {
 
     /// Whether it meets sessions of a database that begin, whatever else it meets.
     pub fn meets_openings(&self, dialect: Dialect) -> bool {
-        self.compile(Instant::now()).meets(Unit::Session, dialect)
+        let acts = self.compile(Instant::now());
+        acts.meets(Unit::Session, dialect) || acts.meets(Unit::Proof, dialect)
     }
 
     /// Whether all that it meets of a database are sessions that begin.

@@ -111,6 +111,8 @@ pub enum Unit {
     Preparation,
     /// A command whose preparation was met.
     Prepared,
+    /// What proves who the client is, where that is a command like others, and not part of the opening.
+    Proof,
 }
 
 /// What a health check is told instead of the truth.

@@ -150,6 +150,16 @@ impl MissingDatabase {
     }
 }
 
+/// What of a session an error of the opening answers.
+pub(super) fn unit_of(error: &Answer, dialect: Dialect) -> Unit {
+    // A client of Redis may show a password at any time, or never.
+    if dialect == Dialect::Redis && error.is_late(dialect) {
+        Unit::Proof
+    } else {
+        Unit::Session
+    }
+}
+
 impl Acts for Opening {
     fn doc(&self) -> &'static Doc {
         self.doc
@@ -159,8 +169,8 @@ impl Acts for Opening {
         self.places.is_none()
     }
 
-    fn unit(&self, _: Dialect) -> Unit {
-        Unit::Session
+    fn unit(&self, dialect: Dialect) -> Unit {
+        unit_of(&self.answer, dialect)
     }
 
     fn marks(&self, facts: &Facts<'_>) -> bool {

@@ -8,7 +8,7 @@ use std::{collections::HashMap, future::pending, sync::Arc};
 
 use self::{
     databases::{ask_mysql, ask_postgres, ask_redis},
-    suffering::{session_of, suffer},
+    suffering::{may_meet, session_of, suffer},
 };
 use http::HeaderMap;
 use http_body_util::{BodyExt, Full, Limited};
@@ -225,7 +225,10 @@ impl Checker {
             session: session.as_ref(),
             command: None,
         };
-        let mut plan = Plan::roll(target.faults[index].sift(&facts), dice, number, &facts);
+        let faults = target.faults[index].sift(&facts);
+        let meets =
+            |fault: &&Arc<faults::Fault>| may_meet(fault, session.as_ref(), target.password.is_some());
+        let mut plan = Plan::roll(faults.filter(meets), dice, number, &facts);
         suffer(&mut plan, session.as_ref(), refused).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
         let password = target.password.as_deref();

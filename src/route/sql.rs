@@ -6,6 +6,7 @@ use sqlparser::{
     ast::{CopySource, ObjectName, Statement, visit_relations},
     dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect},
     parser::Parser,
+    tokenizer::{Token, Tokenizer},
 };
 
 use super::{
@@ -28,6 +29,14 @@ pub struct Meaning {
 }
 
 impl Meaning {
+    /// What both ask together.
+    fn and(mut self, other: Self) -> Self {
+        self.kinds.extend(other.kinds);
+        self.tables.extend(other.tables);
+        self.changes |= other.changes;
+        self
+    }
+
     /// Whether one of its statements is of this kind.
     pub fn is(&self, kind: Sql) -> bool {
         self.kinds.contains(&kind)
@@ -71,7 +80,15 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_statements());
     let Ok(statements) = parsed else {
-        return by_words(dialect, text);
+        return match pieces(grammar, text).as_slice() {
+            // One that the parser does not know hides nothing of the others.
+            several @ [_, _, ..] => several
+                .iter()
+                .map(|piece| meaning(dialect, piece))
+                .reduce(Meaning::and)
+                .unwrap_or_default(),
+            _ => by_words(dialect, text),
+        };
     };
     let mut tables: Vec<String> = Vec::new();
     let _ = visit_relations(&statements, |name| {
@@ -100,6 +117,17 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
         tables,
         exact: false,
     }
+}
+
+/// The statements of a text, apart at their semicolons; none where its quotes do not close.
+fn pieces(grammar: &dyn Grammar, text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(grammar, text).tokenize().unwrap_or_default();
+    let of_one = |tokens: &[Token]| tokens.iter().map(Token::to_string).collect::<String>();
+    tokens
+        .split(|token| *token == Token::SemiColon)
+        .map(of_one)
+        .filter(|piece| !piece.trim().is_empty())
+        .collect()
 }
 
 /// What a command of Redis asks; its first key stands for a table. Its words are apart by blanks, and a blank within one is
@@ -218,6 +246,13 @@ mod tests {
         check("-- why\n select !!nonsense", &[Read], &[]);
         check("with x as (insert !!nonsense) select", &[Write], &[]);
         check("frobnicate orders", &[], &[]);
+        // It hides nothing of the others.
+        check(
+            "frobnicate ';'; insert into orders values (';'); select 1 from a;",
+            &[Read, Write],
+            &["orders", "a"],
+        );
+        check("frobnicate 'orders; insert into a values (1)", &[], &[]);
     }
 
     #[test]

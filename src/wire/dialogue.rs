@@ -25,15 +25,23 @@ pub trait Dialogue {
     /// The command before which [`Self::hear`] stopped goes on as it is.
     fn accept(&mut self);
 
-    /// The command before which [`Self::hear`] stopped is answered in the server's place. What to send the server instead.
-    fn refuse(&mut self, refusal: Refusal) -> Bytes;
+    /// The statements of the command before which [`Self::hear`] stopped, at the front of the input; none where it is not known
+    /// to be of several.
+    fn statements(&self, _input: &[u8]) -> Vec<Statement> {
+        Vec::new()
+    }
+
+    /// The command before which [`Self::hear`] stopped is answered in the server's place, behind as much of it as is done: what
+    /// stands in the input before the statement that is refused ([`Self::statements`]), or nothing. What to send the server
+    /// instead.
+    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes;
 
     /// The command before which [`Self::hear`] stopped goes on as it is, and its answer is replaced. An error that the server
     /// itself gives is not.
     fn replace(&mut self, refusal: Refusal);
 
-    /// Keeps an answer for the moment of the opening that it belongs to.
-    fn refuse_opening(&mut self, refusal: Refusal);
+    /// Keeps an answer for the moment of the opening that it belongs to, where the protocol has an opening.
+    fn refuse_opening(&mut self, _refusal: Refusal) {}
 
     /// The client is told in the opening that the server is a replica, where the protocol has words for it.
     fn stands_by(&mut self) {}
@@ -69,6 +77,8 @@ pub struct Stops {
     pub commands: bool,
     /// Before each that only prepares one.
     pub preparing: bool,
+    /// Before each that proves who the client is, where that is a command like others.
+    pub proofs: bool,
 }
 
 impl Stops {
@@ -76,12 +86,14 @@ impl Stops {
     pub const ALL: Self = Self {
         commands: true,
         preparing: true,
+        proofs: true,
     };
 
     /// Before what is done.
     pub const COMMANDS: Self = Self {
         commands: true,
         preparing: false,
+        proofs: false,
     };
 }
 
@@ -133,6 +145,15 @@ pub struct Command {
     pub doomed: bool,
 }
 
+/// One statement of a command's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What it asks, as for a [`Command`].
+    pub text: Arc<str>,
+    /// How much of the input stands before it; 0 for the first.
+    pub before: usize,
+}
+
 /// What a command wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Step {
@@ -143,6 +164,8 @@ pub enum Step {
     Prepare,
     /// To be done, as the first that comes of a preparation before which it was stopped.
     First,
+    /// To prove who the client is.
+    Prove,
 }
 
 /// What is waited for in the server's bytes.

@@ -57,6 +57,7 @@ fn converse<D: Dialogue>(
     let stops = Stops {
         commands: stops & 1 != 0,
         preparing: stops & 2 != 0,
+        proofs: stops & 4 != 0,
     };
     let mut whole = Ends::new(new(), stops);
     let mut split = Ends::new(new(), stops);
@@ -153,7 +154,12 @@ impl<D: Dialogue> Ends<D> {
                 Next::Command(command) => {
                     match refuse(&command.text).filter(|_| !command.doomed) {
                         Some(refusal) if command.text.len() % 3 == 0 => self.session.replace(refusal),
-                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
+                        Some(refusal) => {
+                            let statements = self.session.statements(&self.asked);
+                            let done = statements.last().map_or(0, |last| last.before);
+                            self.server
+                                .extend(self.session.refuse(refusal, &self.asked[..done]));
+                        }
                         None => self.session.accept(),
                     }
                     self.commands.push(command.text.to_string());

@@ -10,32 +10,71 @@ pub(super) enum Grammar {
     Mysql,
 }
 
-/// The statements of a text, apart at the semicolons that no quotes and no comments hold.
+/// The statements of a text, apart at the semicolons that no quotes, comments and parentheses hold.
 pub(super) fn pieces(grammar: Grammar, text: &str) -> Vec<&str> {
-    let (mut pieces, mut from, mut at) = (Vec::new(), 0, 0);
+    let (mut pieces, mut from, mut at, mut depth) = (Vec::new(), 0, 0, 0_usize);
     while let Some(c) = text[at..].chars().next() {
-        let rest = &text[at..];
-        let length = match c {
-            ';' => {
+        match c {
+            ';' if depth == 0 => {
                 pieces.push(&text[from..at]);
                 from = at + 1;
-                1
             }
-            '\'' | '"' | '`' => {
-                let escapes = grammar == Grammar::Mysql && c != '`';
-                let behind = quoted(&rest[1..], c, escapes).map_or("", |(_, behind)| behind);
-                rest.len() - behind.len()
-            }
-            '$' if grammar == Grammar::Postgres => dollars(rest),
-            _ => match rest.len() - without_comment(grammar, rest).len() {
-                0 => c.len_utf8(),
-                comment => comment,
-            },
-        };
-        at += length;
+            // As in `CREATE RULE ... DO (DELETE FROM a; DELETE FROM b)`.
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += token(grammar, &text[at..], c);
     }
     pieces.push(&text[from..]);
     pieces
+}
+
+/// How much stands at the front that holds no border of statements: quotes, a comment, a word, or one letter.
+fn token(grammar: Grammar, rest: &str, first: char) -> usize {
+    let between_quotes = |before: usize, quote, escapes| {
+        let behind = quoted(&rest[before + 1..], quote, escapes).map_or("", |(_, behind)| behind);
+        rest.len() - behind.len()
+    };
+    match first {
+        '\'' | '"' => between_quotes(0, first, grammar == Grammar::Mysql),
+        '`' if grammar == Grammar::Mysql => between_quotes(0, first, false),
+        'e' | 'E' if grammar == Grammar::Postgres && rest[1..].starts_with('\'') => {
+            between_quotes(1, '\'', true)
+        }
+        '$' if grammar == Grammar::Postgres => dollars(rest),
+        // A dollar within a word begins nothing, nor does an `e` at its end.
+        _ if is_of_word(first) => rest.find(|c| !is_of_word(c)).unwrap_or(rest.len()),
+        _ => match rest.len() - without_comment(grammar, rest).len() {
+            0 => first.len_utf8(),
+            comment => comment,
+        },
+    }
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+/// Whether a statement may hold others with semicolons of their own, as the body of a procedure does: where it ends is then not
+/// known here.
+pub(super) fn may_hold_others(grammar: Grammar, statement: &str) -> bool {
+    let (verb, rest) = word(grammar, statement);
+    let has = |words: &[&str]| {
+        let mut all = statement.split(|c| !is_of_word(c));
+        all.any(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
+    };
+    match (grammar, verb.as_str()) {
+        (Grammar::Postgres, "create") => has(&["atomic"]),
+        (Grammar::Postgres, _) => false,
+        (Grammar::Mysql, "create" | "alter") => {
+            has(&["procedure", "function", "trigger", "event", "package"])
+        }
+        (Grammar::Mysql, "begin") => word(grammar, rest).0 == "not",
+        (Grammar::Mysql, "if" | "case" | "loop" | "repeat" | "while" | "for" | "declare") => true,
+        // A label.
+        (Grammar::Mysql, _) => skip(grammar, rest).starts_with(':'),
+    }
 }
 
 /// How long a text is that stands between dollars (`$$ ... $$`, `$tag$ ... $tag$`); 1 for a dollar by itself.
@@ -63,21 +102,50 @@ pub(super) fn skip(grammar: Grammar, mut text: &str) -> &str {
 
 /// What stands behind a comment, or the text where it begins with none.
 fn without_comment(grammar: Grammar, text: &str) -> &str {
-    let end = match text.as_bytes() {
-        [b'/', b'*', ..] => "*/",
-        [b'-', b'-', ..] => "\n",
-        [b'#', ..] if grammar == Grammar::Mysql => "\n",
+    let end = match (grammar, text.as_bytes()) {
+        (Grammar::Postgres, [b'/', b'*', ..]) => return behind_nested(text),
+        (Grammar::Mysql, [b'/', b'*', ..]) => return behind(&text[2..], "*/"),
+        (Grammar::Postgres, [b'-', b'-', ..]) => "\n",
+        // To MySQL `1--1` is 2.
+        (Grammar::Mysql, [b'-', b'-'] | [b'-', b'-', 0..=b' ', ..] | [b'#', ..]) => "\n",
         _ => return text,
     };
-    text.find(end).map_or("", |at| &text[at + end.len()..])
+    behind(text, end)
+}
+
+/// What stands behind a mark; nothing where there is none.
+fn behind<'a>(text: &'a str, mark: &str) -> &'a str {
+    text.find(mark).map_or("", |at| &text[at + mark.len()..])
+}
+
+/// What stands behind a comment of PostgreSQL, in which others may stand.
+fn behind_nested(text: &str) -> &str {
+    let (mut rest, mut depth) = (text, 0_usize);
+    while let Some(at) = rest.find(['/', '*']) {
+        rest = &rest[at..];
+        let step = match rest.as_bytes() {
+            [b'/', b'*', ..] => {
+                depth += 1;
+                2
+            }
+            [b'*', b'/', ..] => {
+                depth -= 1;
+                2
+            }
+            _ => 1,
+        };
+        rest = &rest[step..];
+        if depth == 0 {
+            return rest;
+        }
+    }
+    ""
 }
 
 /// The next word, in small letters, and what follows it.
 pub(super) fn word(grammar: Grammar, text: &str) -> (String, &str) {
     let text = skip(grammar, text);
-    let end = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
-        .unwrap_or(text.len());
+    let end = text.find(|c| !is_of_word(c)).unwrap_or(text.len());
     // PostgreSQL leaves letters as they are that are none of ASCII's.
     let word = match grammar {
         Grammar::Postgres => text[..end].to_ascii_lowercase(),
@@ -149,8 +217,39 @@ mod tests {
             "a '\\';' `;` # ;\n; b é",
             &["a '\\';' `;` # ;\n", " b é"],
         );
-        for open in ["a ';", "a /*;", "a $$;", "a --;", ""] {
+        check(Grammar::Mysql, "a 1--1; b -- ;", &["a 1--1", " b -- ;"]);
+        check(Grammar::Postgres, "a E'\\';'; b", &["a E'\\';'", " b"]);
+        check(Grammar::Postgres, "a '\\'; b ';'", &["a '\\'", " b ';'"]);
+        check(Grammar::Postgres, "a type'\\'; b", &["a type'\\'", " b"]);
+        check(Grammar::Postgres, "a$$; b$$", &["a$$", " b$$"]);
+        check(
+            Grammar::Postgres,
+            "a /* /* ; */ ; */; b",
+            &["a /* /* ; */ ; */", " b"],
+        );
+        check(Grammar::Postgres, "a (b; c); d", &["a (b; c)", " d"]);
+        for open in ["a ';", "a /*;", "a /* /* */;", "a $$;", "a --;", "a (;", ""] {
             check(Grammar::Postgres, open, &[open]);
+        }
+    }
+    #[test]
+    fn what_holds_statements_of_its_own_is_known() {
+        let holds = |grammar, text: &str| may_hold_others(grammar, text);
+        for text in [
+            "create or replace procedure p() begin delete from t",
+            "/* x */ BEGIN NOT ATOMIC delete from t",
+            "if 1 then delete from t",
+            "again: loop delete from t",
+        ] {
+            assert!(holds(Grammar::Mysql, text), "{text}");
+        }
+        let function = "create function f() returns int begin atomic select 1";
+        assert!(holds(Grammar::Postgres, function));
+        for text in ["begin", "begin work", "create table t (id int)", "select 1", ""] {
+            assert!(
+                !holds(Grammar::Mysql, text) && !holds(Grammar::Postgres, text),
+                "{text}"
+            );
         }
     }
 }

@@ -3,10 +3,10 @@
 //! Grammar: <https://www.postgresql.org/docs/current/sql-prepare.html>,
 //! <https://dev.mysql.com/doc/refman/8.4/en/sql-prepared-statements.html>
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{
-    lexer::{Grammar, literal, name, pieces, skip, word},
+    lexer::{Grammar, literal, may_hold_others, name, pieces, skip, word},
     prepared::{Prepared, Remembered},
 };
 
@@ -32,9 +32,45 @@ impl Remembered<Box<[u8]>> {
             return None;
         }
         let text = String::from_utf8_lossy(sql);
+        let pieces = self.each(grammar, &text);
+        let known = pieces.iter().any(|piece| matches!(piece, Cow::Owned(_)));
+        known.then(|| pieces.join(";").into())
+    }
+
+    /// The statements of a text of several: where each begins, and what it does. None where the text is of one, or of letters
+    /// of which it is not known how long they are.
+    pub(super) fn statements(&self, grammar: Grammar, sql: &[u8]) -> Vec<(usize, String)> {
+        if memchr::memchr(b';', sql).is_none() {
+            return Vec::new();
+        }
+        let text = match std::str::from_utf8(sql) {
+            Ok(text) => text,
+            // Of a long text only the front is looked at, and a letter may be cut.
+            Err(error) if error.error_len().is_none() => {
+                std::str::from_utf8(&sql[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(_) => return Vec::new(),
+        };
+        let written = pieces(grammar, text);
+        let meant = self.each(grammar, text);
+        let mut statements = Vec::new();
+        let mut at = 0;
+        for (n, piece) in written.iter().enumerate() {
+            if may_hold_others(grammar, piece) {
+                // The rest is one.
+                statements.push((at, meant[n..].join(";")));
+                break;
+            }
+            statements.push((at, meant[n].to_string()));
+            at += piece.len() + 1;
+        }
+        statements
+    }
+
+    /// The statements of a text as what they do: one that runs a prepared statement by its name is the text of that.
+    fn each<'a>(&self, grammar: Grammar, text: &'a str) -> Vec<Cow<'a, str>> {
         let mut here: HashMap<String, String> = HashMap::new();
-        let mut known = false;
-        let pieces = pieces(grammar, &text).into_iter().map(|piece| {
+        let pieces = pieces(grammar, text).into_iter().map(|piece| {
             let meant = match spoken(grammar, piece) {
                 Some(Spoken::Prepare(name, text)) => {
                     here.insert(name, text);
@@ -49,11 +85,9 @@ impl Remembered<Box<[u8]>> {
                 Some(Spoken::Immediate(text)) => Some(text),
                 _ => None,
             };
-            known |= meant.is_some();
-            meant.unwrap_or_else(|| piece.to_owned())
+            meant.map_or(Cow::Borrowed(piece), Cow::Owned)
         });
-        let pieces: Vec<_> = pieces.collect();
-        known.then(|| pieces.join(";").into())
+        pieces.collect()
     }
 
     /// Follows a query that goes on to the server.
@@ -241,6 +275,32 @@ mod tests {
         assert_eq!(meant(&known, "execute gone"), None);
         let now = known.meant(Grammar::Mysql, b"execute immediate 'delete from t'");
         assert_eq!(now.as_deref(), Some("delete from t"));
+    }
+
+    #[test]
+    fn the_statements_of_a_text_are_told_with_their_places() {
+        let mut known = Remembered::<Box<[u8]>>::default();
+        known.follow(Grammar::Mysql, b"prepare gone from 'delete from t'");
+        let check = |sql: &[u8], expected: &[(usize, &str)]| {
+            let told = known.statements(Grammar::Mysql, sql);
+            let told: Vec<_> = told.iter().map(|(at, text)| (*at, &**text)).collect();
+            assert_eq!(told, expected);
+        };
+        check(b"select 1", &[]);
+        check(
+            b"begin; execute gone;",
+            &[(0, "begin"), (6, "delete from t"), (20, "")],
+        );
+        check(
+            b"select 1; create procedure p() begin select 2; select 3; end; select 4",
+            &[
+                (0, "select 1"),
+                (9, " create procedure p() begin select 2; select 3; end; select 4"),
+            ],
+        );
+        check(b"select '\xe9'; select 2", &[]);
+        // The letter at the end is cut.
+        check("a; bé".as_bytes().split_last().unwrap().1, &[(0, "a"), (2, " b")]);
     }
 
     #[test]

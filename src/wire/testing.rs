@@ -22,6 +22,8 @@ pub(super) struct Line<S> {
     pub(super) steps: Vec<Step>,
     /// Whether it is stopped before what prepares a command too.
     pub(super) preparing: bool,
+    /// Whether it is stopped before what proves who the client is, and before nothing else.
+    pub(super) proofs: bool,
     /// Whether answers are replaced once the server has given them, and not commands.
     pub(super) late: bool,
     /// Whether the session has ended.
@@ -32,10 +34,13 @@ impl<S: Dialogue> Line<S> {
     /// The client sends this; each command for which there is an answer in `refuse` is refused with it.
     pub(super) fn asks(&mut self, bytes: &[u8], refuse: &dyn Fn(&str) -> Option<Refusal>) {
         self.asked.extend_from_slice(bytes);
-        let stops = if self.preparing {
-            Stops::ALL
-        } else {
-            Stops::COMMANDS
+        let stops = match (self.preparing, self.proofs) {
+            (true, _) => Stops::ALL,
+            (_, true) => Stops {
+                proofs: true,
+                ..Stops::default()
+            },
+            _ => Stops::COMMANDS,
         };
         loop {
             let heard = self.session.hear(&self.asked, stops).unwrap();
@@ -48,7 +53,16 @@ impl<S: Dialogue> Line<S> {
                 Next::Command(command) => {
                     match refuse(&command.text) {
                         Some(refusal) if self.late => self.session.replace(refusal),
-                        Some(refusal) => self.server.extend(self.session.refuse(refusal)),
+                        Some(refusal) => {
+                            let statements = self.session.statements(&self.asked);
+                            let first = statements.first().map_or(0, |first| first.before);
+                            let found = statements
+                                .iter()
+                                .find_map(|statement| Some((statement.before, refuse(&statement.text)?)));
+                            let (before, refusal) = found.unwrap_or((first, refusal));
+                            self.server
+                                .extend(self.session.refuse(refusal, &self.asked[..before]));
+                        }
                         None => self.session.accept(),
                     }
                     self.commands.push(command.text.to_string());

@@ -33,6 +33,7 @@ mod read_only;
 mod redis;
 mod redis_commands;
 mod reload;
+mod several;
 mod tcp;
 mod tls;
 mod toxiproxy;

@@ -184,17 +184,6 @@ async fn credentials_and_full_servers_are_refused_at_the_start() {
     let mut standing = TcpStream::connect(proxy.address()).await.unwrap();
     ask(&mut standing, "AUTH secret\r\n", "+OK\r\n").await;
     proxy
-        .inject("rotated", "do: {abort: {error: bad_credentials}}")
-        .await;
-    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
-    ask(
-        &mut one,
-        "AUTH secret\r\n",
-        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
-    )
-    .await;
-    proxy.lift("rotated").await;
-    proxy
         .inject("full", "do: {abort: {error: too_many_connections}}")
         .await;
     let mut one = TcpStream::connect(proxy.address()).await.unwrap();
@@ -202,6 +191,57 @@ async fn credentials_and_full_servers_are_refused_at_the_start() {
     ask(&mut one, "", "-ERR max number of clients reached\r\n").await;
     assert_eq!(within("the end", one.read(&mut [0; 1])).await.unwrap(), 0);
     ask(&mut standing, "PING\r\n", "+PONG\r\n").await;
+}
+
+#[tokio::test]
+async fn a_password_that_was_rotated_is_refused_where_it_is_shown() {
+    // What a server says whose password is another one, and what one says that is asked through the fault.
+    let other = Redis::start(&["--requirepass", "rotated"]).await;
+    let server = Redis::start(&["--requirepass", "secret"]).await;
+    let proxy = before(&server).await;
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+    let required = "-NOAUTH Authentication required.\r\n";
+    for kind in ["bad_credentials", "{abort: {error: bad_credentials}}"] {
+        // It stood before, and meets the fault once it shows its password again.
+        let mut standing = TcpStream::connect(proxy.address()).await.unwrap();
+        ask(&mut standing, "AUTH secret\r\nGET a\r\n", "+OK\r\n$-1\r\n").await;
+        proxy.inject("rotated", &format!("do: {kind}")).await;
+        let hits = || proxy.metric("chaosproxy_injected_total", &["rotated"]);
+        let before = hits().await;
+        ask(&mut standing, "GET a\r\n", "$-1\r\n").await;
+        for address in [other.address, proxy.address()] {
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            ask(&mut silent, "GET a\r\n", required).await;
+        }
+        assert_eq!(hits().await - before, 0.0, "who shows no password is not met");
+        for address in [other.address, proxy.address()] {
+            let mut one = TcpStream::connect(address).await.unwrap();
+            ask(
+                &mut one,
+                "AUTH secret\r\nGET a\r\n",
+                &format!("{wrong}{required}"),
+            )
+            .await;
+            ask(&mut one, "HELLO 3 AUTH default secret\r\n", wrong).await;
+            ask(
+                &mut one,
+                "AUTH default secret\r\nPING\r\n",
+                &format!("{wrong}{required}"),
+            )
+            .await;
+        }
+        proxy
+            .counts("chaosproxy_injected_total", "rotated", before + 3.0)
+            .await;
+        ask(
+            &mut standing,
+            "AUTH secret\r\nGET a\r\n",
+            &format!("{wrong}$-1\r\n"),
+        )
+        .await;
+        proxy.lift("rotated").await;
+        ask(&mut standing, "AUTH secret\r\n", "+OK\r\n").await;
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::{
         relay::Joint,
     },
     route::{Command, Dialect, Facts},
-    wire::dialogue::{Step, Stops},
+    wire::dialogue::{Statement, Step, Stops},
 };
 
 /// The commands of a session that faults have to do with.
@@ -59,10 +59,14 @@ impl Commands {
         let known = self.joint.known();
         let mut stops = Stops::default();
         for fault in known.client.iter().chain(&known.upstream) {
-            if !fault.is_lifted() && fault.meets(Unit::Command, self.dialect) {
+            if fault.is_lifted() {
+                continue;
+            }
+            if fault.meets(Unit::Command, self.dialect) {
                 stops.commands = true;
                 stops.preparing |= fault.meets(Unit::Preparation, self.dialect);
             }
+            stops.proofs |= fault.meets(Unit::Proof, self.dialect);
         }
         stops
     }
@@ -88,6 +92,7 @@ impl Commands {
             Step::Whole => Unit::Command,
             Step::Prepare => Unit::Preparation,
             Step::First => Unit::Prepared,
+            Step::Prove => Unit::Proof,
         };
         let mut gone = std::pin::pin!(gone);
         for (faults, number) in [
@@ -110,6 +115,21 @@ impl Commands {
             });
         }
         Course::On
+    }
+
+    /// The first of a text's statements that a fault has to do with, and how much of the text stands before it.
+    pub(super) fn first_met(&self, fault: &Fault, statements: Vec<Statement>) -> Option<(usize, Command)> {
+        let session = self.client.session();
+        let facts = self.client.facts_of(session.as_deref());
+        let mut commands = statements
+            .into_iter()
+            .map(|statement| (statement.before, Command::new(self.dialect, statement.text)));
+        commands.find(|(_, command)| {
+            fault.holds(&Facts {
+                command: Some(command),
+                ..facts
+            })
+        })
     }
 
     /// The unit before whose answer the session is to be stopped: one that faults want to see, or the one after an answer that

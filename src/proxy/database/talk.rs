@@ -302,29 +302,44 @@ impl Talk {
         let command = route::Command::new(self.session.dialect, command.text);
         match self.commands.ask(&command, step, begun, side.gone(input)).await {
             Course::On => self.dialogue.borrow_mut().accept(),
-            Course::Answer(answer, _) => self.answer(side, &answer, &command).await?,
+            Course::Answer(answer, fault) => {
+                self.answer(side, input, (&answer, &fault), command).await?;
+            }
             Course::Cut(cut, _) => {
                 self.joint.end(cut);
                 return Ok(false);
             }
-            Course::Released(_) => {
+            Course::Released(fault) => {
                 let answer = Answer::new(http::StatusCode::SERVICE_UNAVAILABLE);
-                self.answer(side, &answer, &command).await?;
+                self.answer(side, input, (&answer, &fault), command).await?;
             }
         }
         Ok(true)
     }
 
-    /// Answers a command in the server's place, or once it is done.
-    async fn answer(&self, side: &mut Side, answer: &Answer, command: &route::Command) -> io::Result<()> {
+    /// Answers a command in the server's place, or once it is done. Of several statements it is the first with which the fault
+    /// has to do that is answered, and those before it are done; of a text that only meets it as a whole, the first.
+    async fn answer(
+        &self,
+        side: &mut Side,
+        input: &Input,
+        (answer, fault): (&Answer, &Fault),
+        command: route::Command,
+    ) -> io::Result<()> {
+        let statements = self.dialogue.borrow().statements(input);
+        let first = statements.first().map_or(0, |first| first.before);
+        let (before, command) = self
+            .commands
+            .first_met(fault, statements)
+            .unwrap_or((first, command));
         let known = self.client.session();
         let session = known.as_deref().unwrap_or(&self.session);
-        let refusal: Refusal = answers::refusal(answer, session, Some(command));
+        let refusal: Refusal = answers::refusal(answer, session, Some(&command));
         if answer.after {
             self.dialogue.borrow_mut().replace(refusal);
             return Ok(());
         }
-        let instead = self.dialogue.borrow_mut().refuse(refusal);
+        let instead = self.dialogue.borrow_mut().refuse(refusal, &input[..before]);
         side.say(instead).await
     }
 

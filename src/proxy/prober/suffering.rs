@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::database;
 use crate::{
-    faults::{self, Answer, Plan, Verdict},
+    faults::{self, Answer, Fault, Plan, Unit, Verdict},
     route::{Dialect, Session},
     upstream::probe::{Probe, Trouble},
     wire::redis,
@@ -34,6 +34,12 @@ pub(super) fn session_of(probe: &Probe) -> Option<Session> {
         user,
         database,
     })
+}
+
+/// Whether a check may meet a fault: a password that it does not show is not refused.
+pub(super) fn may_meet(fault: &Fault, session: Option<&Session>, shows_password: bool) -> bool {
+    let of_proofs = session.is_some_and(|session| fault.meets(Unit::Proof, session.dialect));
+    shows_password || !of_proofs
 }
 
 /// Goes through the faults of a plan.

@@ -10,7 +10,7 @@ use super::{
     session::{By, Passing, Phase, Replaced, Session, com},
 };
 use crate::wire::{
-    dialogue::{After, Dialogue, Heard, Lost, Next, Stops, Told, Watch},
+    dialogue::{After, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
 };
 
@@ -109,7 +109,24 @@ impl Dialogue for Session {
         self.accepted = true;
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Bytes {
+    fn statements(&self, input: &[u8]) -> Vec<Statement> {
+        let there = (HEAD + self.front.min(LOOK)).min(input.len());
+        let Some(&[com::QUERY, ref body @ ..]) = input.get(HEAD..there) else {
+            return Vec::new();
+        };
+        let sql = self.sql(body);
+        let before = there - sql.len();
+        let placed = |(at, text): (usize, String)| Statement {
+            text: text.into(),
+            before: if at == 0 { 0 } else { before + at },
+        };
+        let statements = self.statements.of(sql);
+        statements.into_iter().map(placed).collect()
+    }
+
+    /// In one text with what is done before, where the client may send such.
+    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes {
+        let done = done.get(HEAD..).unwrap_or_default();
         // A deadlock costs the whole transaction; any other error only the statement, which is then never run.
         let instead: &[u8] = if number_of(&refusal) == Some(DEADLOCK) {
             b"ROLLBACK"
@@ -123,10 +140,14 @@ impl Dialogue for Session {
         };
         self.refused.push_back(Replaced {
             unit: self.begun,
-            by: By::Stub,
+            by: if done.is_empty() { By::Stub } else { By::Last },
             refusal,
         });
         // There is room: a command beyond it is doomed, and not decided upon.
+        if let Some((_, body)) = done.split_first() {
+            let _ = self.asks(com::QUERY, body, false);
+            return packet(0, &[done, b"\n", instead].concat());
+        }
         let _ = self.expect(Kind::Results);
         let attributes: &[u8] = if self.both_can(can::QUERY_ATTRIBUTES) {
             &[0, 1]

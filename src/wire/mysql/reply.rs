@@ -99,6 +99,12 @@ impl Reply {
         !self.begun || (self.stage == Stage::First && self.kind == Kind::Results)
     }
 
+    /// Whether this packet says that a statement is done, and that no other follows.
+    pub(super) fn ends_with(&self, front: &[u8]) -> bool {
+        let is_last = |status| status & MORE_RESULTS == 0;
+        self.stage == Stage::First && front.first() == Some(&OK) && ok_status(front).is_some_and(is_last)
+    }
+
     /// Follows a packet: the front of its payload, and how long all of it is.
     pub(super) fn packet(&mut self, front: &[u8], length: usize) -> Event {
         self.begun = true;

@@ -82,6 +82,8 @@ pub(super) struct Replaced {
 pub(super) enum By {
     /// Something that changes nothing, in the command's place.
     Stub,
+    /// The same, as the last of several statements.
+    Last,
     /// The command.
     Deed,
 }
@@ -122,7 +124,7 @@ impl Session {
     }
 
     /// The SQL in a query, behind its attributes.
-    fn sql<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+    pub(super) fn sql<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
         if self.both_can(can::QUERY_ATTRIBUTES) {
             text_behind(payload).unwrap_or_default()
         } else {
@@ -151,7 +153,7 @@ impl Session {
     }
 
     /// Follows a command that goes on to the server; `stopped` says that it was stopped before.
-    fn asks(&mut self, kind: u8, body: &[u8], stopped: bool) -> Result<(), Lost> {
+    pub(super) fn asks(&mut self, kind: u8, body: &[u8], stopped: bool) -> Result<(), Lost> {
         let answer = match kind {
             com::QUIT | com::LONG_DATA => return Ok(()),
             com::CLOSE => {
@@ -295,6 +297,9 @@ impl Session {
         } else {
             self.answered += 1;
         }
+        // An answer that broke off between its rows did not come to where it was to be replaced.
+        let answered = self.answered;
+        self.refused.retain(|replaced| replaced.unit >= answered);
     }
 
     /// What is said in place of the server's packet at the front, if anything.
@@ -324,10 +329,12 @@ impl Session {
         if !reply.is_to_begin() || replaced.unit != self.answered {
             return None;
         }
-        if replaced.by == By::Stub {
+        if replaced.by == By::Stub || (replaced.by == By::Last && reply.ends_with(front)) {
             return self.take_refused(sequence);
         }
         match front.first() {
+            // A statement before it is answered.
+            Some(kind) if replaced.by == By::Last && *kind != ERR => None,
             // The file comes first.
             Some(&LOCAL_INFILE) => None,
             // The server's own error stands.

@@ -46,6 +46,11 @@ impl Statements {
         meant.unwrap_or_else(|| String::from_utf8_lossy(sql).into())
     }
 
+    /// The statements of a query of several, and where each begins.
+    pub(super) fn of(&self, sql: &[u8]) -> Vec<(usize, String)> {
+        self.named.statements(Grammar::Mysql, sql)
+    }
+
     /// Follows a query that goes on to the server.
     pub(super) fn follow(&mut self, sql: &[u8]) {
         self.named.follow(Grammar::Mysql, sql);

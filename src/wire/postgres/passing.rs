@@ -1,5 +1,7 @@
 //! The session's bytes at any split: which pass, which are dropped, and what is said in their place.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{
@@ -7,8 +9,9 @@ use super::{
     session::{By, Instead, Passing, Replaced, Session, is_unasked},
 };
 use crate::wire::{
-    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Stops, Told, Watch},
+    dialogue::{After, Command, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
+    lexer::{Grammar, word},
 };
 
 /// So much of a message is looked at; of a longer statement the front tells what it is.
@@ -24,6 +27,33 @@ impl Session {
         if kind == b'P' {
             self.front_name = text(body).map_or(body, |(name, _)| name).into();
         }
+    }
+
+    /// The statements of a query of several, and where each begins.
+    fn statements_of(&self, kind: u8, body: &[u8]) -> Vec<(usize, String)> {
+        if kind != b'Q' {
+            return Vec::new();
+        }
+        let sql = text(body).map_or(body, |(sql, _)| sql);
+        self.statements.statements(Grammar::Postgres, sql)
+    }
+
+    /// What a text asks behind the statement that ends the transaction which has failed; `None`: nothing, or none has.
+    fn revived(&mut self, kind: u8, body: &[u8]) -> Option<Arc<str>> {
+        self.behind = 0;
+        if self.status != b'E' {
+            return None;
+        }
+        let statements = self.statements_of(kind, body);
+        let ends = |text: &str| {
+            let (verb, _) = word(Grammar::Postgres, text);
+            matches!(verb.as_str(), "rollback" | "abort" | "commit" | "end")
+        };
+        let end = statements.iter().position(|(_, text)| ends(text))?;
+        let behind = statements.get(end + 1..).filter(|behind| !behind.is_empty())?;
+        self.behind = behind[0].0;
+        let texts: Vec<_> = behind.iter().map(|(_, text)| text.as_str()).collect();
+        Some(texts.join(";").into())
     }
 }
 
@@ -83,8 +113,14 @@ impl Dialogue for Session {
                     && let Some((text, step)) = self.command(kind, body)
                 {
                     self.stops_at(kind, length, body);
-                    let doomed = self.status == b'E' || self.replaced.len() >= MOST_REFUSALS;
-                    return heard(at, 0, Next::Command(Command { text, step, doomed }));
+                    let revived = self.revived(kind, body);
+                    let fails = self.status == b'E' && revived.is_none();
+                    let command = Command {
+                        text: revived.unwrap_or(text),
+                        step,
+                        doomed: fails || self.replaced.len() >= MOST_REFUSALS,
+                    };
+                    return heard(at, 0, Next::Command(command));
                 }
                 self.asks(kind, body, accepted);
             }
@@ -99,7 +135,21 @@ impl Dialogue for Session {
         self.accepted = true;
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Bytes {
+    fn statements(&self, input: &[u8]) -> Vec<Statement> {
+        let (kind, length) = self.front;
+        let body = input.get(HEAD..length.min(LOOK).min(input.len()));
+        let statements = self.statements_of(kind, body.unwrap_or_default());
+        let placed = |(at, text): (usize, String)| Statement {
+            text: text.into(),
+            before: if at == 0 { 0 } else { HEAD + at },
+        };
+        let alive = statements.into_iter().filter(|(at, _)| *at >= self.behind);
+        alive.map(placed).collect()
+    }
+
+    /// In one text with what is done before: so the server does to all of it what it does to a text of which a statement fails.
+    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes {
+        let done = done.get(HEAD..).unwrap_or_default();
         self.number += 1;
         let name = format!("chaosproxy_{}", self.number);
         let (kind, left) = self.front;
@@ -111,8 +161,11 @@ impl Dialogue for Session {
         });
         match kind {
             b'Q' => {
-                self.asks(kind, b"", false);
-                message(b'Q', format!("SELECT \"{name}\"\0").as_bytes()).into()
+                self.asks(kind, done, false);
+                // Whatever the text before it is, it does not end in a comment that would take this in.
+                let border: &[u8] = if done.is_empty() { b"" } else { b"\n" };
+                let stub = format!("SELECT \"{name}\"\0");
+                message(b'Q', &[done, border, stub.as_bytes()].concat()).into()
             }
             b'P' => {
                 self.skips = true;

@@ -104,6 +104,47 @@ fn within_a_group_the_answer_of_the_right_execute_is_replaced_and_no_other_follo
 }
 
 #[test]
+fn a_text_is_cut_at_the_statement_that_is_refused() {
+    let mut line = started();
+    line.asks(
+        &query("begin; select ';' -- ;\n;insert into a values (1); select 1"),
+        &no_insert,
+    );
+    assert_eq!(
+        line.took().0,
+        query("begin; select ';' -- ;\n;insert into a values (1); select 1")
+    );
+    let refuse = |text: &str| text.contains("insert").then(|| known("missing_table"));
+    line.asks(
+        &query("begin; select ';' -- ;\n;insert into a values (1); select 1"),
+        &refuse,
+    );
+    assert_eq!(
+        line.took().0,
+        query("begin; select ';' -- ;\n;\nSELECT \"chaosproxy_1\"")
+    );
+    let begun = [done("BEGIN"), done("SELECT 1")].concat();
+    line.says(&[begun.clone(), ready(b'T')].concat());
+    line.says(&[begun.clone(), error("\"chaosproxy_1\""), ready(b'E')].concat());
+    let told = [
+        begun.clone(),
+        ready(b'T'),
+        begun,
+        known("missing_table").bytes.to_vec(),
+        ready(b'E'),
+    ];
+    assert_eq!(line.took().1, told.concat());
+    // What ends the transaction that failed is not asked for, but what stands behind it.
+    line.commands.clear();
+    line.asks(&query("rollback; select 1; insert into a values (2)"), &refuse);
+    assert_eq!(line.commands, [" select 1; insert into a values (2)"]);
+    assert_eq!(
+        line.took().0,
+        query("rollback; select 1;\nSELECT \"chaosproxy_2\"")
+    );
+}
+
+#[test]
 fn an_error_of_the_server_itself_stands() {
     let mut line = started();
     line.late = true;

@@ -58,6 +58,8 @@ pub struct Session {
     /// The type and the length of the command at the front, and the name of the statement that it prepares.
     pub(super) front: (u8, usize),
     pub(super) front_name: Box<[u8]>,
+    /// How much of its text only ends a transaction that has failed.
+    pub(super) behind: usize,
     pub(super) statements: Remembered<Box<[u8]>>,
     pub(super) portals: Remembered<Box<[u8]>>,
     /// The unit that the client is in, and the one that the server answers.

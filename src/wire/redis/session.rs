@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     choice::Choices,
     frame::{bulk, part},
-    words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, words},
+    words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, proves, words},
 };
 use crate::wire::{
     dialogue::{After, Command, Dialogue, Heard, Lost, Next, Step, Stops, Told, Watch},
@@ -56,7 +56,7 @@ struct Said {
 /// What the server does while its answer is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
-    /// It refuses, or proves who the client is.
+    /// It refuses.
     Stub,
     /// The command.
     Deed,
@@ -79,7 +79,6 @@ pub struct Session {
     marked: bool,
     /// Whose it is.
     choices: Choices,
-    opening: Option<Refusal>,
     /// Answers that are replaced, by their unit.
     refused: VecDeque<(u64, By, Refusal)>,
     number: u64,
@@ -101,11 +100,6 @@ impl Session {
     /// Follows a command that goes on to the server.
     fn asks(&mut self, words: &[&str]) -> Result<(), Lost> {
         let is = |n: usize, word: &str| words.get(n).is_some_and(|w| w.eq_ignore_ascii_case(word));
-        let proves =
-            is(0, "auth") || (is(0, "hello") && words.iter().any(|w| w.eq_ignore_ascii_case("auth")));
-        if proves && let Some(refusal) = self.opening.take() {
-            self.refused.push_back((self.begun, By::Stub, refusal));
-        }
         let subscribes = ["subscribe", "psubscribe", "ssubscribe"]
             .iter()
             .any(|word| is(0, word));
@@ -138,20 +132,22 @@ impl Session {
     }
 
     /// Whether the front of the input is a command that is to be decided, and which.
-    fn stop(&mut self, words: &Words) -> Option<Command> {
+    fn stop(&mut self, words: &Words, stops: Stops) -> Option<Command> {
         if self.free.is_some() || std::mem::take(&mut self.accepted) {
             return None;
         }
-        if of_the_connection(&words.text) {
-            return None;
-        }
+        let step = match (proves(&words.text), of_the_connection(&words.text)) {
+            (true, _) if stops.proofs => Step::Prove,
+            (false, false) if stops.commands => Step::Whole,
+            _ => return None,
+        };
         self.front = Asked {
             dropped: true,
             ..words.front.into()
         };
         Some(Command {
             text: words.text.as_str().into(),
-            step: Step::Whole,
+            step,
             doomed: self.refused.len() >= MOST_REFUSALS,
         })
     }
@@ -238,14 +234,13 @@ impl Dialogue for Session {
             }
             let rest = &input[at..];
             if !stops.commands
-                && self.opening.is_none()
                 && let Some(front) = plain(rest)?
             {
                 (self.asked, self.begun) = (front.into(), self.begun + 1);
                 self.accepted = false;
                 continue;
             }
-            let look = if stops.commands { LOOK } else { GLANCE };
+            let look = if stops == Stops::default() { GLANCE } else { LOOK };
             let Some(words) = (if rest.is_empty() { None } else { words(rest, look)? }) else {
                 return heard(at, 0, Next::More);
             };
@@ -254,7 +249,7 @@ impl Dialogue for Session {
             if words.text.is_empty() {
                 continue;
             }
-            if let Some(command) = stops.commands.then(|| self.stop(&words)).flatten() {
+            if let Some(command) = self.stop(&words, stops) {
                 self.asked = Asked::default();
                 return heard(at, 0, Next::Command(command));
             }
@@ -268,7 +263,7 @@ impl Dialogue for Session {
         self.accepted = true;
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Bytes {
+    fn refuse(&mut self, refusal: Refusal, _: &[u8]) -> Bytes {
         self.number += 1;
         self.asked = self.front;
         self.refused.push_back((self.begun, By::Stub, refusal));
@@ -281,10 +276,6 @@ impl Dialogue for Session {
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
         self.refused.push_back((self.begun, By::Deed, refusal));
-    }
-
-    fn refuse_opening(&mut self, refusal: Refusal) {
-        self.opening = Some(refusal);
     }
 
     fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {

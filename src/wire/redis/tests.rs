@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{ERRORS, Session, refusal};
 use crate::wire::{
-    dialogue::{After, Dialogue as _, Stops, Watch},
+    dialogue::{After, Dialogue as _, Step, Stops, Watch},
     errors::{Moment, Refusal, Said, Weight, Words},
     testing::pieces,
 };
@@ -91,13 +91,31 @@ fn a_subscription_passes_as_it_comes() {
 #[test]
 fn credentials_are_refused_where_they_are_shown() {
     let mut line = Line::default();
-    line.session.refuse_opening(known("bad_credentials"));
-    line.asks(command(&["AUTH", "web", "secret"]).as_bytes(), &|_| None);
-    line.says(b"+OK\r\n");
+    line.proofs = true;
+    let refuse = |_: &str| Some(known("bad_credentials"));
+    let [hello, get] = [command(&["HELLO", "3"]), command(&["GET", "a"])];
+    let proofs = [
+        command(&["AUTH", "web", "secret"]),
+        command(&["hello", "3", "auth", "web", "secret"]),
+    ];
+    line.asks(
+        [&hello, &proofs[0], &proofs[1], &get]
+            .map(String::as_bytes)
+            .concat()
+            .as_slice(),
+        &refuse,
+    );
+    assert_eq!(line.steps, [Step::Prove; 2], "nothing else is asked for");
+    // The server does not get them, and goes on to ask for a password.
+    let stubs = [command(&["chaosproxy_1"]), command(&["chaosproxy_2"])].concat();
+    assert_eq!(text(&line.server), format!("{hello}{stubs}{get}"));
+    line.says(b"%0\r\n-ERR unknown command\r\n-ERR unknown command\r\n-NOAUTH Authentication required.\r\n");
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
     assert_eq!(
         text(&line.client),
-        "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+        format!("%0\r\n{wrong}{wrong}-NOAUTH Authentication required.\r\n")
     );
+    assert_eq!(line.session.login(), None);
 }
 
 #[test]

@@ -71,6 +71,14 @@ pub(super) fn of_the_connection(text: &str) -> bool {
         .any(|word| verb.eq_ignore_ascii_case(word))
 }
 
+/// Whether a command proves who the client is.
+pub(super) fn proves(text: &str) -> bool {
+    let mut words = text.split(' ');
+    let verb = words.next().unwrap_or_default();
+    let is_auth = |word: &str| word.eq_ignore_ascii_case("auth");
+    is_auth(verb) || (verb.eq_ignore_ascii_case("hello") && words.any(is_auth))
+}
+
 /// The words of the command at the front, as far as they are looked at; `None` until they are there.
 pub(super) fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
     if rest.first() != Some(&b'*') {

@@ -1,0 +1,282 @@
+//! Texts of several statements of which a fault refuses one: what their client gets, and what becomes of the transaction and of what
+//! stood before, as where the server itself refuses it.
+
+use std::{fmt::Write as _, net::SocketAddr};
+
+use crate::kit::{
+    Doc, Proxy,
+    mariadb::Mariadb,
+    mysql::Mysql,
+    postgres::{Postgres, connect},
+    raw::Raw,
+    script::script,
+};
+
+/// What is said to PostgreSQL, each line in a session of its own, where there is no table `broken`.
+const TO_POSTGRES: [&[&str]; 16] = [
+    &[
+        "begin; insert into orders values (1); insert into broken values (1); select 1",
+        "select 1",
+        "commit",
+    ],
+    // Without a BEGIN the text is a transaction of its own.
+    &[
+        "insert into orders values (1); insert into broken values (1)",
+        "select 1",
+    ],
+    &[
+        "begin; insert into orders values (1); commit; insert into broken values (1); insert into orders values (2)",
+    ],
+    &[
+        "insert into orders values (1); begin; insert into orders values (2); select * from broken; commit",
+        "rollback",
+    ],
+    &[
+        "select 1, 'x'; select * from orders; select * from broken; select 3",
+        "select 4",
+    ],
+    &["select ';'; -- ;\nselect $$;$$, E'\\';', \"id\" /* ; /* ; */ ; */ from orders; select 1 from broken;"],
+    &[
+        "begin; savepoint a; select 1 from broken",
+        "rollback to a; insert into orders values (1); select 1 from broken",
+        "rollback to a; commit",
+    ],
+    &[
+        "begin; select 1 from broken; select 2",
+        "rollback; insert into orders values (1); select 1 from broken; select 2",
+    ],
+    &[
+        "begin; select 1 from broken",
+        "select 1; select 1 from broken",
+        "rollback; begin; select 1 from broken",
+        "rollback; select 1",
+    ],
+    &[
+        "begin; select 1 from broken",
+        "rollback; select 1 from broken",
+        "select 1",
+    ],
+    &["prepare p as select 1; select 1 from broken", "execute p"],
+    &["select 1/0; select 1 from broken", "select 1"],
+    &[
+        "begin; insert into orders values ('x'); select 1 from broken",
+        "select 1; select 1 from broken",
+        "rollback",
+    ],
+    &[";;select 1 from broken; select 1"],
+    &["copy (select 1) to stdout; select 1 from broken", "select 1"],
+    &[
+        "set search_path to public; begin; select 1 from broken",
+        "rollback; show search_path",
+    ],
+];
+
+/// A session at PostgreSQL, message by message.
+struct Said {
+    raw: Raw,
+}
+
+impl Said {
+    async fn begin(at: SocketAddr) -> Self {
+        let mut raw = Raw::connect(at).await;
+        let pairs = b"user\0admin\0database\0shop\0\0";
+        let length = u32::try_from(pairs.len() + 8).unwrap().to_be_bytes();
+        raw.say([&length, &[0, 3, 0, 0][..], pairs].concat()).await;
+        let mut this = Self { raw };
+        this.answer().await;
+        this
+    }
+
+    /// What the server says to a query.
+    async fn says(&mut self, sql: &str) -> String {
+        let length = u32::try_from(sql.len() + 5).unwrap().to_be_bytes();
+        self.raw
+            .say([b"Q", &length[..], sql.as_bytes(), b"\0"].concat())
+            .await;
+        self.answer().await
+    }
+
+    /// All messages up to the one that says what has become of the transaction.
+    async fn answer(&mut self) -> String {
+        let mut told = String::new();
+        loop {
+            let head = self.raw.exactly(5).await;
+            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+            let body = self.raw.exactly(usize::try_from(length).unwrap() - 4).await;
+            let fields = body.split(|byte| *byte == 0);
+            let text = match head[0] {
+                // Where in the sources and in the text it was found is not told by a fault.
+                b'E' | b'N' => fields
+                    .filter(|field| matches!(field.first(), Some(b'S' | b'C' | b'M')))
+                    .map(String::from_utf8_lossy)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                b'T' => columns(&body[2..]),
+                _ => String::from_utf8_lossy(&body).into_owned(),
+            };
+            writeln!(told, "{} {text:?}", char::from(head[0])).unwrap();
+            if head[0] == b'Z' {
+                return told;
+            }
+        }
+    }
+}
+
+/// The names of a result's columns; behind each stands what the server calls its table, which is another one each time.
+fn columns(mut described: &[u8]) -> String {
+    const BEHIND_NAME: usize = 1 + 18;
+    let mut names = Vec::new();
+    while let Some(end) = described.iter().position(|byte| *byte == 0) {
+        names.push(String::from_utf8_lossy(&described[..end]));
+        described = &described[end + BEHIND_NAME..];
+    }
+    names.join(" ")
+}
+
+#[tokio::test]
+async fn postgres_fails_at_the_statement_that_is_refused() {
+    let server = Postgres::start().await;
+    let admin = connect(server.address, "admin", "shop").await.unwrap();
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    proxy
+        .inject(
+            "missing",
+            "where: {match: {table: broken}}, do: {abort: {error: missing_table}}",
+        )
+        .await;
+    let run = async |at: SocketAddr, texts: &[&str], made: &str| {
+        admin
+            .batch_execute(&format!("drop table if exists orders, broken; {made}"))
+            .await
+            .unwrap();
+        let mut session = Said::begin(at).await;
+        let mut told = Vec::new();
+        for text in texts {
+            told.push(session.says(text).await);
+        }
+        let left = admin
+            .query("select id from orders order by id", &[])
+            .await
+            .unwrap();
+        let left: Vec<i32> = left.iter().map(|row| row.get(0)).collect();
+        (told, left)
+    };
+    for texts in TO_POSTGRES {
+        let real = run(server.address, texts, "create table orders (id int)").await;
+        // What is refused is refused by the fault alone.
+        let both = "create table orders (id int); create table broken (id int)";
+        let ours = run(proxy.address(), texts, both).await;
+        assert_eq!(ours, real, "{texts:#?}");
+    }
+}
+
+/// What is said to MariaDB and MySQL, each line in a session of its own, where there is no table `broken`.
+const TO_MYSQL: [&[&str]; 11] = [
+    &[
+        "begin; insert into orders values (1); insert into broken values (1); select 1",
+        "insert into orders values (2)",
+        "rollback",
+    ],
+    &["insert into orders values (1); insert into broken values (1); insert into orders values (2)"],
+    &[
+        "select 1, 'x'; select * from orders; select * from broken; select 3",
+        "select 4",
+    ],
+    &["select ';'; -- ;\nselect 1--1, '\\';', `id` /* ; */ from orders; select 1 from broken;"],
+    &[
+        "set @a = 1; prepare p from 'select ?'; select 1 from broken",
+        "execute p using @a",
+    ],
+    &[
+        "insert into orders values ('x'); select 1 from broken",
+        "select 1",
+    ],
+    &["insert into orders values (1), (1/0), (3); update orders set id = 7; select 1 from broken"],
+    &["use mysql; use shop; select 1 from broken", "select database()"],
+    &[
+        "create procedure both_of() begin select 1; select 2; end",
+        "call both_of(); select 1 from broken",
+        "drop procedure both_of",
+    ],
+    // An error between rows.
+    &[
+        "select 1 union select (select 1 union select 2); select 1 from broken",
+        "select 1 from broken; select 1",
+    ],
+    &["select 1 from broken; select 1", "select 1"],
+];
+
+/// What came of these texts, and which orders there are then.
+async fn mysql_says(
+    address: SocketAddr,
+    made: &str,
+    texts: &[&str],
+    administer: &impl AsyncFn(&str),
+) -> (String, String) {
+    administer(&format!("use shop; drop table if exists orders, broken; {made}")).await;
+    let port = address.port().to_string();
+    let line = |texts: &[&str]| serde_json::to_string(texts).unwrap() + "\n";
+    let told = script("several.py", &[&port], &line(texts)).await;
+    let left = script(
+        "several.py",
+        &[&port],
+        &line(&["select id from orders order by id"]),
+    )
+    .await;
+    (told, left)
+}
+
+async fn fails_at_the_statement_that_is_refused(address: SocketAddr, administer: impl AsyncFn(&str)) {
+    let proxy = Proxy::start(&Doc::mysql(&[address])).await;
+    proxy
+        .inject(
+            "missing",
+            "where: {match: {table: broken}}, do: {abort: {error: missing_table}}",
+        )
+        .await;
+    for texts in TO_MYSQL {
+        let real = mysql_says(address, "create table orders (id int)", texts, &administer).await;
+        let both = "create table orders (id int); create table broken (id int)";
+        let ours = mysql_says(proxy.address(), both, texts, &administer).await;
+        assert_eq!(ours, real, "{texts:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadlock_within_a_text_ends_the_transaction_that_it_began() {
+    let server = Mariadb::start().await;
+    let proxy = Proxy::start(&Doc::mysql(&[server.address])).await;
+    proxy
+        .inject("deadlock", "where: {match: {table: broken}}, do: deadlocks")
+        .await;
+    let texts =
+        ["begin; insert into orders values (1); update broken set id = 2; insert into orders values (3)"];
+    let both = "create table orders (id int); create table broken (id int)";
+    let (told, left) = mysql_says(proxy.address(), both, &texts, &async |statements: &str| {
+        server.administer(statements).await;
+    })
+    .await;
+    let deadlock = "Deadlock found when trying to get lock; try restarting transaction";
+    assert_eq!(told, format!("[[[0, 1, [1213, \"{deadlock}\"]], false]]\n"));
+    assert_eq!(left, "[[[[]], false]]\n");
+}
+
+#[tokio::test]
+async fn mariadb_fails_at_the_statement_that_is_refused() {
+    let server = Mariadb::start().await;
+    fails_at_the_statement_that_is_refused(server.address, async |statements| {
+        server.administer(statements).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mysql_fails_at_the_statement_that_is_refused() {
+    let Some(server) = Mysql::start().await else {
+        return;
+    };
+    fails_at_the_statement_that_is_refused(server.address, async |statements| {
+        server.administer(statements).await;
+    })
+    .await;
+}

@@ -128,17 +128,19 @@ fn everything(document: &Document) -> Vec<(String, String, String, String)> {
     all
 }
 
-/// Whether the scope is one that the document binds to the fault's role.
+/// Whether the scope is one that the document binds to the fault's role. The client's side knows no backend, so there a role that
+/// is one stands for its whole cluster.
 fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
     let Some(role) = &fault.entry().r#where.role else {
         return true;
     };
+    let knows_none = fault.leg() == Leg::Client;
     let is_bound = |target: &Target| {
         scope.cluster == Some(target.cluster.as_str())
             && target
                 .backend
                 .as_deref()
-                .is_none_or(|backend| scope.backend == Some(backend))
+                .is_none_or(|backend| knows_none || scope.backend == Some(backend))
     };
     document
         .roles
@@ -184,6 +186,11 @@ roles: {http.source: app/a}
         check("{}", Leg::Client, &["app/a", "app/b", "db/main"]);
         check("{cluster: app}", Leg::Upstream, &["app/a", "app/b"]);
         check("{role: http.source}", Leg::Upstream, &["app/a"]);
+        check(
+            "{role: http.source, leg: client}",
+            Leg::Client,
+            &["app/a", "app/b"],
+        );
         check("{backend: main}", Leg::Upstream, &["db/main"]);
         check("{route: orders}", Leg::Client, &["app/a", "app/b"]);
         check("{listener: db, cluster: app}", Leg::Upstream, &[]);

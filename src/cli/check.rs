@@ -3,23 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tokio::time::Instant;
 
+use self::faults::{CheckedFault, checked_faults};
 use super::{
     Exit, Outcome, Terminal,
     count::counted,
-    table::Table,
     terminal::{GOOD, STRONG, styled},
 };
 use crate::{
-    admin::Reach,
     config::{self, Document, Problems, Tree},
     drill::{
         profile::Profile,
         profiles::{self, Opened},
     },
-    faults::{Entry, Fault, effective_shares},
 };
+
+mod faults;
 
 /// Check documents and profiles; show what their faults reach
 #[derive(clap::Args, Clone, Debug)]
@@ -50,18 +49,6 @@ struct Checked {
     faults: Vec<CheckedFault>,
     #[serde(skip_serializing_if = "Problems::is_empty")]
     problems: Problems,
-}
-
-/// A fault, and what it comes to among the others.
-#[derive(Debug, Serialize)]
-struct CheckedFault {
-    name: String,
-    does: String,
-    odds: String,
-    /// What those before it leave, times its odds.
-    effective: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reach: Option<Reach>,
 }
 
 impl Args {
@@ -164,10 +151,7 @@ fn of_profile(file: String, profile: &Profile, extends: &[String]) -> Checked {
             .filter_map(|name| Some((name.as_str(), profile.faults.get(name)?)))
             .collect();
         let named = checked_faults(&active, None).into_iter();
-        faults.extend(named.map(|fault| CheckedFault {
-            name: format!("{}: {}", phase.name, fault.name),
-            ..fault
-        }));
+        faults.extend(named.map(|fault| fault.in_phase(&phase.name)));
     }
     Checked {
         file,
@@ -176,36 +160,6 @@ fn of_profile(file: String, profile: &Profile, extends: &[String]) -> Checked {
         faults,
         problems: Problems::default(),
     }
-}
-
-/// Faults in their order, each with the share that those before it leave where they stand in the same place.
-fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Document>) -> Vec<CheckedFault> {
-    let now = Instant::now();
-    let reach =
-        |(name, entry): &(&str, &Entry)| Some(Reach::of(document?, &Fault::compile(name, entry, now)));
-    let reaches: Vec<Option<Reach>> = faults.iter().map(reach).collect();
-    let fault = |(place, (name, entry)): (usize, &(&str, &Entry))| {
-        let meets = |other: &usize| match (&reaches[place], &reaches[*other]) {
-            (Some(one), Some(other)) => one.leg == other.leg && one.meets(other),
-            _ => faults[*other].1.r#where == entry.r#where,
-        };
-        let before: Vec<_> = (0..place)
-            .filter(meets)
-            .chain([place])
-            .map(|place| faults[place])
-            .collect();
-        let effective = effective_shares(&before, now)
-            .pop()
-            .map_or(0.0, |(_, share)| share);
-        CheckedFault {
-            name: (*name).to_owned(),
-            does: entry.does(),
-            odds: entry.odds.to_string(),
-            effective,
-            reach: reaches[place].clone(),
-        }
-    };
-    faults.iter().enumerate().map(fault).collect()
 }
 
 fn text(checked: &[Checked]) -> String {
@@ -231,18 +185,7 @@ fn one_text(checked: &Checked) -> String {
     if checked.faults.is_empty() {
         return head;
     }
-    let mut table = Table::new(&["fault", "does", "odds", "effective", "reaches"]);
-    for fault in &checked.faults {
-        let effective = format!("{:.4}", fault.effective * 100.0);
-        table.row([
-            fault.name.clone(),
-            fault.does.clone(),
-            fault.odds.clone(),
-            format!("{}%", effective.trim_end_matches('0').trim_end_matches('.')),
-            fault.reach.as_ref().map(Reach::to_string).unwrap_or_default(),
-        ]);
-    }
-    head + &table.indented(2)
+    head + &faults::text(&checked.faults)
 }
 
 #[cfg(test)]
@@ -280,6 +223,59 @@ faults:
           cut    reset                  10%   5%         app/a (upstream)
           front  abort: {status: 500}   10%   10%        all 2 backends (client)
         ");
+    }
+
+    const ROUTES: &str = "
+listeners:
+  public:
+    bind: 127.0.0.1:8080
+    routes: [{name: orders, match: {path: /orders/**}, cluster: app}, {name: rest, cluster: app}]
+  raw: {bind: 127.0.0.1:8081, protocol: tcp, cluster: db}
+clusters:
+  app: {backends: [{name: a, address: 10.0.0.1:80}, {name: b, address: 10.0.0.2:80}]}
+  db: {backends: [{name: d, address: 10.0.0.3:80}]}
+faults:
+  a: {where: {match: {path: /a}}, do: {abort: {status: 500}}}
+  b: {where: {match: {path: /b}}, odds: 40%, do: {abort: {status: 501}}}
+  orders: {where: {route: orders}, odds: 50%, do: {abort: {status: 502}}}
+  seven: {where: {match: {path: /orders/7}}, odds: 50%, do: {abort: {status: 503}}}
+  posts: {where: {route: rest, match: {method: POST}}, do: {abort: {status: 504}}}
+  again: {where: {route: rest, match: {method: POST, path: /c}}, do: hang}
+  turned-away: {where: {listener: public}, odds: 10%, do: refuse}
+  one: {where: {backend: a}, odds: 50%, do: reset}
+  each: {where: {cluster: app}, odds: 50%, every: 2, do: reset}
+  other: {where: {backend: b}, first: 5, do: hang}
+  third: {where: {listener: raw}, nth: 3, do: reset}
+  told: {do: {health: pass}}
+";
+
+    #[test]
+    fn faults_share_only_what_comes_to_both() {
+        let text = one_text(&checked("chaosproxy.yaml", ROUTES));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
+        chaosproxy.yaml: right (document): 2 listeners, 2 clusters, 3 backends, 0 roles
+          fault        does                  odds  effective           reaches
+          a            abort: {status: 500}  100%  100%                all 3 backends (client, some)
+          b            abort: {status: 501}  40%   40%                 all 3 backends (client, some)
+          orders       abort: {status: 502}  50%   50%                 2 of 3 backends (client)
+          seven        abort: {status: 503}  50%   25%                 all 3 backends (client, some)
+          posts        abort: {status: 504}  100%  0% to 100%          2 of 3 backends (client, some)
+          again        hang                  100%  0%                  2 of 3 backends (client, some)
+          turned-away  refuse                10%   10%                 2 of 3 backends (client)
+          one          reset                 50%   50%                 app/a (upstream)
+          each         reset                 50%   12.5% to 25%        2 of 3 backends (upstream, some)
+          other        hang                  100%  75% of the first 5  app/b (upstream, some)
+          third        reset                 100%  100% of exchange 3  db/d (client, some)
+          told         health: pass          100%  100%                all 3 backends (upstream)
+          posts: depends on how much of the same traffic is taken first by a, b
+          again: nothing is left by posts, which is tried first
+          each: depends on how much of the same traffic is taken first by one
+        ");
+        let json = serde_json::to_value(checked("chaosproxy.yaml", ROUTES)).unwrap();
+        let fault = |at: usize| json["faults"][at].clone();
+        assert_eq!(fault(0)["effective"], serde_json::json!({"min": 1.0, "max": 1.0}));
+        assert_eq!(fault(4)["depends_on"], serde_json::json!(["a", "b"]));
+        assert_eq!(fault(5)["nothing_left_by"], "posts");
     }
 
     #[test]

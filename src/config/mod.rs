@@ -27,7 +27,7 @@ mod without;
 mod yaml;
 
 pub use allow::{PublicHost, is_public};
-pub use check::{Finding, check, check_fault, check_fault_by_hand};
+pub use check::{Finding, Ground, check, check_fault, check_fault_by_hand, check_settings};
 pub use circle::{Hop, way_back};
 pub use document::{AccessLog, Admin, Document, Drain, Safety, Target};
 pub use emit::to_yaml;

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     ByHand, DatabaseError, Deadlocks, Do, Flow, MissedMigration, MissingDatabase, ReadOnly, SlowQueries,
-    Standing, Unit,
+    Standing, Unit, hang, latency,
 };
 use crate::{
     route::{Dialect, Session, Sql},
@@ -68,6 +68,15 @@ impl Do {
         }
     }
 
+    /// Whether it acts when an answer comes, and at no other time.
+    pub fn is_of_answers(&self) -> bool {
+        match self {
+            Self::Hang(hang) => hang.at == hang::At::Reply,
+            Self::Latency(latency) => latency.at == latency::At::Reply,
+            _ => false,
+        }
+    }
+
     /// What it acts on where a match asks for something that only a command of a database has, and it cannot: then it would
     /// hit nothing.
     pub fn misses_commands(&self) -> Option<&'static str> {
@@ -126,6 +135,8 @@ impl Do {
         let is_opening = |known: &KnownError| known.moment.is_opening();
         match self {
             _ if self.is_of_openings() => true,
+            // It ends what stands once too much has come, and what comes are sessions.
+            Self::Capacity(_) => true,
             Self::Refuse(refuse) => refuse.standing == Standing::Keep,
             Self::Abort(abort) => {
                 let known = abort.error.as_ref().and_then(|error| error.known(dialect));

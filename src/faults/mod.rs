@@ -24,6 +24,7 @@ mod disconnect;
 mod doc;
 mod drive;
 mod effect;
+mod effective;
 mod entry;
 mod failover;
 mod fault;
@@ -87,6 +88,7 @@ pub use self::{
     doc::{Doc, Hook},
     drive::{Driven, drive_chain},
     effect::Effect,
+    effective::{Effective, Overlap, effective},
     entry::{Entry, Sticky, Where},
     failover::Failover,
     fault::{Fault, Scope},
@@ -110,7 +112,7 @@ pub use self::{
     slice::Slice,
     slow_close::SlowClose,
     stall::Stall,
-    strike::{effective_shares, stands_by},
+    strike::stands_by,
     threads::{MOST_WAITING, Threads},
     throttle::Throttle,
     timeout::Timeout,

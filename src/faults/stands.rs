@@ -1,5 +1,7 @@
 //! Where a fault stands, by what was written and by its kind: on which side, and which exchanges need to ask it at all.
 
+use tokio::time::Instant;
+
 use super::{
     doc::{Doc, Hook},
     entry::{Entry, Where},
@@ -40,6 +42,11 @@ pub(super) fn leg(place: &Where, doc: &Doc) -> Leg {
 }
 
 impl Entry {
+    /// The side of the proxy that it stands on.
+    pub fn leg(&self) -> Leg {
+        leg(&self.r#where, self.r#do.compile(Instant::now()).doc())
+    }
+
     /// Whether it can be told before a client's TLS handshake who is hit: only listener and address are known then.
     pub fn is_known_at_handshake(&self) -> bool {
         let place = &self.r#where;

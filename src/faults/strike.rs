@@ -91,19 +91,6 @@ pub fn stands_by(fault: &Fault, facts: &Facts<'_>, now: Instant) -> bool {
     is_whole && !fault.is_lifted() && fault.acts().stands_by(age) && fault.matcher().holds(facts)
 }
 
-/// The share of exchanges that each fault really gets, when all of them match: what those before it leave, times its odds.
-pub fn effective_shares(faults: &[(&str, &Entry)], now: Instant) -> Vec<(String, f64)> {
-    let mut left = 1.0;
-    let share = |(name, entry): &(&str, &Entry)| {
-        let share = left * entry.odds.get();
-        if entry.r#do.compile(now).ends() {
-            left -= share;
-        }
-        ((*name).to_owned(), share)
-    };
-    faults.iter().map(share).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -113,7 +100,7 @@ mod tests {
     use super::*;
     use crate::{
         faults::{
-            Plan,
+            Overlap, Plan, effective,
             trial::{entry, facts, in_session, plan, request},
         },
         route::{Command, Dialect},
@@ -206,17 +193,17 @@ mod tests {
         let texts = [
             "{odds: 50%, do: {latency: {add: 1s}}}",
             "{odds: 20%, do: {abort: {}}}",
-            "{odds: 50%, do: hang}",
+            "{odds: 50%, every: 2, do: hang}",
             "{odds: 50%, do: {throttle: {rate: 1KiB/s}}}",
             "{do: reset}",
         ];
         let entries = texts.map(entry);
-        let named: Vec<_> = entries.iter().map(|entry| ("some", entry)).collect();
-        let told: Vec<f64> = effective_shares(&named, Instant::now())
-            .into_iter()
-            .map(|(_, share)| share)
-            .collect();
-        for (told, expected) in told.iter().zip([0.5, 0.2, 0.4, 0.2, 0.4]) {
+        let told = |place: usize| {
+            let before = entries[..place].iter().map(|entry| (entry, Overlap::Whole));
+            effective(&entries[place], before).max
+        };
+        let told: Vec<f64> = (0..texts.len()).map(told).collect();
+        for (told, expected) in told.iter().zip([0.5, 0.2, 0.2, 0.3, 0.6]) {
             assert!((told - expected).abs() < 1e-9, "{told} {expected}");
         }
         for (hits, share) in shares(&texts.map(compiled)).into_iter().zip(told) {

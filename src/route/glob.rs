@@ -3,6 +3,8 @@
 //! The time is bounded by the length of the text times the length of the pattern, whatever they are, so that neither a
 //! clever pattern nor a clever request makes a match slow.
 
+mod common;
+
 /// A compiled glob: a literal beginning, compared at once, and what follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob {

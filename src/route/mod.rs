@@ -9,6 +9,7 @@ mod hint;
 mod many;
 pub mod matcher;
 pub mod name;
+mod overlap;
 pub mod pattern;
 mod redis;
 mod settings;

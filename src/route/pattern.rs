@@ -53,6 +53,26 @@ impl Pattern {
     pub(super) const fn is_negated(&self) -> bool {
         self.negated
     }
+
+    /// Whether no value is as both ask.
+    pub(super) fn is_apart(&self, other: &Self) -> bool {
+        match (self.negated, other.negated) {
+            (false, false) => self.glob.is_apart(&other.glob),
+            (false, true) => other.glob.covers(&self.glob),
+            (true, false) => self.glob.covers(&other.glob),
+            (true, true) => false,
+        }
+    }
+
+    /// Whether every value that is as the other asks is as this one asks.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self.negated, other.negated) {
+            (false, false) => self.glob.covers(&other.glob),
+            (false, true) => false,
+            (true, false) => self.glob.is_apart(&other.glob),
+            (true, true) => other.glob.covers(&self.glob),
+        }
+    }
 }
 
 impl FromStr for Pattern {
@@ -77,6 +97,11 @@ impl PathPattern {
     /// How every such path begins.
     pub(super) fn start(&self) -> &[u8] {
         self.glob.start()
+    }
+
+    /// Its form.
+    pub(super) const fn glob(&self) -> &Glob {
+        &self.glob
     }
 }
 
@@ -105,6 +130,11 @@ impl HostPattern {
     /// Whether the host, written without its port, is of this form.
     pub fn holds(&self, host: &str) -> bool {
         self.glob.matches(host.as_bytes())
+    }
+
+    /// Its form.
+    pub(super) const fn glob(&self) -> &Glob {
+        &self.glob
     }
 }
 
@@ -138,6 +168,11 @@ impl GrpcPattern {
     pub(super) fn start(&self) -> &[u8] {
         self.glob.start()
     }
+
+    /// Its form.
+    pub(super) const fn glob(&self) -> &Glob {
+        &self.glob
+    }
 }
 
 impl FromStr for GrpcPattern {
@@ -161,6 +196,11 @@ impl Network {
     /// Whether the address lies within; an IPv4 address that comes in the form of an IPv6 one is still itself.
     pub fn holds(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
+    }
+
+    /// Whether the other lies within.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.0.contains(&other.0)
     }
 }
 

@@ -23,6 +23,11 @@ impl Wording {
     pub fn holds_exactly(&self, text: &str) -> bool {
         self.exact.matches(text.as_bytes())
     }
+
+    /// Its form, where neither capitals nor the number of blanks count.
+    pub(super) const fn glob(&self) -> &Glob {
+        &self.glob
+    }
 }
 
 impl FromStr for Wording {

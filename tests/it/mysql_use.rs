@@ -118,3 +118,42 @@ async fn what_asks_for_a_user_meets_sessions_once_it_is_known_whose_they_are() {
     assert!(says("clerk").await.contains("hello"));
     assert_eq!(proxy.show("/api/v1/faults/user").await["hits"], 1);
 }
+
+#[tokio::test]
+async fn what_spares_a_user_leaves_sessions_alone_until_it_is_known_whose_they_are() {
+    let (_server, proxy) = before().await;
+    let says = async |user: &str| {
+        let user = format!("--user={user}");
+        said(&mariadb_with(proxy.address(), &[&user], "select 'hello'").await)
+    };
+    let others = "match: {user: \"!clerk\"}";
+    for (name, fault) in [
+        ("client", format!("where: {{{others}}}, do: reset")),
+        (
+            "upstream",
+            format!("where: {{cluster: app, {others}}}, do: {{refuse: {{standing: reset}}}}"),
+        ),
+        (
+            "bytes",
+            format!("where: {{{others}}}, do: {{limit_data: {{bytes: 0B}}}}"),
+        ),
+    ] {
+        let url = format!(
+            "mysql://clerk:{PASSWORD}@{}/shop?prefer_socket=false",
+            proxy.address()
+        );
+        let mut standing = Conn::new(Opts::from_url(&url).unwrap()).await.unwrap();
+        proxy.inject(name, &fault).await;
+        let web = says("web").await;
+        assert!(!web.contains("hello"), "{name}: {web}");
+        assert!(says("clerk").await.contains("hello"), "{name}");
+        assert_eq!(orders(&mut standing).await, "Some(0)", "{name}");
+        assert_eq!(
+            proxy.show(&format!("/api/v1/faults/{name}")).await["hits"],
+            1,
+            "{name}"
+        );
+        proxy.lift(name).await;
+        standing.disconnect().await.unwrap();
+    }
+}

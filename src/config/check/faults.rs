@@ -2,6 +2,7 @@
 
 use super::{
     Finding,
+    arrival::unreached,
     reach::{Reach, is_kept_out, is_meant},
     unknown_target, vain,
 };
@@ -57,8 +58,9 @@ pub fn check_fault(document: &Document, path: &Path, entry: &Entry) -> Vec<Findi
     // What names nothing reaches nothing; saying so twice helps nobody.
     if found.is_empty() {
         let reach = Reach::of(document, &entry.r#where);
-        found.extend(reach.nothing(path, entry));
-        found.extend(reach.somebody_else(document, path));
+        let nothing = reach.nothing(path, entry);
+        let nothing = nothing.or_else(|| unreached(document, path, entry, reach.ways()));
+        found.extend(nothing.or_else(|| reach.somebody_else(document, path)));
     }
     found
 }

@@ -73,32 +73,39 @@ pub(super) fn unheld(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<Fin
 
 /// A finding where a fault of sessions that begin asks whose they are, and nobody has said so by then.
 fn early(path: Path, entry: &Entry, seen: &[&Way<'_>]) -> Option<Finding> {
-    const SAID_LATER: &str =
-        "this meets sessions that begin, and those of MySQL and Redis say only later whose they are";
-    let later = if seen.iter().all(|way| is_unnamed(entry, way)) {
-        "so the fault can hit nothing"
-    } else if seen.iter().any(|way| is_taken_for_another(entry, way)) {
-        "so `!` would spare nobody"
-    } else {
-        return None;
-    };
-    let mend = if seen.iter().any(|way| way.protocol() == Protocol::Postgres) {
+    let later = if seen.iter().any(|way| way.protocol() == Protocol::Postgres) {
         "name a `listener` of PostgreSQL, or remove `user` and `database` from the match"
     } else {
         "remove `user` and `database` from the match: there they hold for commands alone"
     };
-    Some(Finding::new(path, format!("{SAID_LATER}, {later}"), mend))
+    if seen.iter().all(|way| is_unnamed(entry, way)) {
+        let what = "this meets sessions that begin, and those of MySQL and Redis say only later whose they are, so no client can be hit";
+        return Some(Finding::new(path, what, later));
+    }
+    let taken = seen.iter().find(|way| is_taken_for_another(entry, way))?;
+    let dialect = taken.protocol().dialect()?;
+    let mend = if entry.r#do.meets_only_openings(dialect) {
+        later
+    } else {
+        "write without `!` whom it is to hit, or name a `listener` that does not speak Redis"
+    };
+    Some(Finding::new(
+        path,
+        "this meets sessions that begin, and each of Redis begins as `default` with database 0, so `!` would spare nobody",
+        mend,
+    ))
 }
 
-/// Whether a fault of the opening spares somebody by name, and whoever begins a session has none by then.
+/// Whether a fault of the opening spares somebody by name, and takes everybody for somebody else who begins a session. A session
+/// of MySQL has no name before it is said, and is left alone until then.
 fn is_taken_for_another(entry: &Entry, way: &Way<'_>) -> bool {
     let asked = &entry.r#where.r#match;
-    // Where there is no name at all, only what asks for none holds.
-    let spares = |pattern: &Pattern| pattern.holds(iter::empty());
-    let meets_openings = |dialect: Dialect| dialect.begins_unnamed() && entry.r#do.meets_openings(dialect);
-    !asked.compile().needs_command()
-        && asked.user.iter().chain(&asked.database).any(spares)
-        && way.protocol().dialect().is_some_and(meets_openings)
+    let takes_all = |dialect: Dialect| {
+        dialect.begins_unnamed()
+            && entry.r#do.meets_openings(dialect)
+            && holds(&whose(asked), &unnamed(dialect))
+    };
+    !asked.compile().needs_command() && spares(asked) && way.protocol().dialect().is_some_and(takes_all)
 }
 
 /// What is wrong with a match of which no protocol that leads there has everything.
@@ -123,23 +130,21 @@ fn foreign(path: Path, r#match: &Match, ways: &[Way<'_>]) -> Finding {
     Finding::new(path, what, mend)
 }
 
-/// Whether a fault of the opening asks whose the session is, where neither a client nor a health check has said so by then.
+/// Whether a fault of the opening asks whose the session is, where no client has said so by then, nor a health check that is meant.
 fn is_unnamed(entry: &Entry, way: &Way<'_>) -> bool {
     let place = &entry.r#where;
-    let asked = Match {
-        user: place.r#match.user.clone(),
-        database: place.r#match.database.clone(),
-        ..Match::default()
-    };
-    let asked = asked.compile();
+    let asked = whose(&place.r#match);
     let is_of = |dialect: Dialect| {
         let client = unnamed(dialect);
-        let prober = way.prober().filter(|_| place.leg() == Leg::Upstream);
+        // What spares somebody is meant for clients.
+        let meets_checks = place.leg() == Leg::Upstream && !spares(&place.r#match);
+        let prober = way.prober().filter(|_| meets_checks);
         let prober = prober.map(|user| Session {
             user: user.to_owned(),
             ..client.clone()
         });
         dialect.begins_unnamed()
+            && !place.r#match.compile().needs_command()
             && entry.r#do.meets_only_openings(dialect)
             && !prober
                 .iter()
@@ -147,6 +152,23 @@ fn is_unnamed(entry: &Entry, way: &Way<'_>) -> bool {
                 .any(|session| holds(&asked, session))
     };
     way.protocol().dialect().is_some_and(is_of)
+}
+
+/// Whether a match spares somebody by name.
+fn spares(asked: &Match) -> bool {
+    // Where there is no name at all, only what asks for none holds.
+    let asks_for_none = |pattern: &Pattern| pattern.holds(iter::empty());
+    asked.user.iter().chain(&asked.database).any(asks_for_none)
+}
+
+/// What a match asks of whose a session is.
+fn whose(asked: &Match) -> Matcher {
+    let whose = Match {
+        user: asked.user.clone(),
+        database: asked.database.clone(),
+        ..Match::default()
+    };
+    whose.compile()
 }
 
 fn holds(matcher: &Matcher, session: &Session) -> bool {

@@ -1,19 +1,24 @@
 //! What a document means, where its grammar is right: names that must exist, things that can never happen. Pure; the
 //! files that it names are looked at in [`super::files`].
 
+mod arrival;
 mod clusters;
 mod errors;
 mod faults;
+mod ground;
 mod listeners;
 mod matches;
 mod names;
 mod reach;
 mod requests;
 mod routes;
+mod unseen;
 mod vain;
 mod way;
 
 pub use faults::{check_fault, check_fault_by_hand};
+pub use ground::Ground;
+pub use vain::check_settings;
 
 use super::{
     document::{Document, Target},

@@ -5,6 +5,7 @@ use super::{
     errors::{ill_written, unsaid},
     matches::{SPEAK_DATABASE, unheld},
     requests::unspoken,
+    unseen::unseen,
     way::Way,
 };
 use crate::{
@@ -32,29 +33,33 @@ impl<'d> Reach<'d> {
             .iter()
             .filter(|(name, _)| wanted(&place.listener, name))
         {
-            for (route, cluster) in listener.ways(name) {
+            for (i, (route, cluster)) in listener.ways(name).enumerate() {
                 let plays = bound.is_none_or(|bound| bound.iter().any(|target| target.cluster == cluster));
                 let here = wanted(&place.route, &route) && wanted(&place.cluster, cluster) && plays;
+                if !here {
+                    continue;
+                }
+                let settings = document.clusters.get(cluster);
                 let meant = |backend: &&BackendSettings| is_meant(document, place, cluster, &backend.name());
-                match document.clusters.get(cluster) {
-                    _ if !here => {}
-                    None => ways.push(Way {
+                let backends = settings.into_iter().flat_map(|cluster| &cluster.backends);
+                let backends: Vec<_> = backends.filter(meant).collect();
+                if settings.is_none() || !backends.is_empty() {
+                    ways.push(Way {
                         listener,
-                        backends: Vec::new(),
-                        cluster: None,
-                    }),
-                    Some(cluster) => {
-                        let backends: Vec<_> = cluster.backends.iter().filter(meant).collect();
-                        ways.extend((!backends.is_empty()).then_some(Way {
-                            listener,
-                            backends,
-                            cluster: Some(cluster),
-                        }));
-                    }
+                        place: (name, i),
+                        route,
+                        backends,
+                        cluster: settings,
+                    });
                 }
             }
         }
         Self(ways)
+    }
+
+    /// The routes that lead there.
+    pub(super) fn ways(&self) -> &[Way<'d>] {
+        &self.0
     }
 
     /// A finding where a fault can match nothing.
@@ -71,6 +76,9 @@ impl<'d> Reach<'d> {
         if place.leg == Some(Leg::Client) && place.backend.is_some() {
             let what = "the client's side knows no backend, so the fault can hit nothing";
             return finding(what, "remove `leg: client` or `backend`");
+        }
+        if let Some(found) = unseen(whole, entry, &self.0) {
+            return Some(found);
         }
         if entry.r#do.is_of_database() && !self.0.is_empty() && !self.0.iter().any(Way::speaks) {
             let what =
@@ -186,11 +194,14 @@ impl<'d> Reach<'d> {
     }
 }
 
-/// Whether a fault allows this backend, by all the names that it gives.
+/// Whether a fault allows this backend, by all the names that it gives. The client's side knows no backend, so there a role that
+/// is one stands for its whole cluster.
 pub(super) fn is_meant(document: &Document, place: &Where, cluster: &str, backend: &str) -> bool {
     let bound = place.role.as_deref().and_then(|role| document.roles.get(role));
+    let is_known = place.leg() == Leg::Upstream;
     let is = |target: &Target| {
-        target.cluster == cluster && target.backend.as_deref().is_none_or(|name| name == backend)
+        let named = target.backend.as_deref().filter(|_| is_known);
+        target.cluster == cluster && named.is_none_or(|name| name == backend)
     };
     let named = match place.backend.as_deref().map(|want| (want, want.split_once('/'))) {
         None => true,

@@ -52,11 +52,13 @@ fn leads_nowhere(document: &Document, path: &Path, cluster: &str) -> Option<Find
     unknown.then(|| Finding::unknown(path.key("cluster"), "cluster", cluster, &home, known))
 }
 
-/// What the routes before one have taken: the first that takes everything, and each match and name with its first route.
+/// What the routes before one have taken: the first that takes everything, each match and name with its first route, and all
+/// matches in their order.
 #[derive(Default)]
 struct Before<'d> {
     open: Option<usize>,
     matches: HashMap<String, usize>,
+    routes: Vec<&'d Match>,
     names: HashMap<&'d str, usize>,
 }
 
@@ -64,8 +66,10 @@ impl<'d> Before<'d> {
     /// Finds what the routes before this one leave it, and puts it among them.
     fn pass(&mut self, path: &Path, i: usize, route: &'d RouteSettings, found: &mut Vec<Finding>) {
         let form = format!("{:?}", route.r#match);
-        let same = self.matches.get(&form).map(|first| (first, "the same"));
-        if let Some((first, takes)) = self.open.as_ref().map(|first| (first, "everything")).or(same) {
+        let same = self.matches.get(&form).map(|first| (*first, "the same"));
+        let whole = |first| (first, "all that it asks for");
+        let taken = self.open.map(|first| (first, "everything")).or(same);
+        if let Some((first, takes)) = taken.or_else(|| self.covering(&route.r#match).map(whole)) {
             let what = format!("nothing gets here: `routes[{first}]` before it takes {takes}");
             found.push(Finding::new(
                 path.clone(),
@@ -86,10 +90,16 @@ impl<'d> Before<'d> {
             ));
         }
         self.matches.entry(form).or_insert(i);
+        self.routes.push(&route.r#match);
         self.open = self.open.or(route.r#match.is_empty().then_some(i));
         if let Some(name) = &route.name {
             self.names.entry(name).or_insert(i);
         }
+    }
+
+    /// The first route that takes whatever is as this asks.
+    fn covering(&self, asked: &Match) -> Option<usize> {
+        self.routes.iter().position(|before| before.covers(&[asked]))
     }
 }
 

@@ -5,9 +5,16 @@ use std::num::NonZeroU64;
 use super::Finding;
 use crate::{
     config::path::Path,
-    faults::{Do, Entry},
-    units::Span,
+    faults::{Do, Entry, Rewrite},
+    units::{Probability, Span},
 };
+
+/// Finds settings of a fault that leave each other nothing to do, wherever it stands; `path` is where it is written.
+pub fn check_settings(path: &Path, entry: &Entry) -> Vec<Finding> {
+    let mut found = Vec::new();
+    check(path, entry, &mut found);
+    found
+}
 
 pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
     found.extend(turns(path, entry));
@@ -21,6 +28,7 @@ pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
         ));
     }
     times(&path.key("do"), &entry.r#do, found);
+    changes(&path.key("do"), &entry.r#do, found);
     found.extend(other_commands(path, entry));
 }
 
@@ -36,6 +44,18 @@ fn times(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
             "this adds no time, so nothing happens",
             "write how much it adds, as in `300ms`",
         ),
+        Do::SlowClose(slow) if slow.delay == Span::ZERO => finding(
+            "slow_close",
+            "delay",
+            "an end that is not late is what there is without the fault",
+            "write how late it is, as in `5s`",
+        ),
+        Do::IdleCut(idle) if idle.after == Span::ZERO => finding(
+            "idle_cut",
+            "after",
+            "no connection stands idle for no time",
+            "write after how long it is forgotten, as in `30s`; or use `reset`",
+        ),
         Do::SlowQueries(slow) => {
             if slow.add == Span::ZERO {
                 let what = "commands that take no more time are not slow";
@@ -48,6 +68,46 @@ fn times(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
                 let mend = "remove it, or write the limit, as in `1s`";
                 finding("slow_queries", "statement_timeout", what, mend);
             }
+        }
+        _ => {}
+    }
+}
+
+/// Changes to nothing, or to what it is already.
+fn changes(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
+    let mut finding = |keys: &[&str], what: &str, mend: &str| {
+        let path = keys.iter().fold(path.clone(), |path, key| path.key(key));
+        found.push(Finding::new(path, what, mend));
+    };
+    let often = "write how often, as in `5%`, or remove the fault";
+    match kind {
+        Do::Rewrite(rewrite) if *rewrite == Rewrite::default() => finding(
+            &["rewrite"],
+            "this changes neither the request nor the answer",
+            "write what changes, as in `{reply: {status: 404}}` or `{request: {remove: [authorization]}}`",
+        ),
+        Do::Body(body) if body.at_most == Some(0) => finding(
+            &["body", "at_most"],
+            "replaced at most 0 times, the text stays as it is",
+            "write how many times, or remove it: then it is replaced wherever it stands",
+        ),
+        Do::Body(body) if body.find.is_empty() && body.at_most.is_some() => finding(
+            &["body", "at_most"],
+            "without `find` the whole body is replaced, and that once",
+            "remove it, or write in `find` which text is replaced",
+        ),
+        Do::Body(body) if !body.find.is_empty() && body.find == body.replace => finding(
+            &["body", "replace"],
+            "this puts the same text in the place of the text, so nothing changes",
+            "write another text",
+        ),
+        Do::Lose(lose) if lose.share == Probability::NEVER => finding(
+            &["lose", "share"],
+            "a share of 0% loses nothing, and `correlation` begins with a loss",
+            often,
+        ),
+        Do::Corrupt(corrupt) if corrupt.odds == Probability::NEVER => {
+            finding(&["corrupt", "odds"], "with odds of 0% no piece is changed", often)
         }
         _ => {}
     }

@@ -37,7 +37,7 @@ fn a_fault_that_can_hit_something_is_taken() {
         "{role: http.source}",
         "{role: db.source, backend: a}",
         "{listener: raw, match: {client: 10.0.0.0/8}}",
-        "{cluster: app, match: {path: /x}}",
+        "{cluster: app, match: {path: /orders/x}}",
     ] {
         assert_eq!(wrong(place), Vec::<String>::new(), "{place}");
     }
@@ -53,6 +53,8 @@ fn a_fault_that_can_hit_nothing_is_refused() {
         "{role: db.source, cluster: app}",
         "{backend: a, leg: client}",
         "{listener: raw, match: {path: /x}}",
+        "{cluster: app, match: {path: /x}}",
+        "{route: public/1, match: {path: /orders/7}}",
     ] {
         let wrong = wrong(place);
         assert!(

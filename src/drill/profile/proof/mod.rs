@@ -6,7 +6,10 @@ mod names;
 mod phases;
 
 use super::{Check, Profile, Target};
-use crate::{config::Path, units::Probability};
+use crate::{
+    config::{Path, check_settings},
+    units::Probability,
+};
 
 /// Something that is wrong with a profile, by the path of the value that is to be mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,7 @@ pub fn prove(profile: &Profile) -> Vec<Finding> {
     phases::prove(&long, &mut found);
     acts::prove(&long, &mut found);
     traffic(&long, &mut found);
+    faults(profile, &mut found);
     yardstick(&long, &mut found);
     checks(&long, &mut found);
     limits(&long, &mut found);
@@ -87,6 +91,18 @@ fn short_form(profile: &Profile, found: &mut Findings) {
             "write `fault: {where: {cluster: app}, do: {latency: {add: 300ms}}}` and `for: 10m`",
         ),
         _ => {}
+    }
+}
+
+/// Faults that can do nothing, whatever the document.
+fn faults(profile: &Profile, found: &mut Findings) {
+    let named = profile.faults.iter();
+    let named = named.map(|(name, entry)| (Path::of(["faults", name]), entry));
+    let short = profile.fault.iter().map(|entry| (Path::of(["fault"]), entry));
+    for (path, entry) in named.chain(short) {
+        for finding in check_settings(&path, entry) {
+            found.add(finding.path, finding.what, finding.mend);
+        }
     }
 }
 

@@ -67,6 +67,11 @@ fn every_slip_is_found_and_named() {
         "http.replica: 60%",
         "the shares add up to 110%",
     );
+    check(
+        "do: {abort: {status: 500}}",
+        "do: rewrite",
+        "this changes neither the request nor the answer",
+    );
     check("PUT, PATCH", "GET, PATCH", "`GET` already belongs to `read`");
     check("min: 45%, max: 55%", "min: 65%, max: 55%", "this never holds");
     check("class: write, max: 0%", "class: write", "without a bound");

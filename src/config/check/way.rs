@@ -10,6 +10,8 @@ use crate::{
 /// A route that a fault can stand in: its listener, and those of its backends that the fault allows.
 pub(super) struct Way<'d> {
     pub(super) listener: &'d Listener,
+    /// The name of the cluster to which it leads.
+    pub(super) to: &'d str,
     pub(super) backends: Vec<&'d BackendSettings>,
     /// Where it leads; `None` where there is no such cluster: what is wrong is the route, and what lies behind it nobody knows.
     pub(super) cluster: Option<&'d ClusterSettings>,

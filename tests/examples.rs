@@ -228,6 +228,7 @@ fn is_causal(story: &str) {
             Binding {
                 target,
                 backends: bound.iter().count(),
+                ..Binding::default()
             },
         )
     };

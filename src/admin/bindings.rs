@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    config::{Document, Target},
+    config::{Document, Listener, Protocol, Target},
     drill::{Binding, Bindings},
     upstream::BackendSettings,
 };
@@ -25,15 +25,51 @@ pub fn bindings(document: &Document) -> Bindings {
         let binding = Binding {
             target: names.join(", "),
             backends: backends.len(),
+            beneath: bound.iter().all(|target| is_beneath(document, &target.cluster)),
         };
         (role.to_owned(), binding)
     });
     bind.collect()
 }
 
+/// Whether a cluster is what an application needs: listeners that do not speak HTTP lead there, and none that does, beside
+/// others of HTTP.
+fn is_beneath(document: &Document, cluster: &str) -> bool {
+    let is_http = |name: &str| match document.listeners.get(name) {
+        Some(listener) => listener.protocol == Protocol::Http,
+        None => false,
+    };
+    let leads = |(name, listener): &(&str, &Listener)| listener.ways(name).any(|(_, to)| to == cluster);
+    let (http, other): (Vec<_>, Vec<_>) = document.listeners.iter().partition(|(name, _)| is_http(name));
+    !http.is_empty() && !http.iter().any(leads) && other.iter().any(leads)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_application_needs_is_beneath_it_and_what_users_ask_is_not() {
+        let check = |listeners: &str, beneath: bool| {
+            let text = format!(
+                "
+listeners: {listeners}
+clusters: {{app: {{backends: [{{address: 127.0.0.1:81}}]}}, db: {{backends: [{{address: 127.0.0.1:82}}]}}}}
+roles: {{asked: app, db.source: db}}
+"
+            );
+            let document = crate::config::read_document("a.yaml", &text).unwrap().document;
+            let bound = bindings(&document);
+            let is = (bound["asked"].beneath, bound["db.source"].beneath);
+            assert_eq!(is, (false, beneath), "{listeners}");
+        };
+        let public = "public: {bind: 127.0.0.1:80, cluster: app}";
+        let db = "db: {bind: 127.0.0.1:90, protocol: postgres, cluster: db}";
+        let other = "other: {bind: 127.0.0.1:91, protocol: http, cluster: db}";
+        check(&format!("{{{public}, {db}}}"), true);
+        check(&format!("{{{public}, {other}}}"), false);
+        check(&format!("{{{db}}}"), false);
+    }
 
     #[test]
     fn a_server_that_stands_in_several_clusters_is_one() {
@@ -51,7 +87,13 @@ roles:
         let bound = bindings(&document);
         let check = |role: &str, target: &str, backends: usize| {
             let target = target.to_owned();
-            assert_eq!(bound[role], Binding { target, backends }, "{role}");
+            let beneath = false;
+            let wanted = Binding {
+                target,
+                backends,
+                beneath,
+            };
+            assert_eq!(bound[role], wanted, "{role}");
         };
         check("whole", "app", 2);
         check("source", "app/a, writes/a", 1);

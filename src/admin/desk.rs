@@ -216,6 +216,11 @@ impl From<ChangeError> for Refusal {
                 "clear the way and send it again; the document before runs on",
             ),
             ChangeError::NotFound { .. } => Self::new(Kind::NotFound, detail, "check the name"),
+            ChangeError::NothingBefore(_) => Self::new(
+                Kind::Conflict,
+                detail,
+                "put another document in force with `chaosproxy config apply FILE` (PUT /api/v1/config)",
+            ),
             ChangeError::Panicked => Self::new(
                 Kind::Panicked,
                 "a panic is in force: no fault is let in",

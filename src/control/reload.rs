@@ -111,22 +111,7 @@ impl Control {
         if to.is_none() && self.is_broken() {
             return self.roll_back_broken(author);
         }
-        let revision = {
-            let truth = self.lock();
-            let found = match to {
-                Some(number) => truth.history.get(number),
-                None => truth.history.before_last(),
-            };
-            found.cloned().ok_or_else(|| ChangeError::NotFound {
-                what: "revision",
-                name: to.map_or_else(|| "before the one in force".into(), |number| number.to_string()),
-                known: truth
-                    .history
-                    .iter()
-                    .map(|revision| revision.number.to_string())
-                    .collect(),
-            })?
-        };
+        let revision = self.back(to)?;
         if revision.broken {
             let number = revision.number;
             return Err(ChangeError::Refused(format!(
@@ -141,6 +126,26 @@ impl Control {
                 ..author
             },
         )
+    }
+
+    /// The revision of a number, or the one before.
+    fn back(&self, to: Option<u64>) -> Result<Revision, ChangeError> {
+        let truth = self.lock();
+        let history = &truth.history;
+        let found = match to {
+            Some(number) => history.get(number).ok_or_else(|| ChangeError::NotFound {
+                what: "revision",
+                name: number.to_string(),
+                known: history
+                    .iter()
+                    .map(|revision| revision.number.to_string())
+                    .collect(),
+            })?,
+            None => history.before_last().ok_or_else(|| {
+                ChangeError::NothingBefore(history.last().map_or(0, |revision| revision.number))
+            })?,
+        };
+        Ok(found.clone())
     }
 
     /// The documents that were in force, the oldest first.

@@ -143,6 +143,18 @@ async fn the_end_lifts_the_faults_of_the_document_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn before_the_first_document_there_is_nothing_to_go_back_to() {
+    let control = start(&document("127.0.0.1:0", "127.0.0.1:0"));
+    let told = control.rollback(None, author()).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "there is nothing to go back to: revision 1 is in force, and no other document was before it"
+    );
+    let told = control.rollback(Some(7), author()).unwrap_err().to_string();
+    assert_eq!(told, "there is no revision `7`; there are: 1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_document_stands_in_the_history_and_a_rollback_cures_it() {
     let text = document("127.0.0.1:0", "127.0.0.1:0");
     let control = start(&text);

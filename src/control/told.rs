@@ -24,6 +24,9 @@ pub enum ChangeError {
         /// What there is.
         known: Vec<String>,
     },
+    /// No other document was in force before that of this revision.
+    #[error("there is nothing to go back to: revision {0} is in force, and no other document was before it")]
+    NothingBefore(u64),
     /// A panic is in force.
     #[error("a panic is in force and nothing new may start; `chaosproxy panic reset` ends it")]
     Panicked,

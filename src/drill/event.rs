@@ -167,7 +167,7 @@ pub struct Started {
     pub replaced: BTreeMap<String, String>,
 }
 
-/// Whether the application really fails, where the profile knows both.
+/// Whether the application really fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
@@ -175,7 +175,7 @@ pub enum Form {
     Causal,
     /// The proxy answers in place of an application that would fail.
     Simulated,
-    /// The profile knows one form only: its faults stand where it says, with nothing in place of another.
+    /// The faults stand before what users themselves ask, and nothing stands in for another.
     Direct,
 }
 

@@ -1,5 +1,8 @@
 //! The verdict: every check evaluated on the ledger, and what they say together with how the drill ended.
 
+mod hindrance;
+
+use self::hindrance::hindrance;
 use super::{
     clock::Mode,
     event::{Ended, Ending, ORIGINAL},
@@ -99,6 +102,7 @@ fn evaluate(ledger: &Ledger, kind: CheckKind, check: &Check) -> Checked {
         requests,
         result,
         why: check.why.clone(),
+        hindrance: (result == CheckResult::NotEvaluated).then(|| hindrance(ledger, check, requests)),
     }
 }
 

@@ -142,6 +142,23 @@ impl Ledger {
         })
     }
 
+    /// The acts that somebody declared and that needed others, where these had not come when the drill ended.
+    pub fn proposed(&self) -> impl Iterator<Item = (Stamp, &ActStarted)> {
+        let goes_on = |moment: &Stamped, proposed: &ActStarted| match &moment.event {
+            Event::ActStarted(act) => act.act == proposed.act,
+            Event::ActEnded(act) => act.act == proposed.act,
+            _ => false,
+        };
+        let moments = self.moments.iter().enumerate();
+        moments.filter_map(move |(place, moment)| match &moment.event {
+            Event::ActProposed(act) => {
+                let mut later = self.moments.iter().skip(place);
+                (!later.any(|later| goes_on(later, act))).then_some((moment.at, act))
+            }
+            _ => None,
+        })
+    }
+
     /// What users saw during the whole drill.
     pub fn total(&self) -> Traffic {
         match (self.samples.first(), self.samples.last()) {

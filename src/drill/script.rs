@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration
 
 use sha2::{Digest, Sha256};
 
-use self::resolve::{act, replaced, station};
+use self::resolve::{act, form, replaced, station};
 use super::{
     clock::Mode,
     event::{Form, Started},
@@ -19,12 +19,15 @@ use crate::{
 };
 
 /// What the user's document binds to a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Binding {
     /// The backend or cluster, as written: `app/app-a`, `orders-db`.
     pub target: String,
     /// How many backends that is.
     pub backends: usize,
+    /// Whether it is what an application needs, such as its database: it is reached by listeners that do not speak HTTP,
+    /// beside others that do.
+    pub beneath: bool,
 }
 
 /// What each role is bound to.
@@ -119,6 +122,7 @@ pub struct Script {
     pub(super) pilot: Pilot,
     roles: BTreeMap<String, String>,
     replaced: BTreeMap<String, String>,
+    form: Form,
     /// Of the profile as it was before it was varied.
     hash: String,
     variation: Option<Variation>,
@@ -200,6 +204,7 @@ impl Script {
             .compression
             .unwrap_or_else(|| settings.mode.compression(&profile.clock));
         let replaced = replaced(&profile, bindings);
+        let form = form(&profile, bindings, &replaced);
         let pace = |phase: &profile::Phase| {
             let stretch = variation.as_ref().and_then(|it| it.waits.get(&phase.name));
             let stretch = stretch.copied().unwrap_or(1.0);
@@ -229,6 +234,7 @@ impl Script {
             stations,
             roles,
             replaced,
+            form,
             hash,
             variation,
         })
@@ -259,13 +265,9 @@ impl Script {
         self.settings.seed
     }
 
-    /// Whether the application really fails. Only a profile that can do without what an application needs tells both apart.
-    pub fn form(&self) -> Form {
-        match (self.replaced.is_empty(), self.profile.stand_ins.is_empty()) {
-            (false, _) => Form::Simulated,
-            (true, false) => Form::Causal,
-            (true, true) => Form::Direct,
-        }
+    /// Whether the application really fails.
+    pub const fn form(&self) -> Form {
+        self.form
     }
 
     /// Where traffic must go while the drill runs.
@@ -311,7 +313,7 @@ impl Script {
             compression: self.compression.get(),
             seed: self.settings.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            form: self.form(),
+            form: self.form,
             blind: self.is_blind(),
             variation: self.variation.clone(),
             roles: self.roles.clone(),

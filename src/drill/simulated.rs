@@ -292,6 +292,7 @@ pub(super) fn bound(profile: super::profile::Profile, mode: super::Mode, with_da
     let bind = |target: &str| Binding {
         target: target.into(),
         backends: 1,
+        ..Binding::default()
     };
     let mut bindings = Bindings::from([
         ("http.source".to_owned(), bind("app/app-a")),
@@ -309,6 +310,7 @@ pub(super) fn hung_auth(name: &str, mode: super::Mode, with_auth: bool) -> Scrip
     let bind = |target: &str, backends| Binding {
         target: target.into(),
         backends,
+        ..Binding::default()
     };
     let mut bindings = Bindings::from([
         ("http.primary".to_owned(), bind("app", 2)),

@@ -65,6 +65,18 @@ pub struct Checked {
     /// Why it matters, as the profile says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Why it could not be evaluated, where it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hindrance: Option<Hindrance>,
+}
+
+/// What kept a check from being evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hindrance {
+    /// What it was.
+    pub why: String,
+    /// What to do about it.
+    pub next: String,
 }
 
 /// What a measure is a number of.

@@ -278,7 +278,7 @@ fn clean(lifted: &Lifted) -> String {
 
 /// The verdict as a few lines: every check, with what was wanted and what was measured.
 pub fn verdict(judged: &Judgement) -> Vec<String> {
-    let mut lines: Vec<_> = judged.checks.iter().map(checked).collect();
+    let mut lines: Vec<_> = judged.checks.iter().flat_map(checked).collect();
     let (style, word) = match judged.verdict {
         Verdict::Held => (GOOD, "every check held"),
         Verdict::Failed => (BAD, "failed"),
@@ -293,7 +293,7 @@ pub fn verdict(judged: &Judgement) -> Vec<String> {
     lines
 }
 
-fn checked(check: &Checked) -> String {
+fn checked(check: &Checked) -> Vec<String> {
     let (style, word) = match check.result {
         CheckResult::Held => (GOOD, "held"),
         CheckResult::Failed => (BAD, "failed"),
@@ -301,17 +301,21 @@ fn checked(check: &Checked) -> String {
         CheckResult::NotAsked => (DIM, "not asked"),
         CheckResult::Void => (DIM, "void"),
     };
-    let measured = match check.result {
-        CheckResult::NotEvaluated => Some(format!(", asked of {} requests only", check.requests)),
-        _ => check.measured_words().map(|words| format!(", measured {words}")),
+    let measured = match (&check.hindrance, check.result) {
+        (Some(hindrance), _) => Some(format!("; {}", hindrance.why)),
+        (None, CheckResult::NotEvaluated) => Some(format!(", asked of {} requests only", check.requests)),
+        (None, _) => check.measured_words().map(|words| format!(", measured {words}")),
     };
-    format!(
+    let line = format!(
         "  {style}{word:13}{style:#} in {}: {} {}{}",
         check.phase,
         check.what,
         check.wanted,
         measured.unwrap_or_default()
-    )
+    );
+    let next = check.hindrance.as_ref();
+    let next = next.map(|hindrance| format!("  {:13} {DIM}next:{DIM:#} {}", "", hindrance.next));
+    [line].into_iter().chain(next).collect()
 }
 
 /// How a drill ended, in words.

@@ -154,7 +154,11 @@ impl Checker {
                     backend: self.key.1.clone(),
                     healthy: change.to == Condition::Healthy,
                     cause: match change.cause {
+                        // What a fault says is no evidence that grows, and the first check decides by itself.
+                        Some(trouble @ Trouble::Injected) => trouble.to_string(),
+                        Some(trouble) if change.after == 1 => trouble.to_string(),
                         Some(trouble) => format!("{trouble} ({} in a row)", change.after),
+                        None if change.after == 1 => "passed".to_owned(),
                         None => format!("passed {} in a row", change.after),
                     },
                 });

@@ -235,6 +235,7 @@ fn script(name: &str, mode: Mode) -> Script {
             Binding {
                 target: target.to_owned(),
                 backends,
+                ..Binding::default()
             },
         )
     };

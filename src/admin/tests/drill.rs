@@ -69,6 +69,7 @@ pub(super) async fn while_playing_for(guard: Guard, blind: bool, ask: impl Async
     let bound = |target: &str| Binding {
         target: target.to_owned(),
         backends: 1,
+        ..Binding::default()
     };
     let bindings = [("http.source", "app/app-a"), ("http.replica", "app/app-b")];
     let bindings = bindings

@@ -48,6 +48,7 @@ impl<'d> Reach<'d> {
                         listener,
                         place: (name, i),
                         route,
+                        to: cluster,
                         backends,
                         cluster: settings,
                     });
@@ -70,8 +71,8 @@ impl<'d> Reach<'d> {
         // These two ask nothing of traffic: one answers health checks, the other is a reload.
         let of_traffic = !matches!(entry.r#do, Do::Health(_) | Do::BadReload(_));
         if of_traffic && self.0.is_empty() {
-            let what = "no exchange is in all of these places at once, so the fault can hit nothing";
-            return finding(what, "remove one of them, or add the route that leads there");
+            let (what, mend) = nowhere(place);
+            return finding(&what, mend);
         }
         if place.leg == Some(Leg::Client) && place.backend.is_some() {
             let what = "the client's side knows no backend, so the fault can hit nothing";
@@ -86,7 +87,7 @@ impl<'d> Reach<'d> {
             return finding(what, SPEAK_DATABASE);
         }
         if let Some((what, mend)) = self.out_of_reach(entry) {
-            return finding(&what, mend);
+            return finding(&what, &mend);
         }
         let protocols = || self.0.iter().map(Way::protocol);
         if let Some(found) = unspoken(whole, &entry.r#do, protocols()) {
@@ -106,33 +107,33 @@ impl<'d> Reach<'d> {
     }
 
     /// Why a kind can do nothing where its traffic goes, or to what its match asks for, and what mends it.
-    fn out_of_reach(&self, entry: &Entry) -> Option<(String, &'static str)> {
+    fn out_of_reach(&self, entry: &Entry) -> Option<(String, String)> {
         if entry.r#where.r#match.compile().needs_command()
             && let Some(acts) = entry.r#do.misses_commands()
         {
             let what = format!("the match asks for a command, but this {acts}, so the fault can hit nothing");
-            return Some((
-                what,
-                "remove `sql`, `table` and `statement` from the match, or write another kind",
-            ));
+            let mend = "remove `sql`, `table` and `statement` from the match, or write another kind";
+            return Some((what, mend.to_owned()));
         }
         let Do::IdleCut(IdleCut { after }) = &entry.r#do else {
             return None;
         };
-        let idle = |way: &Way<'_>| match way.protocol() {
-            Protocol::Http => None,
-            _ => Some(Span(way.idle())),
-        };
-        match self.0.iter().filter_map(idle).max() {
+        let passes = |way: &&Way<'_>| way.protocol() != Protocol::Http;
+        match self.0.iter().filter(passes).max_by_key(|way| way.idle()) {
             None => {
                 let what = "connections of HTTP are not forgotten: only `tcp` listeners and those of databases pass them on";
-                Some((what.to_owned(), "use `hang` or `stall`"))
+                Some((what.to_owned(), "use `hang` or `stall`".to_owned()))
             }
-            Some(longest) if longest <= *after => {
+            Some(way) if way.idle() <= after.0 => {
                 let what = format!(
-                    "the proxy itself ends connections that stand idle for {longest}, before the fault can"
+                    "the proxy itself ends connections that stand idle for {}, before the fault can",
+                    Span(way.idle())
                 );
-                Some((what, "set the cluster's `idle_timeout` longer than `after`"))
+                let mend = format!(
+                    "set `idle_timeout` of the cluster `{}` longer than {after}",
+                    way.to
+                );
+                Some((what, mend))
             }
             Some(_) => None,
         }
@@ -192,6 +193,39 @@ impl<'d> Reach<'d> {
             _ => None,
         }
     }
+}
+
+/// Why no traffic is where a fault is to stand, and what mends it.
+fn nowhere(place: &Where) -> (String, &'static str) {
+    let named = [
+        ("listener", &place.listener),
+        ("route", &place.route),
+        ("cluster", &place.cluster),
+        ("backend", &place.backend),
+        ("role", &place.role),
+    ];
+    let mut named = named
+        .into_iter()
+        .filter_map(|(kind, name)| Some((kind, name.as_deref()?)));
+    let (what, mend) = match (named.next(), named.next()) {
+        (None, _) => (
+            "no listener leads anywhere".to_owned(),
+            "add a route to a cluster",
+        ),
+        (Some(("listener", name)), None) => (
+            format!("the listener `{name}` leads nowhere"),
+            "add a route to a cluster",
+        ),
+        (Some((kind, name)), None) => (
+            format!("no listener leads to the {kind} `{name}`"),
+            "add a route that leads there",
+        ),
+        (Some(_), Some(_)) => (
+            "no exchange is in all of these places at once".to_owned(),
+            "remove one of them, or add the route that leads there",
+        ),
+    };
+    (format!("{what}, so the fault can hit nothing"), mend)
 }
 
 /// Whether a fault allows this backend, by all the names that it gives. The client's side knows no backend, so there a role that

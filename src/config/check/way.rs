@@ -15,6 +15,8 @@ pub(super) struct Way<'d> {
     pub(super) place: (&'d str, usize),
     /// What the route is called.
     pub(super) route: String,
+    /// The name of the cluster to which it leads.
+    pub(super) to: &'d str,
     pub(super) backends: Vec<&'d BackendSettings>,
     /// Where it leads; `None` where there is no such cluster: what is wrong is the route, and what lies behind it nobody knows.
     pub(super) cluster: Option<&'d ClusterSettings>,

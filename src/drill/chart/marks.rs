@@ -128,7 +128,7 @@ pub(super) struct Lane {
 
 /// Draws marks below a line; each label gets the first row in which it meets no other.
 pub(super) fn lane(frame: &Frame, name: &str, marks: &[Mark], top: f64) -> Lane {
-    let mut rows: Vec<Vec<(f64, f64)>> = vec![vec![(0.0, frame.x(Duration::ZERO) - HALF - 3.0)]];
+    let mut rows: Vec<Vec<(f64, f64)>> = vec![vec![(0.0, width(name))]];
     let placed: Vec<_> = marks.iter().map(|mark| place(frame, mark, &mut rows)).collect();
     #[expect(clippy::cast_precision_loss, reason = "a handful of rows")]
     let middle = |row: usize| top + ROW * (row as f64 + 0.5);

@@ -14,6 +14,8 @@ use crate::drill::{
 /// The height of a lane, with the gap below it.
 const LANE: f64 = 30.0;
 const GAP: f64 = 6.0;
+/// The room for a name above its lane, where names are too long to stand beside.
+const WORDS: f64 = 14.0;
 /// As many lanes as fit on a page.
 const MOST: usize = 24;
 
@@ -46,29 +48,58 @@ pub fn servers(ledger: &Ledger) -> Option<Markup> {
 
 fn drawing(ledger: &Ledger, names: &BTreeSet<&str>, admitted: &BTreeSet<&str>, size: Size) -> Markup {
     let lanes = (names.len() + admitted.len()).min(MOST);
-    let longest = names.iter().map(|name| width(name)).fold(60.0, f64::max);
+    let admitted: Vec<_> = admitted
+        .iter()
+        .map(|cluster| (*cluster, admits(cluster)))
+        .collect();
+    let words = names
+        .iter()
+        .copied()
+        .chain(admitted.iter().map(|(_, word)| &**word));
+    let longest = words.map(width).fold(60.0, f64::max) + 12.0;
+    let is_beside = longest <= size.width / 3.0;
+    let (left, above) = if is_beside { (longest, 0.0) } else { (12.0, WORDS) };
     #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
-    let frame = Frame::new(
-        ledger,
-        size,
-        (longest + 12.0).min(size.width / 3.0),
-        LANE * lanes as f64,
-    );
+    let frame = Frame::new(ledger, size, left, (LANE + above) * lanes as f64);
     let samples = frame.samples(ledger);
     let height = frame.bottom() + AXIS;
     #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
-    let top = |i: usize| Frame::top() + LANE * i as f64 + GAP / 2.0;
+    let top = |i: usize| Frame::top() + (LANE + above) * i as f64 + GAP / 2.0 + above;
+    let word = |text: &str, top: f64| {
+        let y = if is_beside {
+            top + (LANE - GAP) / 2.0 + 4.0
+        } else {
+            top - 3.0
+        };
+        html! { text x="0" y=(n(y)) { (end_of(text, frame.width())) title { (text) } } }
+    };
     html! {
         svg class=(size.name) viewBox={ "0 0 " (n(size.width)) " " (n(height)) } role="img" aria-label=(told(ledger, names)) {
             (frame.bands(ledger))
             @for (i, name) in names.iter().take(MOST).enumerate() {
+                (word(name, top(i)))
                 (lane(&frame, &samples, name, top(i)))
             }
-            @for (i, cluster) in admitted.iter().take(MOST - names.len().min(MOST)).enumerate() {
+            @for (i, (cluster, told)) in admitted.iter().take(MOST - names.len().min(MOST)).enumerate() {
+                (word(told, top(names.len() + i)))
                 (admission(&frame, &samples, cluster, top(names.len() + i)))
             }
             (frame.axis())
         }
+    }
+}
+
+fn admits(cluster: &str) -> String {
+    format!("{cluster}: admitted")
+}
+
+/// As much of a name as there is room for. Names of servers differ at their end.
+fn end_of(text: &str, room: f64) -> String {
+    let cut = text.char_indices().map(|(at, _)| at);
+    let fits = |at: &usize| width(&text[*at..]) + CHARACTER <= room;
+    match cut.skip_while(|at| !fits(at)).next() {
+        Some(0) | None => text.to_owned(),
+        Some(at) => format!("…{}", &text[at..]),
     }
 }
 
@@ -119,7 +150,6 @@ fn lane(frame: &Frame, samples: &[&(Stamp, Sample)], name: &str, top: f64) -> Ma
         )
     });
     html! {
-        text x="0" y=(n(top + height / 2.0 + 4.0)) { (name) }
         @for (from, to, stand) in stands(samples, name) {
             @let (x, end) = (frame.x(from.story), frame.x(to.story));
             g {
@@ -146,7 +176,6 @@ fn admission(frame: &Frame, samples: &[&(Stamp, Sample)], cluster: &str, top: f6
         (frame.x(pair[0].0.story), frame.x(pair[1].0.story), Some(y))
     });
     html! {
-        text x="0" y=(n(top + height / 2.0 + 4.0)) { (cluster) ": admitted" }
         path class="admitted" d=(area(level, top + height)) {}
     }
 }
@@ -162,4 +191,17 @@ fn told(ledger: &Ledger, names: &BTreeSet<&str>) -> String {
         format!("{name}: {}.", stretches.join(", "))
     });
     format!("Backends over the story. {}", all.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_name_the_end_is_shown() {
+        let check =
+            |room: f64, shown: &str| assert_eq!(end_of("app/server-in-the-west", room), shown, "{room}");
+        check(360.0, "app/server-in-the-west");
+        check(60.0, "…the-west");
+    }
 }

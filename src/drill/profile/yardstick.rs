@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ALL;
+use super::{ALL, Profile};
 use crate::{drill::offset::Offset, units::Probability};
 
 /// What the original looked like from outside.
@@ -51,9 +51,78 @@ impl Yardstick {
     }
 }
 
+impl Profile {
+    /// From when to when the original was in a phase; nothing where it never was. Its last phase ends with its curves.
+    pub fn original_stay(&self, phase: &str) -> Option<(Duration, Duration)> {
+        let from = self.phases.iter().find(|known| known.name == phase)?.at?.0;
+        let later = self.phases.iter().filter_map(|known| known.at);
+        let next = later.map(|at| at.0).filter(|at| *at > from).min();
+        Some((from, next.unwrap_or_else(|| self.yardstick.end().max(from))))
+    }
+
+    /// The moment of the original that is like this one of a run: as long after its phase began, and in that phase. People
+    /// who are faster or slower than the original team would else be compared with another phase. Nothing where the original
+    /// never was in it.
+    ///
+    /// Where a profile does not say when the original was in which phase, it is the same moment of the story.
+    pub fn like_now(&self, phase: &str, since: Duration, story: Duration) -> Option<Duration> {
+        if !self.tells_phases() {
+            return Some(story);
+        }
+        let (from, to) = self.original_stay(phase)?;
+        // What comes at a border belongs to the phase that begins there.
+        let last = to.saturating_sub(BEFORE_THE_BORDER).max(from);
+        Some((from + story.saturating_sub(since)).min(last))
+    }
+
+    /// Whether it says when the original was in which phase.
+    pub fn tells_phases(&self) -> bool {
+        self.phases.iter().any(|phase| phase.at.is_some())
+    }
+}
+
+/// A curve that steps at a border has its old value so long before it.
+const BEFORE_THE_BORDER: Duration = Duration::from_millis(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::profiles;
+
+    #[test]
+    fn people_are_compared_with_the_phase_that_they_are_in() {
+        let profile = profiles::load("orm-break").unwrap();
+        let like = |phase: &str, since: u64, story: u64| {
+            let [since, story] = [since, story].map(|minute| Offset::mins(minute).0);
+            let at = profile.like_now(phase, since, story)?;
+            profile.yardstick.ok_at("read", at)
+        };
+        let check = |phase: &str, since, story, ok: Option<f64>| {
+            let got = like(phase, since, story);
+            let close = got.zip(ok).map_or(got == ok, |(a, b)| (a - b).abs() < 1e-4);
+            assert!(close, "{phase} since +{since}m at +{story}m: {got:?}");
+        };
+        check("latent", 0, 3, Some(1.0));
+        check("outage", 4, 10, Some(0.5));
+        // Whoever is slower is still where the original was, when that had long gone on.
+        check("outage", 4, 110, Some(0.5));
+        // And whoever is faster has its cold start before it had.
+        check("tail", 15, 15, Some(0.5));
+        check("tail", 15, 38, Some(0.75));
+        check("clear", 61, 62, Some(1.0));
+        check("reads-saved", 6, 7, None);
+    }
+
+    #[test]
+    fn a_profile_that_tells_no_phases_is_compared_moment_by_moment() {
+        let mut profile = profiles::load("orm-break").unwrap();
+        for phase in &mut profile.phases {
+            phase.at = None;
+        }
+        let story = Offset::mins(50).0;
+        assert_eq!(profile.like_now("tail", story, story), Some(story));
+        assert_eq!(profile.original_stay("tail"), None);
+    }
 
     #[test]
     fn a_curve_joins_its_points_and_steps_where_two_share_a_moment() {

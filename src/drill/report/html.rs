@@ -103,9 +103,9 @@ fn circumstances(report: &Report, started: &Started) -> Markup {
         @if let Some(began) = began { " of " (began) }
         ": " (story_span(Span(report.length.story))) " of the story in " (clock(report.length.wall)) " on the wall, in its "
         @match started.form {
-            Form::Causal => "causal form: a fault took away what the application needs, and the application failed by itself.",
+            Form::Causal => "causal form: a fault took away what the application needs, and what failed there failed by itself.",
             Form::Simulated => "simulated form: the proxy answered in place of an application that would fail.",
-            Form::Direct => "direct form: the proxy did to traffic itself what the profile says.",
+            Form::Direct => "direct form: the proxy did what the profile says to the users' own traffic.",
         }
     }
 }

@@ -112,12 +112,20 @@ fn check(check: &Checked) -> TestCase {
     let status = match check.result {
         CheckResult::Held => TestCaseStatus::success(),
         CheckResult::Failed => failed(NonSuccessKind::Failure, words::kind_name(check.kind), measured()),
-        CheckResult::NotEvaluated => skipped(format!("not evaluated: too little was asked; {}", measured())),
+        CheckResult::NotEvaluated => skipped(format!("not evaluated: {}; {}", hindered(check), measured())),
         CheckResult::NotAsked => skipped(format!("not asked: phase {} was never entered", check.phase)),
         CheckResult::Void => skipped("void: the incident was not reproduced"),
     };
     let name = format!("in {}: {} {}", check.phase, check.what, check.wanted);
     TestCase::new(name.replace('`', ""), status)
+}
+
+/// Why a check could not be evaluated.
+fn hindered(check: &Checked) -> String {
+    check.hindrance.as_ref().map_or_else(
+        || "too little was asked".to_owned(),
+        |hindrance| format!("{}; next: {}", hindrance.why, hindrance.next),
+    )
 }
 
 /// An objective never decides the verdict, so one that was missed does not fail; nor does it pass.

@@ -81,10 +81,10 @@ fn circumstances(report: &Report, started: &Started) -> String {
     });
     let form = match started.form {
         Form::Causal => {
-            "causal form: a fault takes away what the application needs, and the application fails by itself"
+            "causal form: a fault takes away what the application needs, and what fails there fails by itself"
         }
         Form::Simulated => "simulated form: the proxy answers in place of an application that would fail",
-        Form::Direct => "direct form: the proxy does to traffic itself what the profile says",
+        Form::Direct => "direct form: the proxy does what the profile says to the users' own traffic",
     };
     format!(
         "{run}{date}: {} of the story in {} on the wall. Run in its {form}.",

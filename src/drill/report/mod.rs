@@ -3,6 +3,7 @@
 //! [`Report::of`] gathers what there is to say once; [`mod@html`], [`mod@markdown`],
 //! [`mod@json`] and [`mod@junit`] only say it.
 
+mod acts;
 mod compare;
 mod html;
 mod json;
@@ -13,12 +14,13 @@ mod spark;
 mod told;
 mod words;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    acts::{ActLine, Came, Once, Try},
     compare::{Comparison, Pair, Side, Unknown},
     html::render as html,
     json::render as json,
@@ -58,6 +60,9 @@ pub struct Report {
     pub phases: Vec<PhaseFigures>,
     /// What happened, in order.
     pub story: Vec<Line>,
+    /// What became of each act.
+    #[serde(default)]
+    pub acts: Vec<ActLine>,
     /// Intervals, bad minutes and budget.
     pub figures: Figures,
     /// What the responders set out to reach.
@@ -105,7 +110,7 @@ pub struct PhaseFigures {
 pub struct Beside {
     /// This run; nothing where too little was asked.
     pub run: Option<f64>,
-    /// The original over the same stretch of the story, where its report says.
+    /// The original while it was in this phase, where it was and its report says.
     pub original: Option<f64>,
 }
 
@@ -143,6 +148,7 @@ impl Report {
             started: ledger.started.clone(),
             phases: phases(&ledger),
             story: story.collect(),
+            acts: acts::acts(&ledger, ledger.started.as_ref().map(|started| &started.profile)),
             figures: figures(&ledger),
             objectives: rate(&ledger),
             lifted: ledger.lifted,
@@ -272,20 +278,26 @@ fn phases(ledger: &Ledger) -> Vec<PhaseFigures> {
     phases
 }
 
-/// Success by class in a phase, beside the original's over the same stretch of the story.
+/// Success by class in a phase, beside the original's in the same phase. Where the profile does not say when the original was
+/// in which, it is the same stretch of the story.
 fn beside(ledger: &Ledger, profile: &Profile, phase: &str) -> BTreeMap<String, Beside> {
     let run = settled(ledger, phase);
-    let stays: Vec<_> = ledger
-        .visits
-        .iter()
-        .filter(|visit| visit.phase == phase)
-        .collect();
+    let stays: Vec<_> = match profile.tells_phases() {
+        true => profile.original_stay(phase).into_iter().collect(),
+        false => {
+            let visits = ledger.visits.iter().filter(|visit| visit.phase == phase);
+            visits
+                .map(|visit| (visit.from.story, visit.to.story))
+                .filter(|(from, to)| from < to)
+                .collect()
+        }
+    };
     let original = |class: &str| {
         let means = stays
             .iter()
-            .filter_map(|visit| mean(profile, class, visit.from, visit.to));
-        let (sum, weight) = means.fold((0.0, 0.0), |(sum, weight), (mean, length)| {
-            (sum + mean * length, weight + length)
+            .filter_map(|stay| Some((mean(profile, class, *stay)?, weight(*stay))));
+        let (sum, weight) = means.fold((0.0, 0.0), |(sum, all), (mean, weight)| {
+            (sum + mean * weight, all + weight)
         });
         (weight > 0.0).then(|| sum / weight)
     };
@@ -303,22 +315,21 @@ fn beside(ledger: &Ledger, profile: &Profile, phase: &str) -> BTreeMap<String, B
     classes.iter().map(pair).collect()
 }
 
-/// The mean of the original's curve over a stretch, and the length of the stretch.
-fn mean(profile: &Profile, class: &str, from: Stamp, to: Stamp) -> Option<(f64, f64)> {
+/// How much a stretch counts: its length, and something where it is a moment.
+fn weight((from, to): (Duration, Duration)) -> f64 {
+    to.saturating_sub(from).as_secs_f64().max(1.0)
+}
+
+/// The mean of the original's curve over a stretch.
+fn mean(profile: &Profile, class: &str, (from, to): (Duration, Duration)) -> Option<f64> {
     /// Points at which a curve is looked at: enough for two digits.
     const POINTS: u32 = 200;
-    let length = to.story.saturating_sub(from.story);
-    if length.is_zero() {
-        return None;
-    }
-    let at = |i: u32| from.story + length.mul_f64((f64::from(i) + 0.5) / f64::from(POINTS));
+    let length = to.saturating_sub(from);
+    let at = |i: u32| from + length.mul_f64((f64::from(i) + 0.5) / f64::from(POINTS));
     let values: Option<Vec<_>> = (0..POINTS)
         .map(|i| profile.yardstick.ok_at(class, at(i)))
         .collect();
-    Some((
-        values?.iter().sum::<f64>() / f64::from(POINTS),
-        length.as_secs_f64(),
-    ))
+    Some(values?.iter().sum::<f64>() / f64::from(POINTS))
 }
 
 /// A length of story time as post-mortems count: `86m`, `4m30s`.

@@ -143,9 +143,6 @@ pub(super) const fn kind_name(kind: CheckKind) -> &'static str {
     }
 }
 
-/// What came of an act that the end of the drill cut short.
-pub(super) const UNFINISHED: &str = "begun, not finished";
-
 /// What came of an act.
 pub(super) const fn result(outcome: Outcome) -> &'static str {
     match outcome {

@@ -9,7 +9,7 @@ use crate::{
     drill::{
         Mode, Terminal, Verdict, journal,
         remote::{Remote, remote},
-        report::{Comparison, Report, html, json, junit, markdown, save},
+        report::{Came, Comparison, Report, html, json, junit, markdown, save},
         simulated::{Nature, Simulated, bound, orm_break},
         verdict::CheckResult,
     },

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Act, Bindings, Named, Station, Way, When};
 use crate::{
-    drill::profile::{self, END, Profile, Sight},
+    drill::{
+        event::Form,
+        profile::{self, END, Profile, Sight},
+    },
     faults::Entry,
 };
 
@@ -21,6 +24,20 @@ pub(super) fn replaced(profile: &Profile, bindings: &Bindings) -> BTreeMap<Strin
     pairs
         .map(|(real, stand_in)| (real.clone(), stand_in.clone()))
         .collect()
+}
+
+/// Whether the application really fails: where a fault takes away what it needs, and nothing answers in its place. Which form
+/// of a profile with stand-ins that is, its bindings say; of any other, whether a fault stands behind an application.
+pub(super) fn form(profile: &Profile, bindings: &Bindings, replaced: &BTreeMap<String, String>) -> Form {
+    let used = profile.phases.iter().flat_map(|phase| &phase.faults);
+    let roles = used.filter_map(|fault| profile.faults.get(fault)?.r#where.role.as_ref());
+    let mut bound = roles.filter_map(|role| bindings.get(role));
+    match (replaced.is_empty(), profile.stand_ins.is_empty()) {
+        (false, _) => Form::Simulated,
+        (true, false) => Form::Causal,
+        (true, true) if bound.any(|bound| bound.beneath) => Form::Causal,
+        (true, true) => Form::Direct,
+    }
 }
 
 pub(super) fn station(

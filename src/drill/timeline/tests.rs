@@ -35,7 +35,14 @@ impl Drill {
     fn bad_reload(mode: Mode) -> Self {
         let profile = crate::drill::profiles::load("bad-reload").unwrap();
         let target = "app".to_owned();
-        let bindings = [("http.primary".to_owned(), Binding { target, backends: 2 })];
+        let bindings = [(
+            "http.primary".to_owned(),
+            Binding {
+                target,
+                backends: 2,
+                ..Binding::default()
+            },
+        )];
         let settings = Settings {
             mode,
             seed: 7,

@@ -61,14 +61,14 @@ pub struct Next {
     pub within: Span,
 }
 
-/// Success of a class just now, with the original's at the same moment of the story.
+/// Success of a class just now, with the original's as long after the same phase began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gauge {
     /// The class.
     pub class: String,
     /// The share that succeeded lately; nothing where nothing was asked.
     pub ok: Option<f64>,
-    /// The share that succeeded in the original, where its report says.
+    /// The share that succeeded in the original as long after it came to this phase, where it did and its report says.
     pub original: Option<f64>,
 }
 
@@ -81,10 +81,11 @@ impl Timeline {
         let at = self.stamp(now);
         let recent = self.history.lately(now, LATELY);
         let profile = &self.script.profile;
+        let like = profile.like_now(&self.station().name, self.since.story, at.story);
         let gauge = |class: &str| Gauge {
             class: class.to_owned(),
             ok: recent.of(Some(class)).ok_share(),
-            original: profile.yardstick.ok_at(class, at.story),
+            original: like.and_then(|moment| profile.yardstick.ok_at(class, moment)),
         };
         let classes = profile.traffic.names();
         let mut gauges: Vec<_> = classes.map(gauge).collect();

@@ -30,6 +30,6 @@ pub enum Trouble {
     #[error("turned away: {0}")]
     TurnedAway(String),
     /// A fault told the check to fail.
-    #[error("injected")]
+    #[error("a fault answers its health checks")]
     Injected,
 }

@@ -1,45 +1,46 @@
-//! The table of acts on the page: what people did, what they did not, and what the end cut short.
+//! The table of acts on the page: what people did, in order, and what they did not.
 
 use maud::{Markup, html};
 
 use super::{ticked, words};
 use crate::drill::{
-    event::{ActEnded, ActStarted, Stamp},
-    profile::{Act, Outcome},
-    report::Report,
+    report::{
+        Report,
+        acts::{ActLine, Came, Try},
+    },
     watch::clock,
 };
 
 /// What people did.
 pub(super) fn acts(report: &Report) -> Markup {
-    let Some(profile) = report.profile().filter(|profile| !profile.acts.is_empty()) else {
-        return html! {};
-    };
-    let tried: Vec<_> = report.ledger.acts().collect();
-    let begun: Vec<_> = report.ledger.unfinished().collect();
-    let untried = profile.acts.iter().filter(|(name, _)| {
-        tried.iter().all(|(_, ended)| ended.act != **name)
-            && begun.iter().all(|(_, begun)| begun.act != **name)
-    });
+    let acts = report.acts.iter();
+    let mut tried: Vec<_> = acts
+        .clone()
+        .flat_map(|act| act.tries.iter().map(move |tried| (act, tried)))
+        .collect();
+    // What was decided comes first: what was not is at the end of the story.
+    tried.sort_by_key(|(_, tried)| (is_open(tried.result), tried.at));
+    let untried = acts.filter(|act| act.tries.is_empty());
     html! {
-        section {
-            h2 { "What people did" }
-            table {
-                thead {
-                    tr {
-                        th class="number" { "story" } th class="number" { "wall" } th { "act" } th { "who" } th class="tight" { "how known" }
-                        th { "result" } th class="number" { "original" }
+        @if !report.acts.is_empty() {
+            section {
+                h2 { "What people did" }
+                table {
+                    thead {
+                        tr {
+                            th class="number" { "story" } th class="number" { "wall" } th { "act" } th { "who" } th class="tight" { "how known" }
+                            th { "result" } th class="number" { "original" }
+                        }
                     }
-                }
-                tbody {
-                    @for (at, ended) in &tried { (act(*at, ended, profile.acts.get(&ended.act))) }
-                    @for (at, begun) in &begun { (unfinished(*at, begun, profile.acts.get(&begun.act))) }
-                    @for (name, act) in untried {
-                        tr class="faint" {
-                            td class="number" data-th="story" { "–" } td {}
-                            td data-th="act" { code { (name) } " " (ticked(&act.say)) } td {} td {}
-                            td class="tight" data-th="result" { "not tried" }
-                            td class="number" data-th="original" { (original(act)) }
+                    tbody {
+                        @for (act, tried) in tried { (row(act, tried)) }
+                        @for act in untried {
+                            tr class="faint" {
+                                td class="number" data-th="story" { "–" } td {}
+                                td data-th="act" { code { (act.act) } " " (ticked(&act.say)) } td {} td {}
+                                td class="tight" data-th="result" { "not tried" }
+                                td class="number" data-th="original" { (act.original()) }
+                            }
                         }
                     }
                 }
@@ -48,62 +49,36 @@ pub(super) fn acts(report: &Report) -> Markup {
     }
 }
 
-fn act(at: Stamp, ended: &ActEnded, act: Option<&Act>) -> Markup {
-    let class = match ended.result {
-        Outcome::Ok => "good",
-        Outcome::Refused => "bad",
+const fn is_open(came: Came) -> bool {
+    matches!(came, Came::Unfinished | Came::Proposed)
+}
+
+fn row(act: &ActLine, tried: &Try) -> Markup {
+    let class = match tried.result {
+        Came::Ok => "good",
+        Came::Refused => "bad",
+        Came::Unfinished | Came::Proposed => "odd",
     };
     html! {
         tr {
-            td class="number" data-th="story" { (at.offset().rounded()) }
-            td class="number faint" data-th="wall" { (clock(at.wall)) }
+            td class="number" data-th="story" { (tried.at.offset().rounded()) }
+            td class="number faint" data-th="wall" { (clock(tried.at.wall)) }
             td data-th="act" {
-                (named(&ended.act, act))
-                @if let Some(text) = &ended.text { br; "“" (text) "”" }
+                code { (act.act) }
+                @if !act.say.is_empty() { " " (ticked(&act.what())) }
+                @if let Some(text) = &tried.text { br; "“" (text) "”" }
             }
-            td class="tight" data-th="who" { (ended.by) }
+            td class="tight" data-th="who" { (tried.by) }
             td data-th="how known" {
-                (words::word(&ended.known))
-                @if let Some(seen) = &ended.seen { ": " (ticked(seen)) }
+                (words::word(&tried.known))
+                @if let Some(seen) = &tried.seen { ": " (ticked(seen)) }
             }
             td data-th="result" {
-                span class=(class) { (words::result(ended.result)) }
-                @if let Some(message) = &ended.message { ": “" (message) "”" }
-                @if let Some(next) = &ended.next { "; " (ticked(next)) }
+                span class=(class) { (tried.result.words()) }
+                @if let Some(message) = &tried.message { ": “" (message) "”" }
+                @if let Some(next) = &tried.next { "; " (ticked(next)) }
             }
-            td class="number faint" data-th="original" { @if let Some(act) = act { (original(act)) } }
+            td class="number faint" data-th="original" { @if !act.say.is_empty() { (act.original()) } }
         }
-    }
-}
-
-/// An act that the end of the drill cut short, with the moment at which it was begun.
-fn unfinished(at: Stamp, begun: &ActStarted, act: Option<&Act>) -> Markup {
-    html! {
-        tr {
-            td class="number" data-th="story" { (at.offset().rounded()) }
-            td class="number faint" data-th="wall" { (clock(at.wall)) }
-            td data-th="act" { (named(&begun.act, act)) }
-            td class="tight" data-th="who" { (begun.by) }
-            td data-th="how known" { (words::word(&begun.known)) }
-            td data-th="result" { span class="odd" { (words::UNFINISHED) } }
-            td class="number faint" data-th="original" { @if let Some(act) = act { (original(act)) } }
-        }
-    }
-}
-
-/// An act's name, and what it is.
-fn named(name: &str, act: Option<&Act>) -> Markup {
-    html! {
-        code { (name) }
-        @if let Some(act) = act { " " (ticked(&act.say)) @if act.detour { " (a detour)" } }
-    }
-}
-
-fn original(act: &Act) -> String {
-    let tried: Vec<_> = act.originals().map(|(_, at, _)| at.to_string()).collect();
-    if tried.is_empty() {
-        "never".into()
-    } else {
-        tried.join(", ")
     }
 }

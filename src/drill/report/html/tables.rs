@@ -194,7 +194,12 @@ pub(super) fn checks(report: &Report) -> Markup {
                                 td data-th="wanted" { (check.wanted) }
                                 td class="number" data-th="measured" { (check.measured_words().as_deref().unwrap_or("–")) }
                                 td class="number" data-th="of requests" { (check.requests) }
-                                td data-th="result" { (result(check.result)) }
+                                td data-th="result" {
+                                    (result(check.result))
+                                    @if let Some(hindrance) = &check.hindrance {
+                                        br; span class="faint" { (ticked(&hindrance.why)) "; next: " (ticked(&hindrance.next)) }
+                                    }
+                                }
                             }
                         }
                     }

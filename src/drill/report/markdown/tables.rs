@@ -7,12 +7,11 @@ use crate::{
         event::Stamp,
         measure::{Rating, Row},
         report::{
-            Report, story_span,
+            Report,
+            acts::Try,
+            story_span,
             told::{Piece, told},
-            words::{
-                EFFECTS, EFFECTS_MEAN, UNFINISHED, by_the_proxy, kind_name, micros, opinion, result, target,
-                word,
-            },
+            words::{EFFECTS, EFFECTS_MEAN, by_the_proxy, kind_name, micros, opinion, target, word},
         },
         verdict::CheckResult,
         watch::{clock, percent},
@@ -85,59 +84,47 @@ fn dressed(pieces: Vec<Piece>) -> String {
 }
 
 pub(super) fn acts(report: &Report, out: &mut String) -> fmt::Result {
-    let Some(profile) = report.profile().filter(|profile| !profile.acts.is_empty()) else {
+    if report.acts.is_empty() {
         return Ok(());
-    };
+    }
     writeln!(
         out,
         "## Acts\n\n| act | what it is | story | who | how known | result | original |"
     )?;
     writeln!(out, "|---|---|--:|---|---|---|--:|")?;
-    for (name, act) in profile.acts.iter() {
-        let original: Vec<_> = act.originals().map(|(_, at, _)| at.to_string()).collect();
-        let original = if original.is_empty() {
-            "never".into()
-        } else {
-            original.join(", ")
-        };
-        let detour = if act.detour { " (a detour)" } else { "" };
-        let what = cell(&format!("{}{detour}", act.say));
-        let ended = report.ledger.acts().filter(|(_, ended)| ended.act == name);
-        let mut tried = ended.peekable();
-        let begun = report.ledger.unfinished().filter(|(_, begun)| begun.act == name);
-        let mut begun = begun.peekable();
-        if tried.peek().is_none() && begun.peek().is_none() {
+    for act in &report.acts {
+        let (name, what, original) = (&act.act, cell(&act.what()), act.original());
+        if act.tries.is_empty() {
             writeln!(out, "| `{name}` | {what} | – | | | not tried | {original} |")?;
         }
-        for (at, ended) in tried {
-            let seen = ended.seen.as_ref().map(|seen| format!(": {seen}"));
-            let known = cell(&format!("{}{}", word(&ended.known), seen.unwrap_or_default()));
-            let message = ended.message.as_ref().map(|message| format!(": “{message}”"));
-            let next = ended.next.as_ref().map(|next| format!("; {next}"));
-            let result = cell(&format!(
-                "{}{}{}",
-                result(ended.result),
-                message.unwrap_or_default(),
-                next.unwrap_or_default()
-            ));
+        for tried in &act.tries {
             writeln!(
                 out,
-                "| `{name}` | {what} | {} | {} | {known} | {result} | {original} |",
-                at.offset().rounded(),
-                cell(&ended.by)
-            )?;
-        }
-        for (at, begun) in begun {
-            writeln!(
-                out,
-                "| `{name}` | {what} | {} | {} | {} | {UNFINISHED} | {original} |",
-                at.offset().rounded(),
-                cell(&begun.by),
-                word(&begun.known)
+                "| `{name}` | {what} | {} | {} | {} | {} | {original} |",
+                tried.at.offset().rounded(),
+                cell(&tried.by),
+                how_known(tried),
+                came(tried)
             )?;
         }
     }
     writeln!(out)
+}
+
+fn how_known(tried: &Try) -> String {
+    let seen = tried.seen.as_ref().map(|seen| format!(": {seen}"));
+    cell(&format!("{}{}", word(&tried.known), seen.unwrap_or_default()))
+}
+
+fn came(tried: &Try) -> String {
+    let message = tried.message.as_ref().map(|message| format!(": “{message}”"));
+    let next = tried.next.as_ref().map(|next| format!("; {next}"));
+    cell(&format!(
+        "{}{}{}",
+        tried.result.words(),
+        message.unwrap_or_default(),
+        next.unwrap_or_default()
+    ))
 }
 
 pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
@@ -169,6 +156,17 @@ pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
         .filter_map(|check| Some((check, check.why.as_ref()?)))
     {
         writeln!(out, "{} in {}: {}.\n", why.0.what, why.0.phase, why.1)?;
+    }
+    for (check, hindrance) in checks
+        .iter()
+        .filter_map(|check| Some((check, check.hindrance.as_ref()?)))
+    {
+        let (what, phase) = (&check.what, &check.phase);
+        let (why, next) = (&hindrance.why, &hindrance.next);
+        writeln!(
+            out,
+            "{what} in {phase}: not evaluated, since {why}. Next: {next}.\n"
+        )?;
     }
     Ok(())
 }

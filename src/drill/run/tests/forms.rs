@@ -49,6 +49,7 @@ async fn fixed() -> String {
     let source = Binding {
         target: "app/app-a".into(),
         backends: 1,
+        ..Binding::default()
     };
     let bindings = Bindings::from([("http.source".to_owned(), source)]);
     let settings = Settings {

@@ -217,6 +217,7 @@ async fn load_is_shed_once_every_cluster_of_the_standby_sheds_it() {
     let bind = |target: &str, backends| Binding {
         target: target.into(),
         backends,
+        ..Binding::default()
     };
     let bindings = Bindings::from([
         ("http.primary".to_owned(), bind("app", 2)),

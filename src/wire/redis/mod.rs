@@ -8,6 +8,7 @@ mod frame;
 mod session;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod words;
 
 pub use choice::{DEFAULT_DATABASE, DEFAULT_USER};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     choice::Choices,
     frame::{bulk, part},
+    transaction::{DISCARD, EXEC, Ends, aborted, silence},
     words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, proves, words},
 };
 use crate::wire::{
@@ -69,8 +70,9 @@ pub struct Session {
     said: Said,
     /// The command at the front was accepted.
     accepted: bool,
-    /// The line and the strings of the command at the front.
+    /// The line and the strings of the command at the front, and how it ends a transaction, if it does.
     front: Asked,
+    front_ends: Option<Ends>,
     begun: u64,
     answered: u64,
     /// From this unit on replies cannot be told from what comes unasked: all passes as it comes.
@@ -145,11 +147,18 @@ impl Session {
             dropped: true,
             ..words.front.into()
         };
+        self.front_ends = Ends::of(&words.text);
         Some(Command {
             text: words.text.as_str().into(),
             step,
             doomed: self.refused.len() >= MOST_REFUSALS,
         })
+    }
+
+    /// The next reply of the server is replaced by this.
+    fn stands_in(&mut self, refusal: Refusal) {
+        self.refused.push_back((self.begun, By::Stub, refusal));
+        self.begun += 1;
     }
 
     /// What is left of the command under way, taken from the input; how much of it was there.
@@ -266,11 +275,24 @@ impl Dialogue for Session {
     fn refuse(&mut self, refusal: Refusal, _: &[u8]) -> Bytes {
         self.number += 1;
         self.asked = self.front;
-        self.refused.push_back((self.begun, By::Stub, refusal));
-        self.begun += 1;
         // In a transaction the server notes that a command was refused, and EXEC fails.
         let name = format!("chaosproxy_{}", self.number);
-        format!("*1\r\n${}\r\n{name}\r\n", name.len()).into()
+        let stub = format!("*1\r\n${}\r\n{name}\r\n", name.len());
+        match self.front_ends {
+            None => {
+                self.stands_in(refusal);
+                stub.into()
+            }
+            Some(Ends::Exec) => {
+                self.stands_in(silence());
+                self.stands_in(aborted(refusal));
+                format!("{stub}{EXEC}").into()
+            }
+            Some(Ends::Discard) => {
+                self.stands_in(refusal);
+                DISCARD.into()
+            }
+        }
     }
 
     fn replace(&mut self, refusal: Refusal) {

@@ -50,6 +50,32 @@ fn an_error_takes_the_place_of_exactly_its_reply() {
 }
 
 #[test]
+fn a_transaction_whose_end_is_refused_is_over_at_the_server_too() {
+    let (exec, discard, ping) = (command(&["EXEC"]), command(&["discard"]), command(&["PING"]));
+    let refuse = |name: &'static str| {
+        move |text: &str| {
+            let verb = text.to_ascii_lowercase();
+            ["exec", "discard"].contains(&verb.as_str()).then(|| known(name))
+        }
+    };
+    let check = |asked: &str, name: &'static str, sent: &str, said: &str, told: &str| {
+        let mut line = Line::default();
+        line.asks(format!("{asked}{ping}").as_bytes(), &refuse(name));
+        assert_eq!(text(&line.server), format!("{sent}{ping}"));
+        line.says(format!("{said}+PONG\r\n").as_bytes());
+        assert_eq!(text(&line.client), format!("{told}+PONG\r\n"), "{name}");
+        assert_eq!(line.session.begun(), line.session.answered());
+    };
+    let instead = format!("{}{exec}", command(&["chaosproxy_1"]));
+    let aborted = "-ERR unknown command\r\n-EXECABORT Transaction discarded because of previous errors.\r\n";
+    let wrapped = "-EXECABORT Transaction discarded because of: READONLY You can't write against a read only replica.\r\n";
+    check(&exec, "read_only", &instead, aborted, wrapped);
+    let plain = "-CLUSTERDOWN The cluster is down\r\n";
+    check(&exec, "cluster_down", &instead, aborted, plain);
+    check(&discard, "cluster_down", &command(&["DISCARD"]), "+OK\r\n", plain);
+}
+
+#[test]
 fn nested_replies_maps_nulls_and_pushes_are_followed() {
     let mut line = Line::default();
     line.asks(command(&["HELLO", "3"]).as_bytes(), &no_set);

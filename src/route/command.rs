@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::{
     dialect::Dialect,
     sql::{Meaning, meaning},
+    standby::{self, OnStandby},
     tag::tag,
 };
 
@@ -69,5 +70,13 @@ impl Command {
         }
         let word = self.wording().split([' ', ';', '(']).next();
         word.unwrap_or_default().to_ascii_uppercase()
+    }
+
+    /// How a standby of PostgreSQL refuses it, where that is in another way than a transaction's that only reads.
+    pub fn on_standby(&self) -> Option<OnStandby> {
+        match self.dialect {
+            Dialect::Postgres => standby::of(&self.text),
+            Dialect::Mysql | Dialect::Redis => None,
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     change,
     dialect::Dialect,
     redis::{self, Does},
+    standby,
     statement::{DEEPEST, Sql, first_word, kind_of, without_comments},
     wording::Wording,
 };
@@ -42,7 +43,7 @@ impl Meaning {
         self.kinds.contains(&kind)
     }
 
-    /// Whether it changes something, so that a server which only reads refuses it.
+    /// Whether it changes something, or asks for what only a server has that writes: one which only reads refuses it.
     pub const fn changes(&self) -> bool {
         self.changes
     }
@@ -110,9 +111,10 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
     }
     Meaning {
         kinds: statements.iter().filter_map(kind_of).collect(),
-        changes: statements
-            .iter()
-            .any(|statement| change::is_refused(dialect, statement)),
+        changes: statements.iter().any(|statement| {
+            let on_standby = || dialect == Dialect::Postgres && standby::refused(statement).is_some();
+            change::is_refused(dialect, statement) || on_standby()
+        }),
         runs_script: false,
         tables,
         exact: false,
@@ -183,7 +185,8 @@ fn by_words(dialect: Dialect, text: &str) -> Meaning {
     };
     Meaning {
         kinds: kind.into_iter().collect(),
-        changes: change::is_refused_by_words(dialect, kind, text),
+        changes: change::is_refused_by_words(dialect, kind, text)
+            || (dialect == Dialect::Postgres && standby::by_words(text).is_some()),
         ..Meaning::default()
     }
 }

@@ -1,4 +1,4 @@
-//! What a server refuses that only reads, and what `read_only` refuses before one that writes: the same, word by word.
+//! What a server refuses that only reads (in PostgreSQL: a standby), and what `read_only` refuses before one that writes: the same, word by word.
 
 use std::{net::SocketAddr, process::Output};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is said to PostgreSQL, each line in a session of its own.
-const TO_POSTGRES: [&[&str]; 38] = [
+const TO_POSTGRES: [&[&str]; 51] = [
     &["select * from orders"],
     &["insert into orders (item) values ('tea')"],
     &["update orders set item = 'x'"],
@@ -82,6 +82,65 @@ const TO_POSTGRES: [&[&str]; 38] = [
     ],
     &["reassign owned by web to admin"],
     &["alter system reset work_mem"],
+    &[
+        "listen news",
+        "notify news",
+        "notify news, 'x'",
+        "unlisten news",
+        "select pg_notify('a', 'b')",
+    ],
+    &[
+        "vacuum orders",
+        "vacuum (analyze) orders",
+        "analyze orders",
+        "cluster orders",
+        "reindex table orders",
+        "checkpoint",
+    ],
+    &["begin", "lock table orders", "rollback"],
+    &[
+        "begin",
+        "lock orders in row exclusive mode nowait",
+        "lock table orders in access share mode",
+        "lock orders in share update exclusive mode",
+    ],
+    &["begin; lock only orders in share mode nowait", "rollback"],
+    &[
+        "select txid_current()",
+        "select pg_catalog.pg_current_xact_id()",
+        "select txid_current_if_assigned()",
+        "explain select txid_current()",
+        "explain analyze select txid_current()",
+    ],
+    &["prepare p as select txid_current()", "execute p"],
+    &[
+        "begin read write",
+        "begin isolation level serializable",
+        "start transaction isolation level serializable, read write",
+        "begin isolation level repeatable read, read only",
+        "commit",
+    ],
+    &[
+        "begin",
+        "set transaction read write",
+        "rollback",
+        "begin",
+        "set local transaction_read_only = off",
+        "rollback; begin; set transaction isolation level serializable",
+    ],
+    &[
+        "set transaction_read_only to off",
+        "set transaction_isolation = serializable",
+        "set session characteristics as transaction read write",
+        "set default_transaction_read_only to off",
+    ],
+    &["begin", "prepare transaction 'x'"],
+    &["commit prepared 'x'", "rollback prepared 'x'"],
+    &[
+        "copy orders from '/etc/hostname'",
+        "copy orders to '/dev/null'",
+        "create temp table scratch (id int)",
+    ],
 ];
 
 /// The words and codes with which a server answers each statement of a session.
@@ -107,15 +166,11 @@ async fn postgres_refuses_the_same() {
     let setup =
         "create table orders (id serial primary key, item text); insert into orders (item) values ('one')";
     postgres_says(server.address, setup, &[]).await;
+    let standby = server.standby().await;
     let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
     proxy.inject("replica", "do: read_only").await;
     for statements in TO_POSTGRES {
-        let real = postgres_says(
-            server.address,
-            "set default_transaction_read_only = on",
-            statements,
-        )
-        .await;
+        let real = postgres_says(standby.address, "", statements).await;
         let ours = postgres_says(proxy.address(), "", statements).await;
         assert_eq!(ours, real, "{statements:?}");
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     faults::{Answer, ByHand, DatabaseError},
-    route::{Command, Dialect, Session},
+    route::{Command, Dialect, OnStandby, Session},
     wire::{
         errors::{Moment, Refusal, Said, Weight, Words},
         mysql, postgres, redis,
@@ -13,6 +13,9 @@ use crate::{
 
 /// What a session is told where a fault names no error that its protocol has.
 const UNNAMED: &str = "internal_error";
+
+/// The error of a server that only reads, for which a standby of PostgreSQL has words of its own.
+const READ_ONLY: &str = "read_only";
 
 /// The answer of a fault to a session, or to a command in it.
 pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Command>) -> Refusal {
@@ -74,13 +77,25 @@ fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Comma
     {
         (database, table) = (of, bare);
     }
+    let mut known = error.known(session.dialect);
+    if known.is_some_and(|known| known.name == READ_ONLY)
+        && let Some(own) = command.and_then(Command::on_standby)
+    {
+        let (name, of) = match own {
+            OnStandby::Execute(of) => ("during_recovery", of),
+            OnStandby::ReadWrite => ("no_read_write", ""),
+            OnStandby::Serializable => ("no_serializable", ""),
+        };
+        known = DatabaseError::Named(name.to_owned()).known(session.dialect);
+        of.clone_into(&mut verb);
+    }
     let words = Words {
         user,
         database,
         table,
         verb: &verb,
     };
-    match error.known(session.dialect) {
+    match known {
         Some(known) => known.said(&words),
         // The document's check refuses a name that the listener's protocol does not have.
         None => by_hand(&ByHand {

@@ -26,6 +26,12 @@ pub const ERRORS: &[KnownError] = &[
     KnownError::new("missing_column", "42703", Error, Prepare, "column \"{bare}_id\" does not exist", "a migration that was missed"),
     KnownError::new("permission_denied", "42501", Error, Command, "permission denied for table {bare}", "a grant that was missed"),
     KnownError::new("read_only", "25006", Error, Command, "cannot execute {verb} in a read-only transaction", "a write that meets a replica"),
+    KnownError::new("during_recovery", "25006", Error, Command, "cannot execute {verb} during recovery", "what a replica does not do (LISTEN, VACUUM)"),
+    KnownError::new("no_read_write", "0A000", Error, Command, "cannot set transaction read-write mode during recovery", "a transaction that is to write, on a replica"),
+    KnownError {
+        hint: "You can use REPEATABLE READ instead.",
+        ..KnownError::new("no_serializable", "0A000", Error, Command, "cannot use serializable mode in a hot standby", "a serializable transaction on a replica")
+    },
     KnownError::new("serialization_failure", "40001", Error, Command, "could not serialize access due to concurrent update", "a transaction that must be tried again"),
     KnownError {
         detail: "User query might have needed to see row versions that must be removed.",

@@ -32,9 +32,9 @@ pub trait Dialogue {
     }
 
     /// The command before which [`Self::hear`] stopped is answered in the server's place, behind as much of it as is done: what
-    /// stands in the input before the statement that is refused ([`Self::statements`]), or nothing. What to send the server
-    /// instead.
-    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes;
+    /// stands in the input before the statement that is refused ([`Self::statements`]), or nothing. The text is what that one asks:
+    /// where it would end a transaction, the transaction is over. What to send the server instead.
+    fn refuse(&mut self, refusal: Refusal, done: &[u8], text: &str) -> Bytes;
 
     /// The command before which [`Self::hear`] stopped goes on as it is, and its answer is replaced. An error that the server
     /// itself gives is not.

@@ -157,8 +157,11 @@ impl<D: Dialogue> Ends<D> {
                         Some(refusal) => {
                             let statements = self.session.statements(&self.asked);
                             let done = statements.last().map_or(0, |last| last.before);
-                            self.server
-                                .extend(self.session.refuse(refusal, &self.asked[..done]));
+                            self.server.extend(self.session.refuse(
+                                refusal,
+                                &self.asked[..done],
+                                &command.text,
+                            ));
                         }
                         None => self.session.accept(),
                     }

@@ -154,6 +154,21 @@ pub(super) fn word(grammar: Grammar, text: &str) -> (String, &str) {
     (word, &text[end..])
 }
 
+/// Whether a statement ends a transaction, in whichever way; one that goes back to a savepoint, or is about a prepared one, does not.
+pub(super) fn ends_transaction(grammar: Grammar, text: &str) -> bool {
+    let (verb, rest) = word(grammar, text);
+    let is_end = match verb.as_str() {
+        "commit" | "rollback" => true,
+        "end" | "abort" => grammar == Grammar::Postgres,
+        _ => false,
+    };
+    let (mut next, rest) = word(grammar, rest);
+    if matches!(next.as_str(), "work" | "transaction") {
+        next = word(grammar, rest).0;
+    }
+    is_end && !matches!(next.as_str(), "to" | "prepared")
+}
+
 /// The next name, and what follows it.
 pub(super) fn name(grammar: Grammar, text: &str) -> Option<(String, &str)> {
     let text = skip(grammar, text);

@@ -58,10 +58,11 @@ impl<S: Dialogue> Line<S> {
                             let first = statements.first().map_or(0, |first| first.before);
                             let found = statements
                                 .iter()
-                                .find_map(|statement| Some((statement.before, refuse(&statement.text)?)));
-                            let (before, refusal) = found.unwrap_or((first, refusal));
-                            self.server
-                                .extend(self.session.refuse(refusal, &self.asked[..before]));
+                                .find_map(|one| Some((one.before, refuse(&one.text)?, one.text.clone())));
+                            let (before, refusal, text) =
+                                found.unwrap_or((first, refusal, command.text.clone()));
+                            let instead = self.session.refuse(refusal, &self.asked[..before], &text);
+                            self.server.extend(instead);
                         }
                         None => self.session.accept(),
                     }

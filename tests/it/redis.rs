@@ -140,6 +140,53 @@ async fn errors_come_in_place_of_the_matching_commands_only() {
 }
 
 #[tokio::test]
+async fn a_transaction_is_over_when_its_exec_is_refused() {
+    let server = Redis::start(&[]).await;
+    let mut direct = TcpStream::connect(server.address).await.unwrap();
+    let queued = "MULTI\r\nINCR balance\r\nEXEC\r\n";
+    let aborted = "+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: NOREPLICAS Not enough good replicas to write.\r\n";
+    // A server that refuses EXEC by itself: what was queued is a write, and its replicas have gone since.
+    ask(&mut direct, "MULTI\r\nINCR balance\r\n", "+OK\r\n+QUEUED\r\n").await;
+    redis_cli(server.address, &["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    ask(
+        &mut direct,
+        "EXEC\r\nGET balance\r\n",
+        &format!("{}$-1\r\n", &aborted["+OK\r\n+QUEUED\r\n".len()..]),
+    )
+    .await;
+    redis_cli(server.address, &["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+
+    let proxy = before(&server).await;
+    let mut one = TcpStream::connect(proxy.address()).await.unwrap();
+    let at = |verb: &str, error: &str| {
+        format!("where: {{match: {{statement: {verb}}}}}, do: {{abort: {{error: {error}}}}}")
+    };
+    proxy.inject("end", &at("exec", "no_replicas")).await;
+    ask(
+        &mut one,
+        &format!("{queued}GET balance\r\n"),
+        &format!("{aborted}$-1\r\n"),
+    )
+    .await;
+    proxy.lift("end").await;
+    proxy.inject("end", &at("discard", "cluster_down")).await;
+    let discarded = "+OK\r\n+QUEUED\r\n-CLUSTERDOWN The cluster is down\r\n$-1\r\n";
+    ask(
+        &mut one,
+        "MULTI\r\nINCR balance\r\nDISCARD\r\nGET balance\r\n",
+        discarded,
+    )
+    .await;
+    proxy.lift("end").await;
+    ask(
+        &mut one,
+        &format!("{queued}GET balance\r\n"),
+        "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n$1\r\n1\r\n",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn each_error_of_the_catalogue_is_shown_as_the_server_shows_it() {
     let server = Redis::start(&[]).await;
     let proxy = before(&server).await;

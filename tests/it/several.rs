@@ -144,30 +144,77 @@ async fn postgres_fails_at_the_statement_that_is_refused() {
             "where: {match: {table: broken}}, do: {abort: {error: missing_table}}",
         )
         .await;
-    let run = async |at: SocketAddr, texts: &[&str], made: &str| {
-        admin
-            .batch_execute(&format!("drop table if exists orders, broken; {made}"))
-            .await
-            .unwrap();
-        let mut session = Said::begin(at).await;
-        let mut told = Vec::new();
-        for text in texts {
-            told.push(session.says(text).await);
-        }
-        let left = admin
-            .query("select id from orders order by id", &[])
-            .await
-            .unwrap();
-        let left: Vec<i32> = left.iter().map(|row| row.get(0)).collect();
-        (told, left)
-    };
     for texts in TO_POSTGRES {
-        let real = run(server.address, texts, "create table orders (id int)").await;
+        let real = postgres_says(&admin, server.address, "create table orders (id int)", texts).await;
         // What is refused is refused by the fault alone.
         let both = "create table orders (id int); create table broken (id int)";
-        let ours = run(proxy.address(), texts, both).await;
+        let ours = postgres_says(&admin, proxy.address(), both, texts).await;
         assert_eq!(ours, real, "{texts:#?}");
     }
+}
+
+/// What came of these texts, and which orders there are then.
+async fn postgres_says(
+    admin: &tokio_postgres::Client,
+    at: SocketAddr,
+    made: &str,
+    texts: &[&str],
+) -> (Vec<String>, Vec<i32>) {
+    admin
+        .batch_execute(&format!("drop table if exists orders, broken; {made}"))
+        .await
+        .unwrap();
+    let mut session = Said::begin(at).await;
+    let mut told = Vec::new();
+    for text in texts {
+        told.push(session.says(text).await);
+    }
+    let left = admin
+        .query("select id from orders order by id", &[])
+        .await
+        .unwrap();
+    (told, left.iter().map(|row| row.get(0)).collect())
+}
+
+#[tokio::test]
+async fn a_commit_of_postgres_that_fails_ends_its_transaction() {
+    let server = Postgres::start().await;
+    let admin = connect(server.address, "admin", "shop").await.unwrap();
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    for (name, statement) in [("commit", "commit*"), ("end", "end*")] {
+        let error =
+            r#"{code: "23505", message: "duplicate key value violates unique constraint \"orders_id_key\""}"#;
+        let fault =
+            format!("where: {{match: {{statement: \"{statement}\"}}}}, do: {{abort: {{error: {error}}}}}");
+        proxy.inject(name, &fault).await;
+    }
+    let twice = "insert into orders values (1), (1)";
+    let at_once = format!("begin; {twice}; commit; select 2");
+    let alone = format!("{twice}; commit; select 2");
+    for texts in [
+        &["begin", twice, "commit", "select 1"][..],
+        &["begin", twice, "COMMIT WORK AND CHAIN", "select 1"],
+        &["begin", twice, "End  transaction", "begin", "rollback"],
+        &[&at_once, "select 1"],
+        &[&alone, "select 1"],
+    ] {
+        let deferred = "create table orders (id int unique deferrable initially deferred)";
+        let real = postgres_says(&admin, server.address, deferred, texts).await;
+        let ours = postgres_says(&admin, proxy.address(), "create table orders (id int)", texts).await;
+        assert_eq!(ours, real, "{texts:#?}");
+    }
+    // Without a transaction there is none to end.
+    let ours = postgres_says(
+        &admin,
+        proxy.address(),
+        "create table orders (id int)",
+        &["commit", "select 1"],
+    )
+    .await;
+    assert!(
+        ours.0[0].ends_with("Z \"I\"\n") && ours.0[0].contains("23505"),
+        "{ours:?}"
+    );
 }
 
 /// What is said to MariaDB and MySQL, each line in a session of its own, where there is no table `broken`.

@@ -339,7 +339,10 @@ impl Talk {
             self.dialogue.borrow_mut().replace(refusal);
             return Ok(());
         }
-        let instead = self.dialogue.borrow_mut().refuse(refusal, &input[..before]);
+        let instead = self
+            .dialogue
+            .borrow_mut()
+            .refuse(refusal, &input[..before], command.text());
         side.say(instead).await
     }
 

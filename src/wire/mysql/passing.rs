@@ -12,6 +12,7 @@ use super::{
 use crate::wire::{
     dialogue::{After, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
+    lexer::{Grammar, ends_transaction},
 };
 
 /// So much of a packet is looked at; of a longer statement the front tells what it is.
@@ -125,14 +126,15 @@ impl Dialogue for Session {
     }
 
     /// In one text with what is done before, where the client may send such.
-    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes {
+    fn refuse(&mut self, refusal: Refusal, done: &[u8], text: &str) -> Bytes {
         let done = done.get(HEAD..).unwrap_or_default();
-        // A deadlock costs the whole transaction; any other error only the statement, which is then never run.
-        let instead: &[u8] = if number_of(&refusal) == Some(DEADLOCK) {
-            b"ROLLBACK"
-        } else {
-            b"DO 0"
-        };
+        // A deadlock costs the whole transaction, as an error at its end does; any other only the statement, which is then never run.
+        let instead: &[u8] =
+            if number_of(&refusal) == Some(DEADLOCK) || ends_transaction(Grammar::Mysql, text) {
+                b"ROLLBACK"
+            } else {
+                b"DO 0"
+            };
         self.asked = Passing {
             left: HEAD + self.front,
             dropped: true,

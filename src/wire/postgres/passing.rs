@@ -11,11 +11,15 @@ use super::{
 use crate::wire::{
     dialogue::{After, Command, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
-    lexer::{Grammar, word},
+    lexer::{Grammar, ends_transaction, word},
 };
 
 /// So much of a message is looked at; of a longer statement the front tells what it is.
 const LOOK: usize = 64 << 10;
+
+/// A transaction cannot be prepared under so long a name (GIDSIZE). The server refuses it once the transaction has been ended, so that
+/// it is rolled back and over, as when COMMIT fails; a statement that fails would leave it open, and failed.
+const TOO_LONG: usize = 250;
 
 /// So many answers may be under way in the server's place at a time.
 const MOST_REFUSALS: usize = 1024;
@@ -148,14 +152,21 @@ impl Dialogue for Session {
     }
 
     /// In one text with what is done before: so the server does to all of it what it does to a text of which a statement fails.
-    fn refuse(&mut self, refusal: Refusal, done: &[u8]) -> Bytes {
+    fn refuse(&mut self, refusal: Refusal, done: &[u8], text: &str) -> Bytes {
         let done = done.get(HEAD..).unwrap_or_default();
         self.number += 1;
         let name = format!("chaosproxy_{}", self.number);
         let (kind, left) = self.front;
         self.asked = Passing { left, dropped: true };
+        let ends = kind == b'Q'
+            && ends_transaction(Grammar::Postgres, text)
+            && (self.status == b'T' || !done.is_empty());
         self.replaced.push_back(Replaced {
-            by: By::Name(name.clone()),
+            by: if ends && done.is_empty() {
+                By::Alone
+            } else {
+                By::Name(name.clone())
+            },
             unit: self.begun,
             refusal,
         });
@@ -164,7 +175,11 @@ impl Dialogue for Session {
                 self.asks(kind, done, false);
                 // Whatever the text before it is, it does not end in a comment that would take this in.
                 let border: &[u8] = if done.is_empty() { b"" } else { b"\n" };
-                let stub = format!("SELECT \"{name}\"\0");
+                let stub = if ends {
+                    format!("PREPARE TRANSACTION '{name:_<TOO_LONG$}'\0")
+                } else {
+                    format!("SELECT \"{name}\"\0")
+                };
                 message(b'Q', &[done, border, stub.as_bytes()].concat()).into()
             }
             b'P' => {

@@ -34,6 +34,8 @@ pub(super) struct Replaced {
 pub(super) enum By {
     /// The server refuses something of this name.
     Name(String),
+    /// It refuses anything of the unit.
+    Alone,
     /// It answers the Execute with this place in its unit.
     Place(u64),
 }
@@ -232,6 +234,7 @@ impl Session {
             }
             b'E' => self.take(|by, _| match by {
                 By::Name(name) => memchr::memmem::find(body, name.as_bytes()).is_some(),
+                By::Alone => true,
                 By::Place(_) => false,
             }),
             _ => None,
@@ -245,7 +248,7 @@ impl Session {
         let answered = self.answered;
         let here = |replaced: &Replaced| match replaced.by {
             By::Name(_) => is_here(&replaced.by, &place),
-            By::Place(_) => replaced.unit == answered && is_here(&replaced.by, &place),
+            By::Place(_) | By::Alone => replaced.unit == answered && is_here(&replaced.by, &place),
         };
         let found = self.replaced.iter().position(here)?;
         self.replaced.remove(found).map(|replaced| replaced.refusal)

@@ -31,7 +31,7 @@ fn heard(
                 Next::More => break,
                 Next::Again => {}
                 Next::Command(command) => match decide(&command.text).filter(|_| !command.doomed) {
-                    Some(refusal) => out.extend_from_slice(&session.refuse(refusal, b"")),
+                    Some(refusal) => out.extend_from_slice(&session.refuse(refusal, b"", &command.text)),
                     None => session.accept(),
                 },
             }
@@ -330,7 +330,9 @@ proptest! {
             match heard.then {
                 Next::More => break,
                 Next::Again => {}
-                Next::Command(_) if steps % 2 == 0 => drop(session.refuse(known("deadlock"), b"")),
+                Next::Command(command) if steps % 2 == 0 => {
+                    drop(session.refuse(known("deadlock"), b"", &command.text));
+                }
                 Next::Command(_) => session.accept(),
             }
         }

@@ -70,9 +70,8 @@ pub struct Session {
     said: Said,
     /// The command at the front was accepted.
     accepted: bool,
-    /// The line and the strings of the command at the front, and how it ends a transaction, if it does.
+    /// The line and the strings of the command at the front.
     front: Asked,
-    front_ends: Option<Ends>,
     begun: u64,
     answered: u64,
     /// From this unit on replies cannot be told from what comes unasked: all passes as it comes.
@@ -147,7 +146,6 @@ impl Session {
             dropped: true,
             ..words.front.into()
         };
-        self.front_ends = Ends::of(&words.text);
         Some(Command {
             text: words.text.as_str().into(),
             step,
@@ -272,13 +270,13 @@ impl Dialogue for Session {
         self.accepted = true;
     }
 
-    fn refuse(&mut self, refusal: Refusal, _: &[u8]) -> Bytes {
+    fn refuse(&mut self, refusal: Refusal, _: &[u8], text: &str) -> Bytes {
         self.number += 1;
         self.asked = self.front;
         // In a transaction the server notes that a command was refused, and EXEC fails.
         let name = format!("chaosproxy_{}", self.number);
         let stub = format!("*1\r\n${}\r\n{name}\r\n", name.len());
-        match self.front_ends {
+        match Ends::of(text) {
             None => {
                 self.stands_in(refusal);
                 stub.into()

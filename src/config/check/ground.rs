@@ -58,9 +58,18 @@ impl<'d> Ground<'d> {
         overlaps.fold(first, either)
     }
 
+    /// Whether it meets the health checks of backends, which take no route.
+    pub(super) fn meets_checks(&self) -> bool {
+        self.fault.leg() == Leg::Upstream && self.fault.meets_checks()
+    }
+
     /// Why nothing that the match asks for takes a route; `None`: something may.
     pub(super) fn misses(&self, way: &Way<'_>) -> Option<Missed> {
         let written = &self.entry.r#where.r#match;
+        // What meets connections meets them before they take a route.
+        if self.fault.at_connection() {
+            return None;
+        }
         let read = if way.is_blind() {
             Protocol::Tcp
         } else {

@@ -43,23 +43,27 @@ impl Entry {
     }
 }
 
-/// What the faults before one leave it, times its odds.
-pub fn effective<'a>(entry: &Entry, before: impl IntoIterator<Item = (&'a Entry, Overlap)>) -> Effective {
+/// What the faults before one leave it, times its odds: those that meet all that it meets, and those that may meet some of it, in
+/// groups of which an exchange meets one at most.
+pub fn effective<'a>(
+    entry: &Entry,
+    before: impl IntoIterator<Item = &'a Entry>,
+    maybe: &[Vec<&Entry>],
+) -> Effective {
     let share = if entry.nth.is_some() {
         entry.odds.get()
     } else {
         entry.share()
     };
-    let mut effective = Effective {
-        min: share,
-        max: share,
-    };
-    for (earlier, overlap) in before {
-        let left = 1.0 - earlier.takes();
-        effective.min *= if overlap == Overlap::None { 1.0 } else { left };
-        effective.max *= if overlap == Overlap::Whole { left } else { 1.0 };
+    let left = |earlier: &Entry| 1.0 - earlier.takes();
+    let max = before
+        .into_iter()
+        .fold(share, |share, earlier| share * left(earlier));
+    let least = |group: &Vec<&Entry>| group.iter().map(|earlier| left(earlier)).fold(1.0, f64::min);
+    Effective {
+        min: maybe.iter().map(least).fold(max, |share, left| share * left),
+        max,
     }
-    effective
 }
 
 #[cfg(test)]
@@ -69,36 +73,25 @@ mod tests {
 
     #[test]
     fn what_is_left_depends_on_the_faults_before() {
-        let check = |before: &[(&str, Overlap)], text: &str, min: f64, max: f64| {
-            let before: Vec<_> = before.iter().map(|(text, of)| (entry(text), *of)).collect();
-            let told = effective(&entry(text), before.iter().map(|(entry, of)| (entry, *of)));
-            assert_eq!(told, Effective { min, max }, "{text} behind {before:?}");
+        let check = |before: &[&str], maybe: &[&[&str]], text: &str, min: f64, max: f64| {
+            let read = |texts: &[&str]| texts.iter().map(|text| entry(text)).collect::<Vec<_>>();
+            let (before, maybe) = (read(before), maybe.iter().map(|group| read(group)));
+            let maybe: Vec<_> = maybe.collect();
+            let maybe: Vec<Vec<&Entry>> = maybe.iter().map(|group| group.iter().collect()).collect();
+            let told = effective(&entry(text), &before, &maybe);
+            assert_eq!(told, Effective { min, max }, "{text} behind {before:?} {maybe:?}");
         };
         let half = "{odds: 50%, do: reset}";
-        check(&[], half, 0.5, 0.5);
-        check(&[(half, Overlap::Whole)], half, 0.25, 0.25);
-        check(&[(half, Overlap::None)], half, 0.5, 0.5);
-        check(&[(half, Overlap::Unknown)], half, 0.25, 0.5);
-        check(
-            &[(half, Overlap::Unknown), (half, Overlap::Whole)],
-            "{do: hang}",
-            0.25,
-            0.5,
-        );
-        check(&[("{do: {latency: {add: 1s}}}", Overlap::Whole)], half, 0.5, 0.5);
-        check(
-            &[("{every: 4, do: reset}", Overlap::Whole)],
-            "{do: hang}",
-            0.75,
-            0.75,
-        );
-        check(
-            &[("{first: 9, do: reset}", Overlap::Whole)],
-            "{do: hang}",
-            1.0,
-            1.0,
-        );
-        check(&[], "{nth: 4, every: 4, do: hang}", 1.0, 1.0);
-        check(&[], "{first: 4, every: 4, do: hang}", 0.25, 0.25);
+        check(&[], &[], half, 0.5, 0.5);
+        check(&[half], &[], half, 0.25, 0.25);
+        check(&[], &[&[half]], half, 0.25, 0.5);
+        check(&[half], &[&[half]], "{do: hang}", 0.25, 0.5);
+        check(&[], &[&[half, "{odds: 25%, do: hang}"]], half, 0.25, 0.5);
+        check(&[], &[&[half], &[half]], half, 0.125, 0.5);
+        check(&["{do: {latency: {add: 1s}}}"], &[], half, 0.5, 0.5);
+        check(&["{every: 4, do: reset}"], &[], "{do: hang}", 0.75, 0.75);
+        check(&["{first: 9, do: reset}"], &[], "{do: hang}", 1.0, 1.0);
+        check(&[], &[], "{nth: 4, every: 4, do: hang}", 1.0, 1.0);
+        check(&[], &[], "{first: 4, every: 4, do: hang}", 0.25, 0.25);
     }
 }

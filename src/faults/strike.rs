@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::{
         faults::{
-            Overlap, Plan, effective,
+            Plan, effective,
             trial::{entry, facts, in_session, plan, request},
         },
         route::{Command, Dialect},
@@ -198,10 +198,7 @@ mod tests {
             "{do: reset}",
         ];
         let entries = texts.map(entry);
-        let told = |place: usize| {
-            let before = entries[..place].iter().map(|entry| (entry, Overlap::Whole));
-            effective(&entries[place], before).max
-        };
+        let told = |place: usize| effective(&entries[place], &entries[..place], &[]).max;
         let told: Vec<f64> = (0..texts.len()).map(told).collect();
         for (told, expected) in told.iter().zip([0.5, 0.2, 0.2, 0.3, 0.6]) {
             assert!((told - expected).abs() < 1e-9, "{told} {expected}");

@@ -1,13 +1,14 @@
 //! How matches lie to each other: whether an exchange can be both, and whether one holds for whatever others hold for.
 //!
-//! Both are proofs: what is not certain is denied. They go by exchanges as they are: one that has a header twice, or several
-//! statements in one command, may be both of two that are apart.
+//! Both are proofs: what is not certain is denied. They go by exchanges as they are: one that has a header twice which is sent once
+//! as a rule, or several statements in one command, may be both of two that are apart.
 
 use super::{
     glob::Glob,
     many::OneOrMany,
     matcher::Match,
-    pattern::{GrpcPattern, Network, PathPattern, Pattern},
+    name::FieldName,
+    pattern::{GrpcPattern, Network, PathPattern, Pattern, Values},
 };
 
 impl Match {
@@ -23,7 +24,7 @@ impl Match {
     /// Whether every exchange is as this asks that is as all of the others ask.
     pub fn covers(&self, others: &[&Self]) -> bool {
         let within = |patterns: fn(&Self) -> &OneOrMany<Pattern>| {
-            all_within(patterns(self), others, patterns, Pattern::covers)
+            all_within(patterns(self), others, patterns, |a, b| a.covers(b, Values::One))
         };
         all_within(&self.client, others, |m| &m.client, Network::covers)
             && all_within(
@@ -48,11 +49,21 @@ impl Match {
                 |a, b| a.glob().covers(b.glob()),
             )
             && self.header.iter().all(|(name, mine)| {
-                let asks = |other: &&Self| other.header.get(name).is_some_and(|their| mine.covers(their));
+                let asks = |other: &&Self| {
+                    other
+                        .header
+                        .get(name)
+                        .is_some_and(|their| mine.covers(their, values(name)))
+                };
                 others.iter().any(asks)
             })
             && self.query.iter().all(|(name, mine)| {
-                let asks = |other: &&Self| other.query.get(name).is_some_and(|their| mine.covers(their));
+                let asks = |other: &&Self| {
+                    other
+                        .query
+                        .get(name)
+                        .is_some_and(|their| mine.covers(their, Values::Many))
+                };
                 others.iter().any(asks)
             })
     }
@@ -66,16 +77,22 @@ impl Match {
     }
 
     fn is_apart_as_request(&self, other: &Self) -> bool {
-        let fields = self.header.iter();
-        let mut fields = fields.filter_map(|(name, mine)| Some((mine, other.header.get(name)?)));
-        let parameters = self.query.iter();
-        let mut parameters = parameters.filter_map(|(name, mine)| Some((mine, other.query.get(name)?)));
+        let mut fields = self.header.iter();
+        let mut parameters = self.query.iter();
+        let field = |(name, mine): (&FieldName, &Pattern)| {
+            let their = other.header.get(name);
+            their.is_some_and(|their| mine.is_apart(their, values(name)))
+        };
+        let parameter = |(name, mine): (&String, &Pattern)| {
+            let their = other.query.get(name);
+            their.is_some_and(|their| mine.is_apart(their, Values::Many))
+        };
         all_apart(&self.method, &other.method, |a, b| a != b)
             || self.is_apart_by_path(other)
             || all_apart(&self.host, &other.host, |a, b| a.glob().is_apart(b.glob()))
-            || all_apart(&self.user_agent, &other.user_agent, Pattern::is_apart)
-            || fields.any(|(mine, their)| mine.is_apart(their))
-            || parameters.any(|(mine, their)| mine.is_apart(their))
+            || all_apart(&self.user_agent, &other.user_agent, one_apart)
+            || fields.any(field)
+            || parameters.any(parameter)
     }
 
     /// The name of a gRPC method is a path.
@@ -98,8 +115,8 @@ impl Match {
 
     /// A command may name tables of both; so of these nothing is said.
     fn is_apart_as_command(&self, other: &Self) -> bool {
-        all_apart(&self.user, &other.user, Pattern::is_apart)
-            || all_apart(&self.database, &other.database, Pattern::is_apart)
+        all_apart(&self.user, &other.user, one_apart)
+            || all_apart(&self.database, &other.database, one_apart)
             || all_apart(&self.sql, &other.sql, |a, b| a != b)
             || all_apart(&self.statement, &other.statement, |a, b| {
                 a.glob().is_apart(b.glob())
@@ -127,6 +144,29 @@ impl Match {
         ];
         session.into_iter().chain(command).any(|is_empty| !is_empty)
     }
+}
+
+/// Fields that come in several lines as a matter of course: cookies do in HTTP/2, and the others are lists.
+const IN_SEVERAL_LINES: [&str; 8] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "cookie",
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+];
+
+fn values(name: &FieldName) -> Values {
+    match IN_SEVERAL_LINES.contains(&name.0.as_str()) {
+        true => Values::Many,
+        false => Values::One,
+    }
+}
+
+fn one_apart(one: &Pattern, other: &Pattern) -> bool {
+    one.is_apart(other, Values::One)
 }
 
 /// Whether nothing is as both lists ask; one that was left out asks for nothing.
@@ -222,6 +262,21 @@ mod tests {
             json!({"query": {"debug": "!*"}}),
             true,
         );
+        check(
+            json!({"query": {"id": "1"}}),
+            json!({"query": {"id": "2"}}),
+            false,
+        );
+        check(
+            json!({"header": {"x-user": "a"}}),
+            json!({"header": {"x-user": "b"}}),
+            true,
+        );
+        check(
+            json!({"header": {"cookie": "a=1"}}),
+            json!({"header": {"cookie": "b=1"}}),
+            false,
+        );
         check(json!({"user": "web"}), json!({"user": "!web"}), true);
         check(json!({"user": "!admin"}), json!({"user": "!root"}), false);
         check(json!({"sql": "read"}), json!({"sql": ["write", "ddl"]}), true);
@@ -274,6 +329,11 @@ mod tests {
         check(
             json!({"header": {"x-a": "1"}}),
             json!([{"header": {"x-a": "!2"}}]),
+            false,
+        );
+        check(
+            json!({"header": {"cookie": "!a=1"}}),
+            json!([{"header": {"cookie": "b=1"}}]),
             false,
         );
         check(json!({"sql": ["read", "write"]}), json!([{"sql": "read"}]), true);

@@ -54,25 +54,34 @@ impl Pattern {
         self.negated
     }
 
-    /// Whether no value is as both ask.
-    pub(super) fn is_apart(&self, other: &Self) -> bool {
+    /// Whether nothing is as both ask.
+    pub(super) fn is_apart(&self, other: &Self, there: Values) -> bool {
         match (self.negated, other.negated) {
-            (false, false) => self.glob.is_apart(&other.glob),
+            (false, false) => there == Values::One && self.glob.is_apart(&other.glob),
             (false, true) => other.glob.covers(&self.glob),
             (true, false) => self.glob.covers(&other.glob),
             (true, true) => false,
         }
     }
 
-    /// Whether every value that is as the other asks is as this one asks.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    /// Whether whatever is as the other asks is as this one asks.
+    pub(super) fn covers(&self, other: &Self, there: Values) -> bool {
         match (self.negated, other.negated) {
             (false, false) => self.glob.covers(&other.glob),
             (false, true) => false,
-            (true, false) => self.glob.is_apart(&other.glob),
+            (true, false) => there == Values::One && self.glob.is_apart(&other.glob),
             (true, true) => other.glob.covers(&self.glob),
         }
     }
+}
+
+/// How many values there may be of what a pattern is asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Values {
+    /// One at most.
+    One,
+    /// Several.
+    Many,
 }
 
 impl FromStr for Pattern {

@@ -1,6 +1,6 @@
 //! What the faults of a document or a phase come to, each among the others.
 
-use std::num::NonZeroU64;
+use std::{collections::HashSet, num::NonZeroU64};
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -39,25 +39,26 @@ pub(super) struct CheckedFault {
 /// Faults in their order, each with the share that those before it leave.
 pub(super) fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Document>) -> Vec<CheckedFault> {
     let now = Instant::now();
-    let grounds: Vec<_> = faults
-        .iter()
-        .map(|(_, entry)| Ground::of(document, entry))
-        .collect();
-    let takes: Vec<_> = faults.iter().map(|(_, entry)| entry.takes()).collect();
+    let grounds = faults.iter().map(|(_, entry)| Ground::of(document, entry));
+    let grounds: Vec<_> = grounds.collect();
+    let takes = |place: &usize| faults[*place].1.takes();
+    let taking: Vec<_> = (0..faults.len()).filter(|place| takes(place) > 0.0).collect();
+    let apart = apart(&grounds, &taking);
     let fault = |(place, (name, entry)): (usize, &(&str, &Entry))| {
-        let taking = (0..place).filter(|earlier| takes[*earlier] > 0.0);
-        let before: Vec<_> = taking
+        let before = taking.iter().copied().filter(|earlier| *earlier < place);
+        let met: Vec<_> = before
             .map(|earlier| (earlier, grounds[place].overlap(&grounds[earlier])))
             .collect();
-        let effective = effective(
-            entry,
-            before.iter().map(|(earlier, of)| (faults[*earlier].1, *of)),
-        );
-        let named = |(earlier, _): &(usize, _)| faults[*earlier].0.to_owned();
-        let depends = before.iter().filter(|(_, of)| *of == Overlap::Unknown);
-        let mut all = before
-            .iter()
-            .filter(|(earlier, of)| *of == Overlap::Whole && takes[*earlier] >= 1.0);
+        let those = |wanted: Overlap| {
+            met.iter()
+                .filter(move |(_, of)| *of == wanted)
+                .map(|(place, _)| *place)
+        };
+        let groups = groups(&apart, those(Overlap::Unknown));
+        let entries = |group: &Vec<usize>| group.iter().map(|place| faults[*place].1).collect();
+        let maybe: Vec<Vec<&Entry>> = groups.iter().map(entries).collect();
+        let effective = effective(entry, those(Overlap::Whole).map(|place| faults[place].1), &maybe);
+        let named = |place: usize| faults[place].0.to_owned();
         CheckedFault {
             name: (*name).to_owned(),
             does: entry.does(),
@@ -65,17 +66,42 @@ pub(super) fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Docume
             first: entry.first,
             nth: entry.nth,
             every: entry.every,
-            effective,
             depends_on: if effective.min < effective.max {
-                depends.map(named).collect()
+                those(Overlap::Unknown).map(named).collect()
             } else {
                 Vec::new()
             },
-            nothing_left_by: all.next().map(named),
+            nothing_left_by: those(Overlap::Whole).find(|place| takes(place) >= 1.0).map(named),
+            effective,
             reach: document.map(|document| Reach::of(document, &Fault::compile(name, entry, now))),
         }
     };
     faults.iter().enumerate().map(fault).collect()
+}
+
+/// Which faults no exchange meets together with which; of those that take something.
+fn apart(grounds: &[Ground<'_>], taking: &[usize]) -> HashSet<(usize, usize)> {
+    let none = |one: usize, other: usize| grounds[one].overlap(&grounds[other]) == Overlap::None;
+    let pairs = taking
+        .iter()
+        .flat_map(|one| taking.iter().map(move |other| (*one, *other)));
+    let later = pairs.filter(|(one, other)| one > other);
+    later
+        .filter(|(one, other)| none(*one, *other) && none(*other, *one))
+        .collect()
+}
+
+/// Faults in groups, of each of which an exchange meets one at most.
+fn groups(apart: &HashSet<(usize, usize)>, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for place in places {
+        let fits = |group: &&mut Vec<usize>| group.iter().all(|other| apart.contains(&(place, *other)));
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
 }
 
 /// The table of them, and what is to be said of some.

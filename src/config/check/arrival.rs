@@ -21,6 +21,9 @@ pub(super) fn unreached(
         return None;
     }
     let ground = Ground::of(Some(document), entry);
+    if ground.meets_checks() {
+        return None;
+    }
     let missed: Option<Vec<_>> = ways.iter().map(|way| Some((way, ground.misses(way)?))).collect();
     let missed = missed.filter(|missed| !missed.is_empty())?;
     let path = path.key("where").key("match");

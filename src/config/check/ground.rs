@@ -1,6 +1,6 @@
 //! The ground that a fault stands on: which requests get there, and what it shares with another fault.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::Instant;
 
@@ -22,6 +22,8 @@ pub struct Ground<'d> {
     fault: Arc<Fault>,
     /// `None` where there is no document.
     reach: Option<Reach<'d>>,
+    /// Those of its routes that something takes which the match asks for, by listener and place.
+    taken: BTreeMap<(&'d str, usize), usize>,
     /// Whether what a request asks for may be something else on the backends' side.
     rewritten: bool,
 }
@@ -29,12 +31,20 @@ pub struct Ground<'d> {
 impl<'d> Ground<'d> {
     /// The ground of a fault, in a document or, as in a profile, without one.
     pub fn of(document: Option<&'d Document>, entry: &'d Entry) -> Self {
-        Self {
+        let mut ground = Self {
             entry,
             fault: Fault::compile("", entry, Instant::now()),
             reach: document.map(|document| Reach::of(document, &entry.r#where)),
+            taken: BTreeMap::new(),
             rewritten: document.is_some_and(rewrites),
-        }
+        };
+        let ways = ground
+            .reach
+            .iter()
+            .flat_map(|reach| reach.ways().iter().enumerate());
+        let taken = ways.filter(|(_, way)| ground.misses(way).is_none());
+        ground.taken = taken.map(|(i, way)| (way.place, i)).collect();
+        ground
     }
 
     /// How much of what it meets a fault that is tried before meets, too.
@@ -46,21 +56,37 @@ impl<'d> Ground<'d> {
         let (Some(mine), Some(theirs)) = (&self.reach, &earlier.reach) else {
             return self.overlap_by_names(earlier);
         };
-        let mut overlaps = mine
-            .ways()
+        if earlier
+            .entry
+            .r#where
+            .r#match
+            .is_apart(&self.entry.r#where.r#match)
+        {
+            return Overlap::None;
+        }
+        let mut overlaps = self
+            .taken
             .iter()
-            .filter(|way| self.misses(way).is_none())
-            .map(|way| {
-                let there = theirs.ways().iter().find(|there| there.place == way.place);
-                there.map_or(Overlap::None, |there| self.overlap_on(way, earlier, there))
+            .map(|(place, i)| match earlier.taken.get(place) {
+                Some(there) => self.overlap_on(&mine.ways()[*i], earlier, &theirs.ways()[*there]),
+                None => Overlap::None,
             });
         let first = overlaps.next().unwrap_or(Overlap::None);
         overlaps.fold(first, either)
     }
 
+    /// Whether it meets the health checks of backends, which take no route.
+    pub(super) fn meets_checks(&self) -> bool {
+        self.fault.leg() == Leg::Upstream && self.fault.meets_checks()
+    }
+
     /// Why nothing that the match asks for takes a route; `None`: something may.
     pub(super) fn misses(&self, way: &Way<'_>) -> Option<Missed> {
         let written = &self.entry.r#where.r#match;
+        // What meets connections meets them before they take a route.
+        if self.fault.at_connection() {
+            return None;
+        }
         let read = if way.is_blind() {
             Protocol::Tcp
         } else {
@@ -78,14 +104,11 @@ impl<'d> Ground<'d> {
         let has =
             |backend: &&&BackendSettings| there.backends.iter().any(|known| std::ptr::eq(*known, **backend));
         let shared = way.backends.iter().filter(has).count();
-        if shared == 0 || earlier.misses(there).is_some() || self.is_met_before(earlier, way.protocol()) {
+        if shared == 0 || self.is_met_before(earlier, way.protocol()) {
             return Overlap::None;
         }
         let rule = way.rule().map(|route| self.as_it_came(way, &route.r#match));
         let (mine, theirs) = (&self.entry.r#where.r#match, &earlier.entry.r#where.r#match);
-        if theirs.is_apart(mine) {
-            return Overlap::None;
-        }
         let asked: Vec<_> = rule.iter().chain([mine]).collect();
         if shared == way.backends.len() && theirs.covers(&asked) {
             Overlap::Whole

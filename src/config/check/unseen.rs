@@ -3,7 +3,7 @@
 use super::{Finding, way::Way};
 use crate::{
     config::{listener::Protocol, path::Path},
-    faults::{Do, Entry},
+    faults::{Do, Entry, Leg},
 };
 
 /// A finding where a fault goes by what is in the traffic, and nobody reads any that it reaches.
@@ -12,7 +12,8 @@ pub(super) fn unseen(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<Fin
         return None;
     }
     let is_sealed = ways.iter().any(|way| way.protocol() == Protocol::Mysql);
-    if is_sealed && goes_by_session(entry) {
+    let met_by_checks = entry.r#where.leg() == Leg::Upstream && ways.iter().any(Way::is_probed);
+    if is_sealed && !met_by_checks && goes_by_session(entry) {
         return Some(Finding::new(
             path.key("where"),
             "with `encryption: pass` sessions of MySQL pass unread, so the fault can hit nothing",

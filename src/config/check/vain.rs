@@ -107,7 +107,7 @@ fn changes(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
             often,
         ),
         Do::Corrupt(corrupt) if corrupt.odds == Probability::NEVER => {
-            finding(&["corrupt", "odds"], "with odds of 0% no piece is changed", often)
+            finding(&["corrupt", "odds"], "with odds of 0% no piece is changed", often);
         }
         _ => {}
     }

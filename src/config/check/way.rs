@@ -92,4 +92,10 @@ impl Way<'_> {
     pub(super) fn prober(&self) -> Option<&str> {
         self.cluster?.health.as_ref()?.probe.login()?.user
     }
+
+    /// Whether a health check logs in to the backends.
+    pub(super) fn is_probed(&self) -> bool {
+        let health = self.cluster.and_then(|cluster| cluster.health.as_ref());
+        health.is_some_and(|health| health.probe.login().is_some())
+    }
 }

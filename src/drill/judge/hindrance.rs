@@ -43,21 +43,18 @@ fn never_entered(ledger: &Ledger) -> Hindrance {
     let (why, next) = match ledger.ended.as_ref().map(|(_, ended)| &ended.how) {
         None => (
             format!("the drill is in phase `{last}` and has not come there"),
-            "let it come so far: `chaosproxy drill status` shows what it waits for",
+            None,
         ),
         Some(Ending::Complete) => (
             "the story took another way to its end".to_owned(),
-            "write `if_entered: true` beside the check if that way is as good",
+            Some("write `if_entered: true` beside the check if that way is as good".to_owned()),
         ),
         Some(_) => (
             format!("the drill ended in phase `{last}`, before it came there"),
-            "let it come so far",
+            None,
         ),
     };
-    Hindrance {
-        why,
-        next: next.to_owned(),
-    }
+    Hindrance { why, next }
 }
 
 fn too_short(ledger: &Ledger, place: usize, visit: &Visit) -> Hindrance {
@@ -67,7 +64,9 @@ fn too_short(ledger: &Ledger, place: usize, visit: &Visit) -> Hindrance {
             why: format!(
                 "the phase was left at once: `{act}`, which leads out of it, had been done before it began"
             ),
-            next: format!("undo `{act}`, and do it again only once the phase has begun"),
+            next: Some(format!(
+                "undo `{act}`, and do it again only once the phase has begun"
+            )),
         };
     }
     let counts = format!(
@@ -89,7 +88,7 @@ fn too_short(ledger: &Ledger, place: usize, visit: &Visit) -> Hindrance {
     };
     Hindrance {
         why,
-        next: next.to_owned(),
+        next: Some(next.to_owned()),
     }
 }
 
@@ -122,11 +121,13 @@ fn too_little_asked(check: &Check, requests: u64) -> Hindrance {
     match check.that {
         Target::Hits(ref fault) if requests >= FEWEST => Hindrance {
             why: format!("`{fault}` never stood in it"),
-            next: "name a fault that the phase lists".to_owned(),
+            next: Some("name a fault that the phase lists".to_owned()),
         },
         _ => Hindrance {
             why: asked,
-            next: "have more traffic come through the proxy while it lasts, or let it last longer".to_owned(),
+            next: Some(
+                "have more traffic come through the proxy while it lasts, or let it last longer".to_owned(),
+            ),
         },
     }
 }

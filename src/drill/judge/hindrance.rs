@@ -22,7 +22,7 @@ pub(super) fn hindrance(ledger: &Ledger, check: &Check, requests: u64) -> Hindra
     let longest = stays.iter().max_by_key(|(_, visit)| lasted(visit));
     match longest {
         None => never_entered(ledger),
-        Some((place, visit)) if lasted(visit) <= SETTLE && counts_from_settled(&check.that) => {
+        Some((place, visit)) if counts_from_settled(&check.that) && is_short(visit, requests) => {
             too_short(ledger, *place, visit)
         }
         Some(_) => too_little_asked(check, requests),
@@ -31,6 +31,11 @@ pub(super) fn hindrance(ledger: &Ledger, check: &Check, requests: u64) -> Hindra
 
 fn lasted(visit: &Visit) -> Duration {
     visit.to.wall.saturating_sub(visit.from.wall)
+}
+
+/// Whether too little of a stay is counted to say anything: nothing, or no more than lies between two looks at traffic.
+fn is_short(visit: &Visit, requests: u64) -> bool {
+    lasted(visit) <= if requests == 0 { SETTLE * 2 } else { SETTLE }
 }
 
 /// Whether what it counts begins a while after its phase.

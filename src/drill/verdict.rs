@@ -75,8 +75,19 @@ pub struct Checked {
 pub struct Hindrance {
     /// What it was.
     pub why: String,
-    /// What to do about it.
-    pub next: String,
+    /// What to do about it next time, where it does not go without saying.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Hindrance {
+    /// Both in one line.
+    pub fn words(&self) -> String {
+        match &self.next {
+            Some(next) => format!("{}; next: {next}", self.why),
+            None => self.why.clone(),
+        }
+    }
 }
 
 /// What a measure is a number of.

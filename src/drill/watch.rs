@@ -278,7 +278,14 @@ fn clean(lifted: &Lifted) -> String {
 
 /// The verdict as a few lines: every check, with what was wanted and what was measured.
 pub fn verdict(judged: &Judgement) -> Vec<String> {
-    let mut lines: Vec<_> = judged.checks.iter().flat_map(checked).collect();
+    let next = |i: usize| judged.checks.get(i)?.hindrance.as_ref()?.next.as_ref();
+    let mut lines = Vec::new();
+    for (i, check) in judged.checks.iter().enumerate() {
+        lines.push(checked(check));
+        // What helps several checks is said once.
+        let advice = next(i).filter(|advice| next(i + 1) != Some(advice));
+        lines.extend(advice.map(|advice| format!("  {:13} {DIM}next:{DIM:#} {advice}", "")));
+    }
     let (style, word) = match judged.verdict {
         Verdict::Held => (GOOD, "every check held"),
         Verdict::Failed => (BAD, "failed"),
@@ -293,7 +300,7 @@ pub fn verdict(judged: &Judgement) -> Vec<String> {
     lines
 }
 
-fn checked(check: &Checked) -> Vec<String> {
+fn checked(check: &Checked) -> String {
     let (style, word) = match check.result {
         CheckResult::Held => (GOOD, "held"),
         CheckResult::Failed => (BAD, "failed"),
@@ -306,16 +313,13 @@ fn checked(check: &Checked) -> Vec<String> {
         (None, CheckResult::NotEvaluated) => Some(format!(", asked of {} requests only", check.requests)),
         (None, _) => check.measured_words().map(|words| format!(", measured {words}")),
     };
-    let line = format!(
+    format!(
         "  {style}{word:13}{style:#} in {}: {} {}{}",
         check.phase,
         check.what,
         check.wanted,
         measured.unwrap_or_default()
-    );
-    let next = check.hindrance.as_ref();
-    let next = next.map(|hindrance| format!("  {:13} {DIM}next:{DIM:#} {}", "", hindrance.next));
-    [line].into_iter().chain(next).collect()
+    )
 }
 
 /// How a drill ended, in words.

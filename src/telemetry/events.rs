@@ -236,8 +236,10 @@ impl Event {
             }
             Self::Readmitted { cluster, backend } => info!(cluster, backend, "backend readmitted"),
             Self::ReloadApplied { generation, by } => info!(generation, by, "document applied"),
-            Self::ReloadRefused { by, brief, .. } => {
-                let cause = brief;
+            Self::ReloadRefused { by, cause, brief } if cause == brief => {
+                warn!(by, cause, "document refused, the old one runs on");
+            }
+            Self::ReloadRefused { by, brief: cause, .. } => {
                 warn!(
                     by,
                     cause, "document refused, the old one runs on; `chaosproxy check` shows all"

@@ -95,9 +95,9 @@ fn admits(cluster: &str) -> String {
 
 /// As much of a name as there is room for. Names of servers differ at their end.
 fn end_of(text: &str, room: f64) -> String {
-    let cut = text.char_indices().map(|(at, _)| at);
+    let mut cuts = text.char_indices().map(|(at, _)| at);
     let fits = |at: &usize| width(&text[*at..]) + CHARACTER <= room;
-    match cut.skip_while(|at| !fits(at)).next() {
+    match cuts.find(fits) {
         Some(0) | None => text.to_owned(),
         Some(at) => format!("…{}", &text[at..]),
     }

@@ -16,6 +16,8 @@ use crate::drill::{
 
 /// The height of the plot.
 const HEIGHT: f64 = 220.0;
+/// The room at the left: the names of the lanes must not meet what happened at the very beginning.
+pub(super) const LEFT: f64 = 60.0;
 /// As many classes as have a colour of their own.
 const COLOURS: usize = 4;
 
@@ -39,7 +41,7 @@ pub fn success(ledger: &Ledger) -> Option<Markup> {
 }
 
 fn drawing(ledger: &Ledger, profile: &Profile, classes: &[&str], size: Size) -> Markup {
-    let frame = Frame::new(ledger, size, 44.0, HEIGHT);
+    let frame = Frame::new(ledger, size, LEFT, HEIGHT);
     let samples = frame.samples(ledger);
     let run = |class: &str| {
         let stretches = samples.windows(2).map(|pair| {

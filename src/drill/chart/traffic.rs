@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::frame::{AXIS, Frame, SIZES, Size, n, steps};
+use super::{
+    frame::{AXIS, Frame, SIZES, Size, n, steps},
+    success::LEFT,
+};
 use crate::drill::{facts::Counts, ledger::Ledger};
 
 /// The height of the plot.
@@ -58,7 +61,7 @@ fn parts(total: &Counts) -> impl Iterator<Item = (usize, &'static Part)> {
 }
 
 fn drawing(ledger: &Ledger, total: &Counts, size: Size) -> Option<Markup> {
-    let frame = Frame::new(ledger, size, 44.0, HEIGHT);
+    let frame = Frame::new(ledger, size, LEFT, HEIGHT);
     let samples = frame.samples(ledger);
     let stretches: Vec<Stretch> = samples
         .windows(2)

@@ -22,7 +22,7 @@ pub(super) fn hindrance(ledger: &Ledger, check: &Check, requests: u64) -> Hindra
     let longest = stays.iter().max_by_key(|(_, visit)| lasted(visit));
     match longest {
         None => never_entered(ledger),
-        Some((place, visit)) if lasted(visit) <= SETTLE && counts_from_settled(&check.that) => {
+        Some((place, visit)) if counts_from_settled(&check.that) && is_short(visit, requests) => {
             too_short(ledger, *place, visit)
         }
         Some(_) => too_little_asked(check, requests),
@@ -31,6 +31,11 @@ pub(super) fn hindrance(ledger: &Ledger, check: &Check, requests: u64) -> Hindra
 
 fn lasted(visit: &Visit) -> Duration {
     visit.to.wall.saturating_sub(visit.from.wall)
+}
+
+/// Whether too little of a stay is counted to say anything: nothing, or no more than lies between two looks at traffic.
+fn is_short(visit: &Visit, requests: u64) -> bool {
+    lasted(visit) <= if requests == 0 { SETTLE * 2 } else { SETTLE }
 }
 
 /// Whether what it counts begins a while after its phase.
@@ -43,21 +48,18 @@ fn never_entered(ledger: &Ledger) -> Hindrance {
     let (why, next) = match ledger.ended.as_ref().map(|(_, ended)| &ended.how) {
         None => (
             format!("the drill is in phase `{last}` and has not come there"),
-            "let it come so far: `chaosproxy drill status` shows what it waits for",
+            None,
         ),
         Some(Ending::Complete) => (
             "the story took another way to its end".to_owned(),
-            "write `if_entered: true` beside the check if that way is as good",
+            Some("write `if_entered: true` beside the check if that way is as good".to_owned()),
         ),
         Some(_) => (
             format!("the drill ended in phase `{last}`, before it came there"),
-            "let it come so far",
+            None,
         ),
     };
-    Hindrance {
-        why,
-        next: next.to_owned(),
-    }
+    Hindrance { why, next }
 }
 
 fn too_short(ledger: &Ledger, place: usize, visit: &Visit) -> Hindrance {
@@ -67,7 +69,9 @@ fn too_short(ledger: &Ledger, place: usize, visit: &Visit) -> Hindrance {
             why: format!(
                 "the phase was left at once: `{act}`, which leads out of it, had been done before it began"
             ),
-            next: format!("undo `{act}`, and do it again only once the phase has begun"),
+            next: Some(format!(
+                "undo `{act}`, and do it again only once the phase has begun"
+            )),
         };
     }
     let counts = format!(
@@ -89,7 +93,7 @@ fn too_short(ledger: &Ledger, place: usize, visit: &Visit) -> Hindrance {
     };
     Hindrance {
         why,
-        next: next.to_owned(),
+        next: Some(next.to_owned()),
     }
 }
 
@@ -122,11 +126,13 @@ fn too_little_asked(check: &Check, requests: u64) -> Hindrance {
     match check.that {
         Target::Hits(ref fault) if requests >= FEWEST => Hindrance {
             why: format!("`{fault}` never stood in it"),
-            next: "name a fault that the phase lists".to_owned(),
+            next: Some("name a fault that the phase lists".to_owned()),
         },
         _ => Hindrance {
             why: asked,
-            next: "have more traffic come through the proxy while it lasts, or let it last longer".to_owned(),
+            next: Some(
+                "have more traffic come through the proxy while it lasts, or let it last longer".to_owned(),
+            ),
         },
     }
 }

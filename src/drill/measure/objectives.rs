@@ -9,7 +9,7 @@ use crate::{
     drill::{
         event::{Assessed, Event, Stamp},
         ledger::Ledger,
-        profile::{Moment, Objective, Outcome},
+        profile::{Interval, Moment, Objective, Outcome},
     },
     units::Span,
 };
@@ -97,9 +97,25 @@ fn one(ledger: &Ledger, name: &str, objective: &Objective) -> Rated {
         rating: match took {
             Some(took) if took <= interval.target => Rating::Reached,
             Some(_) => Rating::Missed,
+            None if from.is_some_and(|from| is_too_late(ledger, interval, from)) => Rating::Missed,
             None => Rating::NotMeasured(format!("{} was never seen", say(unseen))),
         },
     }
+}
+
+/// Whether what never came cannot come in time any more. Not where the proxy could not know of it: a signal may have been given
+/// all the same, where no tool tells of it here, and nobody knows how good what nobody asked for was.
+fn is_too_late(ledger: &Ledger, interval: &Interval, from: Stamp) -> bool {
+    let could_be_known = match &interval.to {
+        Moment::Signal(_) => false,
+        Moment::Ok(steady) => {
+            let buckets = buckets(ledger, steady.class.as_deref());
+            let mut later = buckets.iter().filter(|bucket| bucket.from >= from);
+            later.any(|bucket| bucket.counts.ok_share().is_some())
+        }
+        Moment::Phase(_) | Moment::Tried(_) | Moment::Refused(_) | Moment::Done(_) => true,
+    };
+    could_be_known && ledger.end().story.saturating_sub(from.story) > interval.target.0
 }
 
 /// Something that was not to happen.
@@ -163,7 +179,13 @@ fn moment(ledger: &Ledger, moment: &Moment, after: Duration) -> Option<Stamp> {
         }
         Moment::Ok(steady) => {
             let buckets = buckets(ledger, steady.class.as_deref());
-            good_while(&buckets, after, steady.min.get(), steady.lasts.0)
+            let min = steady.min.get();
+            // Good again: what was not bad yet has not been mended.
+            let bad = buckets
+                .iter()
+                .find(|bucket| bucket.counts.ok_share().is_some_and(|ok| ok < min));
+            let after = bad.map_or(after, |bad| after.max(bad.from.story));
+            good_while(&buckets, after, min, steady.lasts.0)
         }
     }
 }

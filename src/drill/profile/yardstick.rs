@@ -52,12 +52,19 @@ impl Yardstick {
 }
 
 impl Profile {
-    /// From when to when the original was in a phase; nothing where it never was. Its last phase ends with its curves.
+    /// From when to when the original was in a phase; nothing where it never was. Its last phase ends with its curves, and
+    /// what comes after that, with nothing broken, is how they end.
     pub fn original_stay(&self, phase: &str) -> Option<(Duration, Duration)> {
-        let from = self.phases.iter().find(|known| known.name == phase)?.at?.0;
+        let end = self.yardstick.end();
+        let place = self.phases.iter().position(|known| known.name == phase)?;
+        let rest = &self.phases[place..];
+        let Some(from) = rest[0].at.map(|at| at.0) else {
+            let is_after = self.tells_phases() && rest.iter().all(|later| later.at.is_none());
+            return (is_after && rest[0].faults.is_empty()).then_some((end, end));
+        };
         let later = self.phases.iter().filter_map(|known| known.at);
         let next = later.map(|at| at.0).filter(|at| *at > from).min();
-        Some((from, next.unwrap_or_else(|| self.yardstick.end().max(from))))
+        Some((from, next.unwrap_or_else(|| end.max(from))))
     }
 
     /// The moment of the original that is like this one of a run: as long after its phase began, and in that phase. People
@@ -111,6 +118,11 @@ mod tests {
         check("tail", 15, 38, Some(0.75));
         check("clear", 61, 62, Some(1.0));
         check("reads-saved", 6, 7, None);
+        // After all that the original's report tells it was well again.
+        let other = profiles::load("hung-auth").unwrap();
+        let end = other.yardstick.end();
+        assert_eq!(other.original_stay("clear"), Some((end, end)));
+        assert_eq!(other.original_stay("collapse"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Report as Document, SerializeError, TestCase, 
 use super::{Report, story_span, words};
 use crate::drill::{
     measure::{Rated, Rating},
-    verdict::{CheckKind, CheckResult, Checked, Verdict},
+    verdict::{CheckKind, CheckResult, Checked, Hindrance, Verdict},
 };
 
 /// The report as JUnit XML. Fails where the journal holds text that XML cannot carry.
@@ -122,10 +122,8 @@ fn check(check: &Checked) -> TestCase {
 
 /// Why a check could not be evaluated.
 fn hindered(check: &Checked) -> String {
-    check.hindrance.as_ref().map_or_else(
-        || "too little was asked".to_owned(),
-        |hindrance| format!("{}; next: {}", hindrance.why, hindrance.next),
-    )
+    let hindrance = check.hindrance.as_ref().map(Hindrance::words);
+    hindrance.unwrap_or_else(|| "too little was asked".to_owned())
 }
 
 /// An objective never decides the verdict, so one that was missed does not fail; nor does it pass.

@@ -109,3 +109,30 @@ pub(super) fn act(profile: &Profile, name: &str, act: &profile::Act) -> Act {
 fn index(profile: &Profile, act: &str) -> usize {
     profile.acts.names().take_while(|name| *name != act).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::script::{Binding, Script, Settings};
+
+    #[test]
+    fn what_stands_behind_an_application_makes_it_fail_by_itself() {
+        let text = r#"{
+            "schema": "chaosproxy.profile/v1", "name": "lost-db", "needs": {"db.source": {}},
+            "fault": {"where": {"role": "db.source"}, "do": {"refuse": {}}}, "for": "10s"
+        }"#;
+        let profile: Profile = serde_json::from_str(text).unwrap();
+        let check = |beneath: bool, form: Form| {
+            let binding = Binding {
+                target: "orders-db".to_owned(),
+                backends: 1,
+                beneath,
+            };
+            let bindings = Bindings::from([("db.source".to_owned(), binding)]);
+            let script = Script::new(profile.clone(), &bindings, Settings::default()).unwrap();
+            assert_eq!(script.form(), form, "{beneath}");
+        };
+        check(true, Form::Causal);
+        check(false, Form::Direct);
+    }
+}

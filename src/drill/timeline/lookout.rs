@@ -137,7 +137,8 @@ impl Lookout {
         for again in std::mem::take(&mut self.again) {
             let mut sights = script.acts[again].seen_by.iter();
             let still = sights.find(|sight| still_stands(script, sight, silent, seen));
-            acts.extend(still.map(|sight| Sighted::by_the_proxy(again, sight, sight.words())));
+            let still = still.map(|sight| (sight, format!("still {}", sight.words())));
+            acts.extend(still.map(|(sight, how)| Sighted::by_the_proxy(again, sight, how)));
         }
         acts.sort_by_key(|sighted| sighted.act);
         acts.dedup_by_key(|sighted| sighted.act);

@@ -197,7 +197,7 @@ pub(super) fn checks(report: &Report) -> Markup {
                                 td data-th="result" {
                                     (result(check.result))
                                     @if let Some(hindrance) = &check.hindrance {
-                                        br; span class="faint" { (ticked(&hindrance.why)) "; next: " (ticked(&hindrance.next)) }
+                                        br; span class="faint" { (ticked(&hindrance.words())) }
                                     }
                                 }
                             }

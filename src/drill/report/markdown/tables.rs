@@ -161,12 +161,8 @@ pub(super) fn checks(report: &Report, out: &mut String) -> fmt::Result {
         .iter()
         .filter_map(|check| Some((check, check.hindrance.as_ref()?)))
     {
-        let (what, phase) = (&check.what, &check.phase);
-        let (why, next) = (&hindrance.why, &hindrance.next);
-        writeln!(
-            out,
-            "{what} in {phase}: not evaluated, since {why}. Next: {next}.\n"
-        )?;
+        let (what, phase, why) = (&check.what, &check.phase, hindrance.words());
+        writeln!(out, "{what} in {phase}: not evaluated, since {why}.\n")?;
     }
     Ok(())
 }

@@ -215,3 +215,31 @@ async fn what_either_run_can_tell_of_the_original_is_told() {
         assert_eq!((&pair.name, pair.original), (&row.name, row.original));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_good_before_the_damage_has_not_been_mended_and_what_never_came_was_missed() {
+    let mut profile = crate::drill::profiles::load("orm-break").unwrap();
+    let time = |text: &str| -> Objective { serde_json::from_str(&format!(r#"{{"time": {text}}}"#)).unwrap() };
+    profile.objectives = [
+        (
+            "mitigate".to_owned(),
+            time(r#"{"from": {"phase": "latent"}, "to": {"ok": {"class": "write", "min": "99%", "for": "1m"}}, "target": "10m"}"#),
+        ),
+        (
+            "drain".to_owned(),
+            time(r#"{"from": {"phase": "outage"}, "to": {"done": "drain-source"}, "target": "10m"}"#),
+        ),
+        (
+            "hear".to_owned(),
+            time(r#"{"from": {"phase": "outage"}, "to": {"signal": "resolve"}, "target": "10m"}"#),
+        ),
+    ]
+    .into_iter()
+    .collect();
+    let played = play_script(bound(profile, Mode::Replay, true), Nature::Honest, nothing).await;
+    let objectives = played.report().objectives;
+    let took = objectives[0].took.unwrap();
+    assert!(took.0 > Duration::from_secs(60 * 120), "{took}");
+    assert_eq!(objectives[1].rating, Rating::Missed);
+    assert!(matches!(objectives[2].rating, Rating::NotMeasured(_)));
+}

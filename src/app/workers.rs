@@ -44,6 +44,7 @@ impl Workers {
             events: events.clone(),
             metrics: metrics.clone(),
             impostor: impostor.ok(),
+            under_faults: Arc::default(),
             cancels: Cancels::default(),
             drain: drain.clone(),
             failed: vital.failed().clone(),

@@ -4,7 +4,10 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::watch;
@@ -21,6 +24,9 @@ use crate::{
 /// How many exchanges a worker can number before its numbers would meet those of the next one.
 const NUMBERS: u64 = 1 << 48;
 
+/// Tells the numbers that are given while faults stand from those of the workers.
+const UNDER_FAULTS: u64 = 1 << 63;
+
 /// The snapshot as a worker holds it: counted by the worker alone, so that taking it for a request costs no atomic.
 pub type View = Rc<Arc<Snapshot>>;
 
@@ -35,6 +41,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Shows bad certificates where a fault asks for them; `None` if none could be made.
     pub impostor: Option<Impostor>,
+    /// How many exchanges were numbered while faults stood.
+    pub under_faults: Arc<AtomicU64>,
     /// Where requests to cancel a database's command go.
     pub cancels: Cancels,
     /// Cancelled when no new connections are to be taken and what runs is to end.
@@ -119,8 +127,13 @@ impl Worker {
         self.generation.get()
     }
 
-    /// The next exchange's number, unique over all workers.
+    /// The next exchange's number, unique over all workers. While faults stand all workers count in one row: what comes in some order
+    /// is numbered in that order, whichever worker gets it, so that a seed repeats who is hit.
     pub fn number(&self) -> u64 {
+        self.catch_up();
+        if !self.current.borrow().faults.is_empty() {
+            return UNDER_FAULTS | self.shared.under_faults.fetch_add(1, Ordering::Relaxed);
+        }
         let number = self.number.get();
         self.number.set(number + 1);
         number

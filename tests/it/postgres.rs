@@ -16,7 +16,7 @@ use crate::kit::{
     Doc, Proxy,
     certificates::Authority,
     eventually,
-    postgres::{Postgres, complained, connect, psql, said},
+    postgres::{PASSWORD, Postgres, complained, connect, psql, said},
     within,
 };
 
@@ -486,6 +486,48 @@ async fn a_client_that_insists_on_tls_gets_it_here_and_its_commands_meet_faults(
         .await;
     let met = complained(&with_url(&proxy, &secured).await);
     assert!(met.contains("canceling statement due to lock timeout"), "{met}");
+}
+
+#[tokio::test]
+async fn a_proof_that_is_bound_to_a_certificate_is_left_out_or_its_refusal_explained() {
+    let authority = Authority::new();
+    let (own, other) = (authority.issue("localhost"), authority.issue("shop.test"));
+    let server = Postgres::start_with_tls(&own).await;
+    let login = async |proxy: &Proxy, more: &str| {
+        let password = format!("user=web password={PASSWORD} {more}");
+        let url = format!(
+            "host=127.0.0.1 port={} dbname=shop {password}",
+            proxy.address().port()
+        );
+        let mut command = Command::new("psql");
+        command.args(["-X", "-A", "-t", &url, "-c", "select 'hello'"]);
+        within("psql", command.output()).await.unwrap()
+    };
+    let doc = Doc::postgres(&[server.address]).cluster("tls: {verify: false}");
+    let clear = Proxy::start(&doc).await;
+    let through = login(&clear, "").await;
+    assert_eq!(said(&through), "hello", "{}", complained(&through));
+
+    let doc = doc.listener("tls: {certificate: one.pem, key: one.key}");
+    for (certificate, passes) in [(&own, true), (&other, false)] {
+        let proxy = Proxy::setup()
+            .file("one.pem", certificate.pem.clone())
+            .file("one.key", certificate.key.clone())
+            .start(doc.text())
+            .await;
+        let bound = login(&proxy, "sslmode=require channel_binding=prefer").await;
+        if passes {
+            assert_eq!(said(&bound), "hello", "{}", complained(&bound));
+        } else {
+            let why = complained(&bound);
+            assert!(
+                why.contains("channel binding check failed") && why.contains("channel_binding=disable"),
+                "{why}"
+            );
+        }
+        let unbound = login(&proxy, "sslmode=require channel_binding=disable").await;
+        assert_eq!(said(&unbound), "hello", "{}", complained(&unbound));
+    }
 }
 
 #[tokio::test]

@@ -83,9 +83,12 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
                     user: startup.user,
                     database: startup.database,
                 },
+                dialogue: Box::new(match stream.tls() {
+                    Some(_) => postgres::Session::new(),
+                    None => postgres::Session::new().in_clear(),
+                }),
                 stream,
                 first: startup.packet,
-                dialogue: Box::new(postgres::Session::new()),
             };
             client.carries(opened.session.clone());
             opened::serve(client, opened).await;

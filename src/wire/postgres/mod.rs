@@ -2,6 +2,7 @@
 //!
 //! Format: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 
+mod binding;
 mod errors;
 mod frame;
 mod opening;

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::frame::{message, text};
+use super::{
+    binding,
+    frame::{message, text},
+};
 use crate::wire::{
     dialogue::Step,
     errors::{Moment, Refusal},
@@ -78,6 +81,8 @@ pub struct Session {
     pub(super) started: bool,
     pub(super) opening: Option<Refusal>,
     standby: bool,
+    /// The client is not encrypted.
+    in_clear: bool,
     pub(super) replaced: VecDeque<Replaced>,
     /// An answer was replaced, and nothing more of its unit is heard.
     muted: bool,
@@ -93,6 +98,13 @@ impl Session {
             status: b'I',
             ..Self::default()
         }
+    }
+
+    /// The same, whose client is not encrypted.
+    #[must_use]
+    pub const fn in_clear(mut self) -> Self {
+        self.in_clear = true;
+        self
     }
 
     /// The client is told that the server is a replica.
@@ -203,7 +215,12 @@ impl Session {
             };
         }
         let instead = match kind {
-            b'R' if !self.started && self.opening.is_some() => self.welcome(body),
+            b'R' if !self.started => {
+                let in_clear = self.in_clear;
+                let unbound = || binding::unbound(body).filter(|_| in_clear);
+                self.welcome(body).or_else(unbound)
+            }
+            b'E' if !self.started => binding::explained(body),
             b'S' if self.standby && body == b"in_hot_standby\0off\0" => Some(Refusal {
                 bytes: message(b'S', b"in_hot_standby\0on\0").into(),
                 moment: Moment::Login,

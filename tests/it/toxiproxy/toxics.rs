@@ -264,7 +264,7 @@ async fn toxicity_0_touches_nothing_and_a_share_of_it_hits_a_share_of_connection
 async fn a_seed_repeats_who_is_hit() {
     let mut runs = Vec::new();
     for seed in ["1", "1", "2"] {
-        let bench = Bench::with(&["--seed", seed, "--workers", "1"]).await;
+        let bench = Bench::with(&["--seed", seed, "--workers", "3"]).await;
         let half = json!({"type": "limit_data", "toxicity": 0.5, "attributes": {"bytes": 0}});
         bench.add(&half).await;
         let mut hit = Vec::new();

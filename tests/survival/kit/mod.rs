@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Nothing that is waited for takes longer than this, on a machine that has other work too.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether something has come true.
 const LOOK: Duration = Duration::from_millis(10);

@@ -1,6 +1,6 @@
 //! Which faults stand where.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
@@ -12,10 +12,11 @@ use crate::{
 
 /// The document's faults and the leases', carried over while their definitions are equal.
 pub(super) fn compile_faults(source: &Source<'_>, now: Instant) -> Vec<Arc<Fault>> {
+    let before = source.previous.into_iter().flat_map(|previous| &previous.faults);
+    let before: HashMap<&str, &Arc<Fault>> = before.map(|fault| (fault.name(), fault)).collect();
     let known = |name: &str, entry: &Entry| {
-        let previous = source.previous?;
-        let same = |fault: &&Arc<Fault>| fault.name() == name && fault.entry() == entry && !fault.is_lifted();
-        previous.faults.iter().find(same).cloned()
+        let same = |fault: &&Arc<Fault>| fault.entry() == entry && !fault.is_lifted();
+        before.get(name).copied().filter(same).cloned()
     };
     let written = source.document.faults.iter();
     written
@@ -24,16 +25,51 @@ pub(super) fn compile_faults(source: &Source<'_>, now: Instant) -> Vec<Arc<Fault
         .collect()
 }
 
-/// The faults of one leg that stand in a scope, each as it stands before its backend.
-pub(super) fn standing(document: &Document, faults: &[Arc<Fault>], leg: Leg, scope: &Scope<'_>) -> Lineup {
-    faults
-        .iter()
-        .filter(|fault| fault.leg() == leg && fault.covers(scope) && plays(document, fault, scope))
-        .map(|fault| match (scope.cluster, scope.backend) {
-            (Some(cluster), Some(backend)) => fault.at(&format!("{cluster}/{backend}")),
-            _ => fault.clone(),
-        })
-        .collect()
+/// The faults, by the listener whose traffic they ask for: a scope looks at few of many.
+pub(super) struct Sorted<'a> {
+    document: &'a Document,
+    anywhere: Vec<(usize, &'a Arc<Fault>)>,
+    of: HashMap<&'a str, Vec<(usize, &'a Arc<Fault>)>>,
+}
+
+impl<'a> Sorted<'a> {
+    /// These faults, with the document that says who plays which role.
+    pub(super) fn new(document: &'a Document, faults: &'a [Arc<Fault>]) -> Self {
+        let mut sorted = Self {
+            document,
+            anywhere: Vec::new(),
+            of: HashMap::new(),
+        };
+        for fault in faults.iter().enumerate() {
+            match &fault.1.entry().r#where.listener {
+                Some(listener) => sorted.of.entry(listener).or_default().push(fault),
+                None => sorted.anywhere.push(fault),
+            }
+        }
+        sorted
+    }
+
+    /// The faults of one leg that stand in a scope, in their order, each as it stands before its backend.
+    pub(super) fn standing(&self, leg: Leg, scope: &Scope<'_>) -> Lineup {
+        let of = scope.listener.and_then(|listener| self.of.get(listener));
+        let mut found: Vec<(usize, &Arc<Fault>)> = self
+            .anywhere
+            .iter()
+            .chain(of.into_iter().flatten())
+            .filter(|(_, fault)| {
+                fault.leg() == leg && fault.covers(scope) && plays(self.document, fault, scope)
+            })
+            .copied()
+            .collect();
+        found.sort_by_key(|(place, _)| *place);
+        found
+            .into_iter()
+            .map(|(_, fault)| match (scope.cluster, scope.backend) {
+                (Some(cluster), Some(backend)) => fault.at(&format!("{cluster}/{backend}")),
+                _ => fault.clone(),
+            })
+            .collect()
+    }
 }
 
 /// Whether the scope is one that the document binds to the fault's role.

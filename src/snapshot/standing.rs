@@ -87,3 +87,34 @@ fn plays(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn faults_of_a_listener_and_of_all_stand_in_their_order() {
+        let fault = |(name, listener): (&str, Option<&str>)| {
+            let entry = json!({"where": {"listener": listener}, "do": {"latency": {"add": "1s"}}});
+            Fault::compile(name, &serde_json::from_value(entry).unwrap(), Instant::now())
+        };
+        let (document, a, b) = (Document::default(), Some("a"), Some("b"));
+        let faults = [("1", None), ("2", a), ("3", b), ("4", None), ("5", a)].map(fault);
+        let sorted = Sorted::new(&document, &faults);
+        let check = |listener: Option<&str>, expected: &str| {
+            let scope = Scope {
+                listener,
+                ..Scope::default()
+            };
+            let standing = sorted.standing(Leg::Client, &scope);
+            let names: Vec<&str> = standing.iter().map(|fault| fault.name()).collect();
+            assert_eq!(names.join(" "), expected, "{listener:?}");
+        };
+        check(a, "1 2 4 5");
+        check(b, "1 3 4");
+        check(Some("c"), "1 4");
+        check(None, "1 4");
+    }
+}

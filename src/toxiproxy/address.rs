@@ -74,11 +74,6 @@ pub(super) async fn find_all(written: &[&str]) -> Vec<Result<SocketAddr, String>
     parts.into_iter().map(|parts| parts.and_then(address)).collect()
 }
 
-/// What is wrong with the form of an address, if anything is: what needs no look at the world.
-pub(super) fn flaw(written: &str) -> Option<String> {
-    part(written).err()
-}
-
 async fn look_up(host: &str) -> Option<IpAddr> {
     let found = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host, 0))).await;
     let found: Vec<SocketAddr> = found.ok().and_then(Result::ok).into_iter().flatten().collect();

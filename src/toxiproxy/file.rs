@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use self::text::{EXAMPLE, value};
 use super::{
-    address,
     fields::{Fields, kind},
     populate::Asked,
     registry::{Proxy, upstream},
@@ -154,11 +153,6 @@ impl<'t> File<'t> {
             let mend = "write the address of the server, as in `127.0.0.1:6379`";
             let doubt = self.problem(&path.key(written(&fields, "upstream")), what, mend);
             self.told.doubts.push(doubt);
-        }
-        if let Some(flaw) = address::flaw(&asked.listen).filter(|_| asked.enabled) {
-            let mend = "write an address of this machine, as in `127.0.0.1:26379`";
-            let what = format!("{who} cannot listen: {flaw}");
-            return Err(self.wrong(&path.key(written(&fields, "listen")), what, mend));
         }
         asked.toxics = self.toxics(&path, &asked, &fields)?;
         Ok(asked)

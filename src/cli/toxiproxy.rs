@@ -91,7 +91,7 @@ impl Args {
             tracing::warn!(
                 LOG_LEVEL = written,
                 level,
-                "this is no level of the log, so that its own one holds: use one of {}",
+                "LOG_LEVEL names no level, so that the usual one holds: use one of {}",
                 LEVELS.map(|(name, _)| name).join(", ")
             );
         }

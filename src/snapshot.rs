@@ -9,7 +9,10 @@ mod secret;
 mod standing;
 mod steering;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
@@ -46,6 +49,8 @@ pub struct Snapshot {
     pub dice: Dice,
     /// Whether those who look at traffic must not know what is injected.
     pub blind: bool,
+    /// The places of the clusters, by name.
+    places: HashMap<Arc<str>, usize>,
     steering: Vec<Steered>,
     monitors: Vec<Matcher>,
 }
@@ -197,7 +202,7 @@ impl Snapshot {
 
     /// A cluster by name.
     pub fn cluster(&self, name: &str) -> Option<&Arc<Target>> {
-        self.clusters.iter().find(|target| &*target.name == name)
+        self.places.get(name).map(|place| &self.clusters[*place])
     }
 
     /// The backend of a cluster that a lease sends a request to, if one does.
@@ -219,9 +224,9 @@ impl Snapshot {
     /// The faults that stand now and did not stand in `before`, and those that stood and do not any more.
     pub fn faults_changed<'a>(&'a self, before: &'a Self) -> (Vec<&'a Arc<Fault>>, Vec<&'a Arc<Fault>>) {
         let missing = |from: &'a [Arc<Fault>], of: &[Arc<Fault>]| {
-            from.iter()
-                .filter(|one| !of.iter().any(|other| Arc::ptr_eq(one, other)))
-                .collect()
+            let of: HashSet<*const Fault> = of.iter().map(Arc::as_ptr).collect();
+            let is_missing = |one: &&Arc<Fault>| !of.contains(&Arc::as_ptr(one));
+            from.iter().filter(is_missing).collect()
         };
         (
             missing(&self.faults, &before.faults),

@@ -6,7 +6,7 @@
 use std::{net::IpAddr, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, Method, header, request};
+use http::{HeaderMap, Method, Version, header, request};
 
 use super::{
     refusal::{Kind, Refusal},
@@ -81,7 +81,13 @@ impl Guard {
 
     /// Whether a request may be looked at, whoever sends it.
     pub fn pass(&self, request: &request::Parts) -> Result<(), Refusal> {
-        let host = host(request).ok_or_else(|| {
+        let host = host(request);
+        let is_old = request.version == Version::HTTP_10;
+        if self.open && is_old && host.is_none() && !is_browser(&request.headers) {
+            // No browser leaves it out, so that none is led here by a name; and HTTP/1.0 does not ask for it.
+            return Ok(());
+        }
+        let host = host.ok_or_else(|| {
             Refusal::new(
                 Kind::Misdirected,
                 "the request names no host",
@@ -272,6 +278,24 @@ mod tests {
         );
         check(&[("host", "localhost"), ("user-agent", "Mozilla/5.0")], true);
         assert!(guard.may_bind("0.0.0.0".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn an_open_guard_asks_for_no_name_where_http_does_not() {
+        let check = |guard: &Guard, version: Version, fields: &[(&str, &str)], passes: bool| {
+            let mut nameless = request(Method::POST, fields);
+            nameless.version = version;
+            assert_eq!(guard.pass(&nameless).is_ok(), passes, "{version:?} {fields:?}");
+        };
+        check(&Guard::open(), Version::HTTP_10, &[], true);
+        check(&Guard::open(), Version::HTTP_11, &[], false);
+        check(
+            &Guard::open(),
+            Version::HTTP_10,
+            &[("origin", "http://evil.example")],
+            false,
+        );
+        check(&Guard::default(), Version::HTTP_10, &[], false);
     }
 
     #[test]

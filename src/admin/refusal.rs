@@ -170,6 +170,8 @@ impl IntoResponse for Refusal {
             }
             _ => {}
         }
+        // Another grammar has another form for it.
+        response.extensions_mut().insert(self);
         response
     }
 }

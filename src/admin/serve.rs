@@ -128,10 +128,14 @@ fn route(endpoint: Endpoint) -> MethodRouter<(Desk, Guard)> {
 
 async fn pass(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
+    let is_toxiproxys = owns(head.uri.path());
     let mut response = match guard.pass(&head) {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err(refusal) => refusal.into_response(),
     };
+    if is_toxiproxys {
+        response = toxiproxy::refused(response);
+    }
     // What is shown is true now and may be secret: nobody keeps it, and no browser guesses what it could be.
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

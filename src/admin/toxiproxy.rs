@@ -19,8 +19,15 @@ use super::{
 };
 use crate::toxiproxy::{self, Reply};
 
-/// The largest body: a list of as many proxies and toxics as there may be needs no more.
+/// The largest body of most requests.
 const LARGEST_BODY: usize = 1 << 20;
+
+/// The largest list of `/populate`, which Toxiproxy does not limit: as many proxies and toxics as there may be need far less, but
+/// a list may carry fields that nobody knows.
+const LARGEST_LIST: usize = 16 << 20;
+
+/// Where a list is sent.
+const POPULATE: &str = "/populate";
 
 /// Workers look at once; an answer waits no longer for them.
 const FOLLOWED_WITHIN: Duration = Duration::from_millis(250);
@@ -29,7 +36,7 @@ const FOLLOWED_WITHIN: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// The paths that need a route of their own; every other one of them is a 404.
-pub(super) const PATHS: [&str; 5] = ["/version", "/proxies", "/proxies/{*rest}", "/populate", "/reset"];
+pub(super) const PATHS: [&str; 5] = ["/version", "/proxies", "/proxies/{*rest}", POPULATE, "/reset"];
 
 /// Answers a request as Toxiproxy does, if the guard lets it pass.
 pub(super) async fn answer(State((desk, guard)): State<(Desk, Guard)>, request: Request) -> Response {
@@ -41,8 +48,12 @@ pub(super) async fn answer(State((desk, guard)): State<(Desk, Guard)>, request: 
     if let Err(refusal) = may_know(&desk, &guard, &head, role) {
         return refusal.into_response();
     }
-    let Ok(body) = body::to_bytes(body, LARGEST_BODY).await else {
-        let detail = format!("the body has more than {LARGEST_BODY} bytes, or was cut off");
+    let most = match head.uri.path() {
+        POPULATE => LARGEST_LIST,
+        _ => LARGEST_BODY,
+    };
+    let Ok(body) = body::to_bytes(body, most).await else {
+        let detail = format!("the body has more than {most} bytes, or was cut off");
         return Refusal::new(Kind::TooLarge, detail, "send less").into_response();
     };
     let agent = head.headers.get(header::USER_AGENT);
@@ -78,6 +89,27 @@ pub(super) async fn metrics(State((desk, guard)): State<(Desk, Guard)>, request:
     }
     let text = toxiproxy::metrics(&desk.control.snapshot());
     ([(header::CONTENT_TYPE, toxiproxy::METRICS_MEDIA)], text).into_response()
+}
+
+/// A refusal in the form in which Toxiproxy's clients read one; what is said besides, in fields, stays.
+pub(super) fn refused(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    let Some(refusal) = head.extensions.remove::<Refusal>() else {
+        return Response::from_parts(head, body);
+    };
+    let told = [refusal.detail, refusal.mend];
+    let told: Vec<&str> = told
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let Reply { media, body, .. } = Reply::refused(refusal.status, &told.join("; "));
+    head.headers.remove(header::CONTENT_LENGTH);
+    if let Some(media) = media {
+        head.headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    Response::from_parts(head, Body::from(body))
 }
 
 fn response(reply: Reply) -> Response {

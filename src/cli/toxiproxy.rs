@@ -84,9 +84,17 @@ impl Args {
         }
         let screen = Screen::stderr();
         let written = std::env::var(LOG_LEVEL).ok();
-        let level = level(written.as_deref())?;
+        let (level, known) = level(written.as_deref());
         log::set_up(log::Format::Json, level, &screen)
             .map_err(|error| Trouble::usage(error.to_string(), "see `chaosproxy toxiproxy --help`"))?;
+        if let (false, Some(written)) = (known, written) {
+            tracing::warn!(
+                LOG_LEVEL = written,
+                level,
+                "LOG_LEVEL names no level, so that the usual one holds: use one of {}",
+                LEVELS.map(|(name, _)| name).join(", ")
+            );
+        }
         Ok(app::run(self.plan(terminal), screen).map(Exit::of)?)
     }
 
@@ -109,16 +117,28 @@ impl Args {
     }
 }
 
-/// Our word for one of Toxiproxy's levels.
-fn level(written: Option<&str>) -> Result<&str, Trouble> {
-    match written {
-        None | Some("") => Ok(log::DEFAULT_LEVEL),
-        Some("panic" | "fatal" | "error") => Ok("error"),
-        Some(known @ ("warn" | "info" | "debug" | "trace")) => Ok(known),
-        Some(other) => Err(Trouble::usage(
-            format!("{LOG_LEVEL}={other} is no level"),
-            "use one of panic, fatal, error, warn, info, debug, trace",
-        )),
+/// Toxiproxy's levels, each with our word for it. What would show nothing shows errors: a log has to say why a process ends.
+const LEVELS: [(&str, &str); 8] = [
+    ("panic", "error"),
+    ("fatal", "error"),
+    ("error", "error"),
+    ("warn", "warn"),
+    ("info", "info"),
+    ("debug", "debug"),
+    ("trace", "trace"),
+    ("disabled", "error"),
+];
+
+/// Our word for one of Toxiproxy's levels, in any case of its letters, and whether it is known; the usual one where it is not, as
+/// a container may have the variable for another program.
+fn level(written: Option<&str>) -> (&'static str, bool) {
+    let Some(written) = written.filter(|written| !written.is_empty()) else {
+        return (log::DEFAULT_LEVEL, true);
+    };
+    let mut levels = LEVELS.iter();
+    match levels.find(|(name, _)| name.eq_ignore_ascii_case(written)) {
+        Some((_, ours)) => (ours, true),
+        None => (log::DEFAULT_LEVEL, false),
     }
 }
 
@@ -206,8 +226,15 @@ mod tests {
 
     #[test]
     fn levels_are_those_of_toxiproxy() {
-        assert_eq!(level(None).ok(), Some("info"));
-        assert_eq!(level(Some("fatal")).ok(), Some("error"));
-        assert!(level(Some("loud")).is_err());
+        let check = |written: &str, ours: &str, known: bool| {
+            assert_eq!(level(Some(written)), (ours, known), "{written}");
+        };
+        assert_eq!(level(None), ("info", true));
+        check("", "info", true);
+        check("fatal", "error", true);
+        check("INFO", "info", true);
+        check("Warn", "warn", true);
+        check("warning", "info", false);
+        check("bogus", "info", false);
     }
 }

@@ -1,7 +1,8 @@
 //! Whether what is sent to an address comes back to the listener that sends it, at once or by way of others.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
+    iter::successors,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -21,24 +22,57 @@ pub struct Hop<'a> {
 
 /// The shortest way by which what a listener sends to an address comes back to it: its name, those on the way, its name again.
 pub fn way_back<'a>(name: &'a str, bind: Bind, to: &Address, others: &[Hop<'a>]) -> Option<Vec<&'a str>> {
-    let mut seen = vec![false; others.len()];
-    let mut ways = VecDeque::from([(to, vec![name])]);
-    while let Some((to, way)) = ways.pop_front() {
-        if bind.is_reached_at(to) {
-            return Some([&way[..], &[name]].concat());
+    let listen_on = |port: u16| others.iter().filter(move |hop| hop.bind.0.port() == port);
+    way_back_by(name, bind, to, |port| listen_on(port).cloned().collect())
+}
+
+/// The same where those that listen on a port are asked for: whoever knows many by their ports looks at few.
+pub fn way_back_by<'a>(
+    name: &'a str,
+    bind: Bind,
+    to: &Address,
+    listen_on: impl Fn(u16) -> Vec<Hop<'a>>,
+) -> Option<Vec<&'a str>> {
+    // What is on a way, and the place of what leads there.
+    let mut steps: Vec<(&str, usize)> = vec![(name, 0)];
+    let mut seen = HashSet::new();
+    let mut ways = VecDeque::from([(to.clone(), 0)]);
+    while let Some((to, from)) = ways.pop_front() {
+        if bind.is_reached_at(&to) {
+            return Some(way_of(&steps, from, name));
         }
-        for (hop, seen) in others.iter().zip(&mut seen) {
-            if !*seen && hop.bind.is_reached_at(to) {
-                *seen = true;
-                let way = [&way[..], &[hop.name]].concat();
-                ways.extend(hop.to.iter().map(|to| (to, way.clone())));
+        for hop in listen_on(to.port()) {
+            if hop.bind.is_reached_at(&to) && seen.insert(hop.name) {
+                steps.push((hop.name, from));
+                let place = steps.len() - 1;
+                ways.extend(hop.to.into_iter().map(|to| (to, place)));
             }
         }
     }
     None
 }
 
+/// Those on the way to a step, from the first one on, and where it ends.
+fn way_of<'a>(steps: &[(&'a str, usize)], last: usize, end: &'a str) -> Vec<&'a str> {
+    let before = |step: &usize| (*step > 0).then(|| steps[*step].1);
+    let mut way: Vec<&str> = successors(Some(last), before).map(|step| steps[step].0).collect();
+    way.reverse();
+    way.push(end);
+    way
+}
+
 impl Bind {
+    /// Whether nobody can listen at both addresses at once.
+    pub fn collides(self, other: Self) -> bool {
+        let (one, two) = (self.0.ip(), other.0.ip());
+        // A socket for `[::]` takes those of IPv4 as well.
+        let stands_for = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+        let is_same = one.to_canonical() == two.to_canonical();
+        self.0.port() != 0
+            && self.0.port() == other.0.port()
+            && (is_same || stands_for(one, two) || stands_for(two, one))
+    }
+
     /// Whether whoever dials an address reaches this listener for certain. What other names and addresses this machine has is not
     /// known.
     fn is_reached_at(self, address: &Address) -> bool {
@@ -105,6 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn two_cannot_listen_at_one_address() {
+        let check = |one: &str, two: &str, collide: bool| {
+            let [one, two]: [Bind; 2] = [one.parse().unwrap(), two.parse().unwrap()];
+            assert_eq!(one.collides(two), collide, "{one} {two}");
+            assert_eq!(two.collides(one), collide, "{two} {one}");
+        };
+        check("127.0.0.1:80", "127.0.0.1:80", true);
+        check("127.0.0.1:80", "0.0.0.0:80", true);
+        check("127.0.0.1:80", "[::]:80", true);
+        check("[::1]:80", "[::]:80", true);
+        check("0.0.0.0:80", "[::]:80", true);
+        check("[::1]:80", "0.0.0.0:80", false);
+        check("[::1]:80", "127.0.0.1:80", false);
+        check("127.0.0.1:80", "127.0.0.2:80", false);
+        check("127.0.0.1:80", "127.0.0.1:81", false);
+        check("127.0.0.1:0", "127.0.0.1:0", false);
+    }
+
+    #[test]
     fn the_shortest_way_round_is_found() {
         let hop = |name, port: u16, to: &[u16]| Hop {
             name,
@@ -135,5 +188,29 @@ mod tests {
         check(3, Some("a c a"));
         check(4, None);
         check(9, None);
+    }
+    #[test]
+    fn of_many_only_those_on_the_way_are_looked_at() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        // Each leads to the next one, and the last one to `end`.
+        let to = |port: u16| Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
+        let names: Vec<String> = (0..1000).map(|i| i.to_string()).collect();
+        let listen_on = |port: u16| {
+            asked.borrow_mut().push(port);
+            let name = names.get(usize::from(port)).into_iter();
+            let hop = |name| Hop {
+                name,
+                bind: Bind(([127, 0, 0, 1], port).into()),
+                to: vec![to(port + 1)],
+            };
+            name.map(|name| hop(&**name)).collect()
+        };
+        let bind = Bind(([127, 0, 0, 1], 995).into());
+        let way = way_back_by("a", bind, &to(990), listen_on).unwrap();
+        assert_eq!(way.join(" "), "a 990 991 992 993 994 a");
+        assert_eq!(asked.take(), [990, 991, 992, 993, 994]);
+        let elsewhere = Bind(([127, 0, 0, 1], 9).into());
+        assert_eq!(way_back_by("a", elsewhere, &to(5000), listen_on), None);
+        assert_eq!(asked.take(), [5000]);
     }
 }

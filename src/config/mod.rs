@@ -28,7 +28,7 @@ mod yaml;
 
 pub use allow::{PublicHost, is_public};
 pub use check::{Finding, Ground, check, check_fault, check_fault_by_hand, check_settings};
-pub use circle::{Hop, way_back};
+pub use circle::{Hop, way_back, way_back_by};
 pub use document::{AccessLog, Admin, Document, Drain, Safety, Target};
 pub use emit::to_yaml;
 pub use files::{check_files, folder, load, load_text, plain_error, read_text};

@@ -164,6 +164,12 @@ impl Control {
         truth.annex.beside(&truth.document).into_owned()
     }
 
+    /// Whether something in the document itself, where traffic comes in or goes to, has this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        let document = &self.lock().document;
+        document.listeners.has(name) || document.clusters.has(name)
+    }
+
     /// Puts another set beside the document, whole.
     ///
     /// # Errors

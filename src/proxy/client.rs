@@ -178,6 +178,17 @@ impl Client {
         self.life.is_some() && is_over()
     }
 
+    /// Comes as soon as [`Self::is_over`].
+    pub async fn over(&self) {
+        if self.life.is_none() {
+            return std::future::pending().await;
+        }
+        let mut changes = self.worker.changes.wait();
+        while !self.is_over() {
+            changes.rung().await;
+        }
+    }
+
     /// Says what the connection speaks.
     pub fn speaks(&self, kind: Kind) {
         self.kind.set(kind);

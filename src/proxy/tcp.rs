@@ -38,24 +38,37 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
     let facts = client.facts();
     let mut plan = Plan::roll(route.faults.sift(&facts), view.dice, number, &facts);
     let mut record = Record::begun();
-    let course = exchange::open(&mut plan, worker.held(), None).await;
-    if !matches!(course, Course::On) {
-        if let Course::Cut(cut, _) = course {
-            client.cut(cut);
+    let course = tokio::select! {
+        biased;
+        () = client.over() => None,
+        course = exchange::open(&mut plan, worker.held(), None) => Some(course),
+    };
+    if !matches!(course, Some(Course::On)) {
+        match course {
+            Some(Course::Cut(cut, _)) => client.cut(cut),
+            Some(_) => {}
+            None => client.cut(Cut::Close),
         }
         record.plans.push(plan);
         return record.write(&client, &view, &listener, route, begun);
     }
-    if client.is_over() {
-        return client.cut(Cut::Close);
-    }
-    match dial(&client, &view, route, number, &mut record.plans).await {
-        Ok(dialled) => {
+    // Nobody waits for a backend whose listener is gone.
+    let dialled = tokio::select! {
+        biased;
+        () = client.over() => None,
+        dialled = dial(&client, &view, route, number, &mut record.plans) => Some(dialled),
+    };
+    match dialled {
+        None => {
+            record.plans.push(plan);
+            client.cut(Cut::Close);
+        }
+        Some(Ok(dialled)) => {
             record.backend = Some((view.clusters[dialled.place].clone(), dialled.backend));
             let plans = join(&client, &view, route, number, stream, plan, dialled).await;
             record.plans.extend(plans);
         }
-        Err(undialled) => {
+        Some(Err(undialled)) => {
             record.plans.push(plan);
             match undialled {
                 Undialled::Failed(failure) => record.failed(&client, &view, &listener, &failure),

@@ -120,7 +120,7 @@ impl Thread {
             }
             self.clients.each(|client| client.follow(&view));
             self.cut_standing(&before, &view);
-            if !added(&before.faults, &view.faults).is_empty() {
+            if !view.faults_changed(&before).0.is_empty() {
                 self.worker.deadlines.wake_all();
             }
             self.worker

@@ -1,7 +1,7 @@
 //! Makes a snapshot of a document and the active leases, or says what stands in the way.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{
         Arc,
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     Listener, Obstacle, Route, Snapshot, Source, Target,
     secret::password,
-    standing::{compile_faults, standing},
+    standing::{Sorted, compile_faults},
     steering::{monitors, steered, watched},
 };
 use crate::{
@@ -52,7 +52,9 @@ pub struct Compiler {
 struct Parts<'a> {
     source: &'a Source<'a>,
     clusters: &'a [Arc<Target>],
-    faults: &'a [Arc<Fault>],
+    /// The places of the clusters, by name.
+    places: &'a HashMap<Arc<str>, usize>,
+    faults: &'a Sorted<'a>,
 }
 
 impl Compiler {
@@ -86,18 +88,24 @@ impl Compiler {
     /// Everything that stands in the way, each with its path in the document.
     pub fn compile(&self, source: &Source<'_>, now: Instant) -> Result<Snapshot, Vec<Obstacle>> {
         let faults = compile_faults(source, now);
+        let sorted = Sorted::new(source.document, &faults);
         let mut obstacles = Vec::new();
-        let mut clusters = Vec::new();
+        let mut clusters: Vec<Arc<Target>> = Vec::new();
+        let mut places = HashMap::new();
         for (name, settings) in source.document.clusters.iter() {
-            match self.target(name, settings, source, &faults, now) {
-                Ok(target) => clusters.push(Arc::new(target)),
+            match self.target(name, settings, source, &sorted, now) {
+                Ok(target) => {
+                    places.insert(target.name.clone(), clusters.len());
+                    clusters.push(Arc::new(target));
+                }
                 Err(obstacle) => obstacles.push(obstacle),
             }
         }
         let parts = Parts {
             source,
             clusters: &clusters,
-            faults: &faults,
+            places: &places,
+            faults: &sorted,
         };
         let mut listeners = BTreeMap::new();
         for (name, settings) in source.document.listeners.iter() {
@@ -121,6 +129,7 @@ impl Compiler {
             generation,
             listeners,
             clusters,
+            places,
             faults,
             fault_lanes,
             dice: self.dice,
@@ -135,7 +144,7 @@ impl Compiler {
         name: &str,
         settings: &ClusterSettings,
         source: &Source<'_>,
-        faults: &[Arc<Fault>],
+        faults: &Sorted<'_>,
         now: Instant,
     ) -> Result<Target, Obstacle> {
         let before = source.previous.and_then(|previous| previous.cluster(name));
@@ -165,7 +174,7 @@ impl Compiler {
                 backend: Some(backend.name()),
                 ..Scope::default()
             };
-            standing(source.document, faults, Leg::Upstream, &scope)
+            faults.standing(Leg::Upstream, &scope)
         });
         Ok(Target {
             name: name.into(),
@@ -286,7 +295,7 @@ impl Compiler {
             ),
             table: Table::compile(table.iter().map(|route| &route.r#match)),
             routes,
-            faults: standing(source.document, parts.faults, Leg::Client, &scope),
+            faults: parts.faults.standing(Leg::Client, &scope),
             lanes: self.metrics.listener(name),
             no_route: self.metrics.route(name, "", "", &[]),
             settings: settings.clone(),
@@ -333,14 +342,12 @@ impl Compiler {
         before: Option<&Arc<Listener>>,
         parts: &Parts<'_>,
     ) -> Route {
-        let (document, clusters, faults) = (parts.source.document, parts.clusters, parts.faults);
+        let (clusters, faults) = (parts.clusters, parts.faults);
         let name = settings
             .name
             .clone()
             .unwrap_or_else(|| format!("{listener}/{place}"));
-        let cluster = clusters
-            .iter()
-            .position(|target| *target.name == *settings.cluster);
+        let cluster = parts.places.get(&*settings.cluster).copied();
         let known = before
             .and_then(|b| b.routes.get(place))
             .filter(|b| b.settings.retry == settings.retry);
@@ -364,7 +371,7 @@ impl Compiler {
             };
             backends
                 .iter()
-                .map(|b| standing(document, faults, Leg::Upstream, &scope(b.name())))
+                .map(|b| faults.standing(Leg::Upstream, &scope(b.name())))
                 .collect()
         });
         let backends = cluster
@@ -373,7 +380,7 @@ impl Compiler {
         let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
         Route {
             metrics: self.metrics.route(listener, &name, &settings.cluster, &names),
-            faults: standing(document, faults, Leg::Client, &scope),
+            faults: faults.standing(Leg::Client, &scope),
             name: name.into(),
             settings: settings.clone(),
             retry,

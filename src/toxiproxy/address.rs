@@ -1,7 +1,14 @@
 //! Where a proxy listens, as written and as found: Toxiproxy's rules for it are those of Go.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
+use tokio::task::JoinSet;
+
+use super::service;
 use crate::net::listen::everywhere;
 
 /// A name that is not found by then is not found.
@@ -14,24 +21,64 @@ struct Parts<'a> {
     port: u16,
 }
 
+impl Parts<'_> {
+    /// The address, where no name has to be looked up for it.
+    fn known(&self) -> Option<SocketAddr> {
+        match self.host {
+            "" | "0.0.0.0" | "::" => Some(everywhere(self.port)),
+            host => Some(SocketAddr::new(host.parse().ok()?, self.port)),
+        }
+    }
+
+    fn at(&self, found: Option<IpAddr>) -> Result<SocketAddr, String> {
+        found
+            .map(|ip| SocketAddr::new(ip, self.port))
+            .ok_or_else(|| format!("lookup {}: no such host", self.host))
+    }
+}
+
 /// Finds the address that is meant.
 ///
 /// # Errors
 /// What is wrong, in the words of Go, without what it was for.
 pub async fn find(written: &str) -> Result<SocketAddr, String> {
-    let Parts { host, port } = part(written)?;
-    if host.is_empty() || host == "0.0.0.0" || host == "::" {
-        return Ok(everywhere(port));
+    let parts = part(written)?;
+    match parts.known() {
+        Some(address) => Ok(address),
+        None => parts.at(look_up(parts.host).await),
     }
-    if let Ok(ip) = host.parse() {
-        return Ok(SocketAddr::new(ip, port));
+}
+
+/// The same for many: each name is looked up once, and all at the same time, so that many take no longer than one.
+pub(super) async fn find_all(written: &[&str]) -> Vec<Result<SocketAddr, String>> {
+    let parts: Vec<Result<Parts<'_>, String>> = written.iter().map(|written| part(written)).collect();
+    let parts = parts
+        .into_iter()
+        .map(|parts| parts.map(|parts| (parts.known(), parts)));
+    let parts: Vec<_> = parts.collect();
+    let unknown = parts.iter().flatten().filter(|(known, _)| known.is_none());
+    let names: BTreeSet<&str> = unknown.map(|(_, parts)| parts.host).collect();
+    let mut looking = JoinSet::new();
+    for name in names {
+        let name = name.to_owned();
+        looking.spawn(async move { (look_up(&name).await, name) });
     }
-    let found = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host, port))).await;
+    let mut found: HashMap<String, Option<IpAddr>> = HashMap::new();
+    while let Some(looked) = looking.join_next().await {
+        found.extend(looked.ok().map(|(ip, name)| (name, ip)));
+    }
+    let address = |(known, parts): (Option<SocketAddr>, Parts<'_>)| match known {
+        Some(address) => Ok(address),
+        None => parts.at(found.get(parts.host).copied().flatten()),
+    };
+    parts.into_iter().map(|parts| parts.and_then(address)).collect()
+}
+
+async fn look_up(host: &str) -> Option<IpAddr> {
+    let found = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host, 0))).await;
     let found: Vec<SocketAddr> = found.ok().and_then(Result::ok).into_iter().flatten().collect();
     let v4 = found.iter().find(|address| address.is_ipv4());
-    v4.or(found.first())
-        .copied()
-        .ok_or_else(|| format!("lookup {host}: no such host"))
+    v4.or(found.first()).map(SocketAddr::ip)
 }
 
 fn part(written: &str) -> Result<Parts<'_>, String> {
@@ -60,7 +107,9 @@ fn part(written: &str) -> Result<Parts<'_>, String> {
         Ok(number) => u16::try_from(number)
             .map(|port| Parts { host, port })
             .map_err(|_| format!("address {port}: invalid port")),
-        Err(_) => Err(format!("lookup tcp/{port}: unknown port")),
+        Err(_) => service::port_of(port)
+            .map(|port| Parts { host, port })
+            .ok_or_else(|| format!("lookup tcp/{port}: unknown port")),
     }
 }
 
@@ -94,5 +143,24 @@ mod tests {
         check("127.0.0.1:-1", "address -1: invalid port").await;
         check("127.0.0.1:http!", "lookup tcp/http!: unknown port").await;
         check("no such host:80", "lookup no such host: no such host").await;
+        check("127.0.0.1:HTTP", "127.0.0.1:80").await;
+        check(":https", &any(443)).await;
+    }
+
+    #[tokio::test]
+    async fn many_are_found_as_one_is() {
+        let written = [
+            "127.0.0.1:80",
+            "localhost:81",
+            "localhost:82",
+            "nonsense",
+            "no such host:80",
+            "",
+        ];
+        let mut each = Vec::new();
+        for written in written {
+            each.push(find(written).await);
+        }
+        assert_eq!(find_all(&written).await, each);
     }
 }

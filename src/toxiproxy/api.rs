@@ -4,8 +4,6 @@
 //! limit, and for workers to let go of sockets, which they do at once.
 
 use std::{
-    io,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,13 +17,17 @@ use super::{
     address,
     fields::Fields,
     file::{File, Told},
+    obstacle::{cannot_listen, not_found, refusal},
     populate::Asked,
     registry::Registry,
     reply::{Refusal, Reply},
     route::{self, Route},
     toxic::Wanted,
 };
-use crate::control::{ChangeError, Control};
+use crate::{
+    control::{ChangeError, Control},
+    snapshot::{Listener, Snapshot},
+};
 
 /// Workers let go of a listener's sockets as soon as they look; one that has not by then has died.
 const RELEASE: Duration = Duration::from_secs(5);
@@ -35,7 +37,7 @@ const BROWSER: &str = "Mozilla/";
 
 /// Toxiproxy's API over the truth.
 pub struct Toxiproxy {
-    control: Arc<Control>,
+    pub(super) control: Arc<Control>,
     registry: Mutex<Registry>,
     turn: tokio::sync::Mutex<()>,
     metrics: AtomicBool,
@@ -136,14 +138,25 @@ impl Toxiproxy {
     }
 
     /// Publishes a changed copy, and remembers it once it is in force.
-    fn publish(&self, next: Registry) -> Result<(), ChangeError> {
+    pub(super) fn publish(&self, next: Registry) -> Result<(), ChangeError> {
         self.control.set_annex(next.annex())?;
         *self.lock() = next;
         Ok(())
     }
 
+    /// Shows where proxies that have been published listen, which the system may have chosen.
+    pub(super) fn show_bound<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
+        let snapshot = self.control.snapshot();
+        let mut registry = self.lock();
+        for name in names {
+            if let (Some(listener), Ok(proxy)) = (snapshot.listeners.get(name), registry.get_mut(name)) {
+                proxy.listen = listener.sockets.bound().to_string();
+            }
+        }
+    }
+
     /// Publishes a change of toxics alone.
-    fn publish_toxics(&self, next: Registry) -> Result<(), Refusal> {
+    pub(super) fn publish_toxics(&self, next: Registry) -> Result<(), Refusal> {
         self.publish(next).map_err(|error| refusal(&error))
     }
 
@@ -166,12 +179,11 @@ impl Toxiproxy {
     }
 
     pub(super) fn is_of_the_document(&self, name: &str) -> bool {
-        let document = self.control.document();
-        !self.lock().has(name) && (document.listeners.has(name) || document.clusters.has(name))
+        self.control.is_named(name)
     }
 
     /// Adds a proxy; if it cannot listen, there is none.
-    pub(super) async fn add(&self, asked: &Asked) -> Result<(), Refusal> {
+    async fn add(&self, asked: &Asked) -> Result<(), Refusal> {
         let mut next = self.copy();
         next.has_room_for(asked.toxics.len())?;
         next.put(asked.proxy())?;
@@ -184,20 +196,11 @@ impl Toxiproxy {
     /// Lets a proxy of a copy listen, and publishes both. If it cannot, nothing is published.
     async fn start(&self, mut next: Registry, name: &str) -> Result<(), Refusal> {
         let listen = next.get(name)?.listen.clone();
-        let bind = address::find(&listen)
-            .await
-            .map_err(|what| Refusal::new(500, format!("listen tcp: {what}")).about("listen"))?;
+        let bind = address::find(&listen).await.map_err(|what| not_found(&what))?;
         next.begin(name, bind)?;
-        self.publish(next).map_err(|error| cannot_listen(bind, &error))?;
-        let bound = self
-            .control
-            .snapshot()
-            .listeners
-            .get(name)
-            .map(|listener| listener.sockets.bound());
-        if let (Some(bound), Ok(proxy)) = (bound, self.lock().get_mut(name)) {
-            proxy.listen = bound.to_string();
-        }
+        self.publish(next)
+            .map_err(|error| cannot_listen(name, bind, &error))?;
+        self.show_bound([name]);
         Ok(())
     }
 
@@ -206,20 +209,29 @@ impl Toxiproxy {
         let before = self.control.snapshot();
         next.get_mut(name)?.up = None;
         self.publish_toxics(next)?;
-        self.released(before.listeners.get(name)).await;
+        self.released(&before).await;
         Ok(())
     }
 
-    async fn released(&self, listener: Option<&Arc<crate::snapshot::Listener>>) {
-        let Some(listener) = listener else { return };
-        if tokio::time::timeout(RELEASE, listener.sockets.released())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                listener = &*listener.name,
-                "a worker has not let go of its socket"
-            );
+    /// Waits until the ports are free that proxies listened on before and do not any more.
+    pub(super) async fn released(&self, before: &Snapshot) {
+        let now = self.control.snapshot();
+        let is_kept = |listener: &Listener| {
+            let now = now.listeners.get(&listener.name);
+            now.is_some_and(|now| Arc::ptr_eq(&now.sockets, &listener.sockets))
+        };
+        let ours = before
+            .listeners
+            .values()
+            .filter(|listener| listener.settings.life.is_some());
+        let gone = ours.filter(|listener| !is_kept(listener));
+        let all = async {
+            for listener in gone {
+                listener.sockets.released().await;
+            }
+        };
+        if tokio::time::timeout(RELEASE, all).await.is_err() {
+            tracing::warn!("a worker has not let go of its socket");
         }
     }
 
@@ -229,13 +241,7 @@ impl Toxiproxy {
         let before = self.control.snapshot();
         next.remove(name);
         self.publish_toxics(next)?;
-        self.released(
-            before
-                .listeners
-                .get(name)
-                .filter(|listener| listener.settings.life.is_some()),
-        )
-        .await;
+        self.released(&before).await;
         Ok(Reply::done())
     }
 
@@ -253,7 +259,8 @@ impl Toxiproxy {
             .await
             .map_err(|what| Refusal::new(500, what))?;
         if enabled {
-            self.lock().check_circle(name, &upstream, (&asked, found))?;
+            let registry = self.lock();
+            registry.check_circle(&registry.ports(), name, &upstream, (&asked, found))?;
         }
         // A free port is asked for anew each time that it is asked for.
         let moves = found.to_string() != before.listen && (before.up.is_none() || listen.is_some());
@@ -284,20 +291,6 @@ impl Toxiproxy {
             (false, false) => self.publish_toxics(next)?,
         }
         Ok(Reply::json(200, self.lock().get(name)?))
-    }
-
-    async fn reset(&self) -> Result<Reply, Refusal> {
-        let names = self.lock().names();
-        for name in names {
-            let next = self.copy();
-            if next.get(&name)?.up.is_none() {
-                self.start(next, &name).await?;
-            }
-            let mut next = self.copy();
-            next.get_mut(&name)?.toxics.clear();
-            self.publish_toxics(next)?;
-        }
-        Ok(Reply::done())
     }
 
     fn add_toxic(&self, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
@@ -334,28 +327,4 @@ impl Toxiproxy {
         self.publish_toxics(next)?;
         Ok(Reply::done())
     }
-}
-
-/// What is wrong with what was asked for, or what stands in its way.
-fn refusal(error: &ChangeError) -> Refusal {
-    match error {
-        ChangeError::Problems(_) | ChangeError::Obstacles(_) => Refusal::bad(error),
-        _ => Refusal::new(500, error.to_string()),
-    }
-}
-
-/// Why a proxy cannot listen, in the words of Go where it has some; a certificate that cannot be read is another matter.
-fn cannot_listen(bind: SocketAddr, error: &ChangeError) -> Refusal {
-    let told = match error {
-        ChangeError::Obstacles(obstacles) => obstacles.iter().find_map(|obstacle| obstacle.error),
-        _ => None,
-    };
-    let cause = match told {
-        None => return refusal(error),
-        Some(io::ErrorKind::AddrInUse) => "address already in use".to_owned(),
-        Some(io::ErrorKind::AddrNotAvailable) => "cannot assign requested address".to_owned(),
-        Some(io::ErrorKind::PermissionDenied) => "permission denied".to_owned(),
-        Some(_) => error.to_string(),
-    };
-    Refusal::new(500, format!("listen tcp {bind}: bind: {cause}")).about("listen")
 }

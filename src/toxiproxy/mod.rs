@@ -13,11 +13,15 @@ mod fields;
 mod file;
 mod metrics;
 mod number;
+mod obstacle;
 mod populate;
 mod populating;
+mod ports;
 mod registry;
 mod reply;
+mod resetting;
 mod route;
+mod service;
 mod toxic;
 
 pub use self::{

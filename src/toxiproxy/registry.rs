@@ -1,13 +1,16 @@
 //! What there is: proxies with their toxics, as they are shown, and as they stand beside the document.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::SocketAddr,
+};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
-use super::{fields::Fields, reply::Refusal, toxic::Toxic};
+use super::{fields::Fields, reply::Refusal, service, toxic::Toxic};
 use crate::{
-    config::{Bind, Hop, Listener, Protocol, Tls, way_back},
+    config::{Bind, Hop, Listener, Protocol, Tls},
     control::Annex,
     faults::Flow,
     units::{Address, BadUnit},
@@ -70,7 +73,7 @@ pub(super) struct Up {
 }
 
 /// All proxies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Registry {
     proxies: BTreeMap<String, Proxy>,
     lives: u64,
@@ -89,8 +92,27 @@ impl Registry {
         self.proxies.contains_key(name)
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
-        self.proxies.keys().cloned().collect()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Proxy> {
+        self.proxies.values()
+    }
+
+    /// Those that do not listen, and where they would.
+    pub(super) fn stopped(&self) -> impl Iterator<Item = (&str, &str)> {
+        let stopped = self.iter().filter(|proxy| proxy.up.is_none());
+        stopped.map(|proxy| (&*proxy.name, &*proxy.listen))
+    }
+
+    /// Ends the lives of some.
+    pub(super) fn end_all(&mut self, names: &HashSet<String>) {
+        let ending = self.proxies.values_mut();
+        ending
+            .filter(|proxy| names.contains(&proxy.name))
+            .for_each(|proxy| proxy.up = None);
+    }
+
+    /// Takes all toxics away.
+    pub(super) fn clear_toxics(&mut self) {
+        self.proxies.values_mut().for_each(|proxy| proxy.toxics.clear());
     }
 
     /// Puts a proxy in the place of the one of its name.
@@ -109,12 +131,19 @@ impl Registry {
 
     /// Begins a life of a proxy: connections that came in another one end.
     pub(super) fn begin(&mut self, name: &str, bind: SocketAddr) -> Result<(), Refusal> {
+        let proxy = self.get(name)?;
+        self.check_circle(&self.ports(), name, &proxy.upstream, (&proxy.listen, bind))?;
+        self.begin_checked(name, bind);
+        Ok(())
+    }
+
+    /// The same where it has been looked whether it may.
+    pub(super) fn begin_checked(&mut self, name: &str, bind: SocketAddr) {
         self.lives += 1;
         let life = self.lives;
-        let proxy = self.get(name)?;
-        self.check_circle(name, &proxy.upstream, (&proxy.listen, bind))?;
-        self.get_mut(name)?.up = Some(Up { bind, life });
-        Ok(())
+        if let Some(proxy) = self.proxies.get_mut(name) {
+            proxy.up = Some(Up { bind, life });
+        }
     }
 
     /// The same where it listens already.
@@ -123,30 +152,6 @@ impl Registry {
             Some(up) => self.begin(name, up.bind),
             None => Ok(()),
         }
-    }
-
-    /// Refuses an upstream that leads back to the proxy, which listens as written and found: it would go in circles, until it has
-    /// taken every descriptor of the process.
-    pub(super) fn check_circle(
-        &self,
-        name: &str,
-        to: &str,
-        (listen, bind): (&str, SocketAddr),
-    ) -> Result<(), Refusal> {
-        let Ok(address) = upstream(to) else {
-            return Ok(());
-        };
-        let others = self.proxies.values().filter(|proxy| proxy.name != name);
-        let others: Vec<Hop<'_>> = others.filter_map(Proxy::hop).collect();
-        let message = match way_back(name, Bind(bind), &address, &others).as_deref() {
-            None => return Ok(()),
-            Some([_, _]) => format!("the upstream {to} is the proxy itself, which listens on {listen}"),
-            Some(way) => {
-                let way = way.join(" -> ");
-                format!("the upstream {to} leads back to the proxy: {way}; one of them must lead to a server")
-            }
-        };
-        Err(Refusal::bad(message).about("upstream"))
     }
 
     /// Whether there may be so many toxics more.
@@ -164,10 +169,11 @@ impl Registry {
     /// All of it as it stands beside the document.
     pub(super) fn annex(&self) -> Annex {
         let mut annex = Annex::default();
+        let usual = usual_cluster();
         for proxy in self.proxies.values() {
             let Some(up) = proxy.up else { continue };
             annex.listeners.insert(&*proxy.name, proxy.listener(up));
-            if let Some(cluster) = proxy.cluster() {
+            if let Some(cluster) = usual.as_ref().and_then(|usual| proxy.cluster(usual)) {
                 annex.clusters.insert(&*proxy.name, cluster);
             }
             for toxic in &proxy.toxics {
@@ -205,16 +211,31 @@ impl Proxy {
         format!("{}/{}", part(&self.name), part(toxic))
     }
 
-    /// Where it listens and leads to, while it is enabled.
-    fn hop(&self) -> Option<Hop<'_>> {
-        let bind = match self.up?.bind {
+    /// It as it was before another one took its place.
+    pub(super) fn ended(&self) -> Self {
+        let listen = self.up.map(|up| up.bind).filter(|bind| bind.port() != 0);
+        Self {
+            listen: listen.map_or_else(|| self.listen.clone(), |bind| bind.to_string()),
+            up: None,
+            toxics: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Where it listens, while it is enabled.
+    pub(super) fn bound(&self) -> Option<SocketAddr> {
+        match self.up?.bind {
             // A port that the system chose is only shown.
-            any if any.port() == 0 => self.listen.parse().ok()?,
-            bind => bind,
-        };
+            any if any.port() == 0 => self.listen.parse().ok(),
+            bind => Some(bind),
+        }
+    }
+
+    /// Where it listens and leads to, while it is enabled.
+    pub(super) fn hop(&self) -> Option<Hop<'_>> {
         Some(Hop {
             name: &self.name,
-            bind: Bind(bind),
+            bind: Bind(self.bound()?),
             to: vec![upstream(&self.upstream).ok()?],
         })
     }
@@ -229,27 +250,45 @@ impl Proxy {
     }
 
     /// Where it leads to; nowhere, if what was written is no address. Then its connections are reset.
-    fn cluster(&self) -> Option<ClusterSettings> {
+    fn cluster(&self, usual: &ClusterSettings) -> Option<ClusterSettings> {
         let address = upstream(&self.upstream).ok()?;
-        let backend = BackendSettings {
-            name: None,
-            address,
-            weight: None,
-            tier: None,
-        };
-        serde_json::from_value(json!({
-            "backends": [backend], "idle_timeout": IDLE, "tls": self.encryption.upstream_tls,
-        }))
-        .ok()
+        Some(ClusterSettings {
+            backends: vec![backend(address)],
+            tls: self.encryption.upstream_tls.clone(),
+            ..usual.clone()
+        })
     }
 }
 
-/// The address of an upstream: without a host it is this machine.
-pub(super) fn upstream(written: &str) -> Result<Address, BadUnit> {
-    match written.strip_prefix(':') {
-        Some(port) => format!("localhost:{port}").parse(),
-        None => written.parse(),
+/// What the clusters of all proxies have in common.
+fn usual_cluster() -> Option<ClusterSettings> {
+    let nowhere = backend(SocketAddr::from(([127, 0, 0, 1], 1)).into());
+    serde_json::from_value(json!({"backends": [nowhere], "idle_timeout": IDLE})).ok()
+}
+
+const fn backend(address: Address) -> BackendSettings {
+    BackendSettings {
+        name: None,
+        address,
+        weight: None,
+        tier: None,
     }
+}
+
+/// The address of an upstream: without a host it is this machine, and a port may be the name of a service.
+pub(super) fn upstream(written: &str) -> Result<Address, BadUnit> {
+    let whole = match written.strip_prefix(':') {
+        Some(port) => format!("localhost:{port}"),
+        None => written.to_owned(),
+    };
+    whole.parse().or_else(|bad| {
+        let service = || {
+            let (host, service) = whole.rsplit_once(':')?;
+            let port = service::port_of(service)?;
+            format!("{host}:{port}").parse().ok()
+        };
+        service().ok_or(bad)
+    })
 }
 
 impl Serialize for Proxy {

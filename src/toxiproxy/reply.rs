@@ -78,6 +78,11 @@ impl Reply {
         Self::text(403, "User agent not allowed")
     }
 
+    /// Something stood in the way before it was even looked at.
+    pub fn refused(status: u16, message: &str) -> Self {
+        Refusal::new(status, message).into()
+    }
+
     /// The path has a better form.
     pub(super) fn moved(location: String) -> Self {
         Self {

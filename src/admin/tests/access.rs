@@ -225,3 +225,28 @@ async fn a_responder_sees_a_plain_balancer_and_others_see_what_is_broken() {
     );
     assert_eq!(get_as(&proxy, "responders-token", "/proxies").await.status, 403);
 }
+
+#[tokio::test]
+async fn toxiproxys_clients_are_refused_in_their_form() {
+    let proxy = proxy();
+    let check = async |host: &str, path: &str, size: usize, status: u16| {
+        let request = Request::post(path).header(header::HOST, host);
+        let reply = proxy
+            .ask(request.body(Body::from(" ".repeat(size) + "[]")).unwrap())
+            .await;
+        assert_eq!(reply.status.as_u16(), status, "{path} {size}: {}", reply.text);
+        if status != 201 {
+            assert_eq!(reply.media, "text/plain; charset=utf-8");
+            let told = reply.json();
+            assert_eq!(
+                (&told["status"], told.as_object().unwrap().len()),
+                (&json!(status), 2)
+            );
+            assert!(told["error"].as_str().unwrap().len() > 20, "{told}");
+        }
+    };
+    check("localhost", "/proxies", 2 << 20, 413).await;
+    check("localhost", "/populate", 2 << 20, 201).await;
+    check("localhost", "/populate", 17 << 20, 413).await;
+    check("evil.example", "/reset", 0, 421).await;
+}

@@ -123,6 +123,31 @@ async fn what_is_wrong_in_the_file_is_told_with_its_place_and_the_api_comes_up()
         &itself,
     ];
     assert_eq!(check(&circle.to_string(), &told).await, json!({}));
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = stranger.local_addr().unwrap();
+    let late = json!({"name": "d", "listen": taken.to_string(), "upstream": "127.0.0.1:9"});
+    let told = [
+        "ERROR",
+        "1 of the file's 2 proxies are there",
+        "address already in use",
+    ];
+    let there = check(&format!("[{one},\n{late}]"), &told).await;
+    assert_eq!(
+        (&there["a"]["enabled"], &there["d"]),
+        (&json!(true), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_names_no_host() {
+    let proxy = Proxy::in_place(&["-host=127.0.0.1"]).await;
+    let mut raw = Raw::connect(proxy.admin()).await;
+    raw.say("GET /version HTTP/1.0\r\n\r\n").await;
+    let (answer, _) = raw.rest().await;
+    assert!(
+        answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("{\"version\": \"2.12.0\"}\n"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -3,5 +3,6 @@
 mod bench;
 mod clients;
 mod golden;
+mod many;
 mod proxies;
 mod toxics;

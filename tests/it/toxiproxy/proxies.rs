@@ -116,6 +116,14 @@ async fn an_upstream_that_swallows_connections_hangs_neither_the_api_nor_other_p
     assert_eq!(bench.ask(Method::DELETE, "/proxies/hole", b"").await.status, 204);
     assert_eq!(bench.ask(Method::GET, "/proxies", b"").await.status, 200);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    for mut raw in waiting {
+        assert_eq!(raw.rest().await.0, "");
+    }
+    assert!(
+        begun.elapsed() < AT_ONCE,
+        "who waits for the upstream is let go: {:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub struct Stream {
 
 enum Io {
     Plain(Plain),
-    Tls(Secured),
+    Tls(Box<Secured>),
 }
 
 impl Stream {
@@ -127,7 +127,7 @@ impl Stream {
     pub fn into_split(self) -> (Reader, Writer) {
         match self.io {
             Io::Plain(plain) => half::split_plain(plain),
-            Io::Tls(secured) => half::split_tls(secured),
+            Io::Tls(secured) => half::split_tls(*secured),
         }
     }
 
@@ -144,10 +144,10 @@ impl Stream {
         peer: SocketAddr,
         local: Option<SocketAddr>,
     ) -> Self {
-        let io = Io::Tls(Secured {
+        let io = Io::Tls(Box::new(Secured {
             stream: Encrypted::new(stream),
             early: Bytes::new(),
-        });
+        }));
         Self {
             io,
             peer,

@@ -13,7 +13,10 @@ use tokio::sync::Notify;
 
 /// The sessions that stand, by their keys.
 #[derive(Clone, Debug, Default)]
-pub struct Cancels(Arc<Mutex<HashMap<Box<[u8]>, (Owner, Arc<Holding>)>>>);
+pub struct Cancels(Arc<Mutex<Keys>>);
+
+/// Whose each key is, and what the session holds.
+type Keys = HashMap<Box<[u8]>, (Owner, Arc<Holding>)>;
 
 /// Who has given a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl Cancels {
         self.keys(|keys| keys.get(key).cloned())
     }
 
-    fn keys<T>(&self, act: impl FnOnce(&mut HashMap<Box<[u8]>, (Owner, Arc<Holding>)>) -> T) -> T {
+    fn keys<T>(&self, act: impl FnOnce(&mut Keys) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

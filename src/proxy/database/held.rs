@@ -24,7 +24,8 @@ impl Talk {
             }
         };
         let begun = self.dialogue.borrow().begun();
-        let course = self.commands.ask(command, step, begun, interrupt).await;
+        // In a box: both directions would else keep room for it for as long as the session stands.
+        let course = Box::pin(self.commands.ask(command, step, begun, interrupt)).await;
         (course, self.holding.end())
     }
 

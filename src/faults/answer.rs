@@ -56,7 +56,7 @@ impl Answer {
     }
 
     /// The answer that a database session gets: this error of the catalogue.
-    pub(super) fn of_error(name: &str) -> Arc<Self> {
+    pub fn of_error(name: &str) -> Arc<Self> {
         Arc::new(Self {
             error: Some(Box::new(DatabaseError::Named(name.to_owned()))),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE)

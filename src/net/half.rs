@@ -8,10 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
-use tokio_rustls::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::socket::{Plain, Secured, Socket, put_back};
+use super::{
+    encrypted::{Encrypted, Secured},
+    socket::{Plain, Socket, put_back},
+};
 
 /// The half of a connection that is read.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct Reader(ReadSide);
 #[derive(Debug)]
 enum ReadSide {
     Plain(Plain),
-    Tls(Secured<ReadHalf<TlsStream<Plain>>>),
+    Tls(Secured),
 }
 
 /// The half of a connection that is written. Dropping it does not end the direction; shutting it down does.
@@ -30,7 +32,7 @@ pub struct Writer(WriteSide);
 #[derive(Debug)]
 enum WriteSide {
     Plain(Arc<Socket>),
-    Tls(WriteHalf<TlsStream<Plain>>),
+    Tls(Encrypted),
 }
 
 /// Splits a plain connection.
@@ -40,13 +42,9 @@ pub(super) fn split_plain(plain: Plain) -> (Reader, Writer) {
 }
 
 /// Splits an encrypted one. Its halves share what the encryption needs to know of both directions.
-pub(super) fn split_tls(secured: Secured<TlsStream<Plain>>) -> (Reader, Writer) {
-    let (read, write) = tokio::io::split(secured.stream);
-    let read = Secured {
-        stream: read,
-        early: secured.early,
-    };
-    (Reader(ReadSide::Tls(read)), Writer(WriteSide::Tls(write)))
+pub(super) fn split_tls(secured: Secured) -> (Reader, Writer) {
+    let write = secured.stream.clone();
+    (Reader(ReadSide::Tls(secured)), Writer(WriteSide::Tls(write)))
 }
 
 impl Reader {

@@ -6,6 +6,7 @@
 
 mod descriptors;
 pub mod dial;
+mod encrypted;
 mod half;
 pub mod listen;
 pub mod pipe;

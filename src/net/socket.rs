@@ -29,8 +29,16 @@ use tokio::{
 pub(super) struct Socket {
     pub(super) tcp: TcpStream,
     traffic: Arc<Traffic>,
+    /// What is above it, where that is encrypted.
+    encrypted: OnceLock<Weak<dyn SaysEnd>>,
     /// Dropped with the socket: after the descriptor, since fields go in order.
     kept: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+/// What says the end of a connection in words of its own before the socket does.
+pub(super) trait SaysEnd: Send + Sync + std::fmt::Debug {
+    /// Says it, as far as it goes out at once.
+    fn say_end(&self);
 }
 
 /// What went through a socket. Written by its owner only, hence a load and a store instead of an atomic addition.
@@ -63,9 +71,15 @@ impl Handle {
         self.cut(Socket::reset);
     }
 
-    /// Ends the connection with a FIN after what was already written; the owner reads the end of the stream.
+    /// Ends the connection with a FIN after what was already written, and after the end that TLS says; the owner reads the end of
+    /// the stream.
     pub fn close(&self) {
-        self.cut(|socket| SockRef::from(&socket.tcp).shutdown(std::net::Shutdown::Both));
+        self.cut(|socket| {
+            if let Some(encrypted) = socket.encrypted.get().and_then(Weak::upgrade) {
+                encrypted.say_end();
+            }
+            SockRef::from(&socket.tcp).shutdown(std::net::Shutdown::Both)
+        });
     }
 
     /// True once [`reset`](Self::reset) or [`close`](Self::close) was called: the end of the connection is our doing.
@@ -144,6 +158,26 @@ impl Socket {
     pub(super) fn keep(&self, guard: impl Any + Send + Sync) {
         // A second guard would have no place; nobody has one.
         let _ = self.kept.set(Box::new(guard));
+    }
+
+    /// Says what is above it from here on.
+    pub(super) fn is_encrypted(&self, by: Weak<dyn SaysEnd>) {
+        // TLS within TLS is refused: nobody is second.
+        let _ = self.encrypted.set(by);
+    }
+
+    /// Writes what goes out without waiting.
+    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = rustix::net::send(&self.tcp, bytes, SendFlags::NOSIGNAL)?;
+        self.count_sent(sent);
+        Ok(sent)
+    }
+
+    pub(super) fn handle(self: &Arc<Self>) -> Handle {
+        Handle {
+            socket: Arc::downgrade(self),
+            traffic: Arc::clone(&self.traffic),
+        }
     }
 
     pub(super) fn count_received(&self, bytes: usize) {
@@ -242,17 +276,11 @@ impl Plain {
             socket: Arc::new(Socket {
                 tcp,
                 traffic: Arc::default(),
+                encrypted: OnceLock::new(),
                 kept: OnceLock::new(),
             }),
             early: Bytes::new(),
             ready: false,
-        }
-    }
-
-    pub(super) fn handle(&self) -> Handle {
-        Handle {
-            socket: Arc::downgrade(&self.socket),
-            traffic: Arc::clone(&self.socket.traffic),
         }
     }
 
@@ -288,7 +316,7 @@ impl Plain {
 }
 
 /// Hands out bytes that were read too early; false when there were none.
-fn take_early(early: &mut Bytes, buffer: &mut ReadBuf<'_>) -> bool {
+pub(super) fn take_early(early: &mut Bytes, buffer: &mut ReadBuf<'_>) -> bool {
     if early.is_empty() {
         return false;
     }
@@ -308,26 +336,6 @@ pub(super) fn put_back(early: &mut Bytes, bytes: Bytes) {
     } else {
         [bytes, std::mem::take(early)].concat().into()
     };
-}
-
-/// An encrypted stream, or a half of one: bytes that were read too early lie above the encryption.
-#[derive(Debug)]
-pub(super) struct Secured<S> {
-    pub(super) stream: S,
-    pub(super) early: Bytes,
-}
-
-impl<S: AsyncRead + Unpin> Secured<S> {
-    pub(super) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if take_early(&mut self.early, buffer) {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
 }
 
 impl AsyncRead for Plain {

@@ -20,8 +20,9 @@ use tokio_rustls::TlsStream;
 
 pub use super::half::{Reader, Writer};
 use super::{
+    encrypted::{Encrypted, Secured},
     half,
-    socket::{Handle, Plain, Secured, put_back},
+    socket::{Handle, Plain, Socket, put_back},
     tls::TlsFacts,
 };
 
@@ -35,7 +36,7 @@ pub struct Stream {
 
 enum Io {
     Plain(Plain),
-    Tls(Box<Secured<TlsStream<Plain>>>),
+    Tls(Box<Secured>),
 }
 
 impl Stream {
@@ -59,7 +60,7 @@ impl Stream {
     pub fn local(&self) -> Option<SocketAddr> {
         // Asked of the system only when somebody wants it: most connections never do.
         self.local.or_else(|| {
-            let address = self.plain().socket.tcp.local_addr().ok()?;
+            let address = self.socket().tcp.local_addr().ok()?;
             Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
         })
     }
@@ -71,12 +72,12 @@ impl Stream {
 
     /// A handle with which another task can cut this connection.
     pub fn handle(&self) -> Handle {
-        self.plain().handle()
+        self.socket().handle()
     }
 
     /// Keeps something for as long as the connection is open: its place within a limit, given back when it is dropped.
     pub fn keep(&self, guard: impl std::any::Any + Send + Sync) {
-        self.plain().socket.keep(guard);
+        self.socket().keep(guard);
     }
 
     /// Cuts the connection with a RST.
@@ -144,7 +145,7 @@ impl Stream {
         local: Option<SocketAddr>,
     ) -> Self {
         let io = Io::Tls(Box::new(Secured {
-            stream,
+            stream: Encrypted::new(stream),
             early: Bytes::new(),
         }));
         Self {
@@ -169,10 +170,10 @@ impl Stream {
         self.read_buf(seen).await
     }
 
-    fn plain(&self) -> &Plain {
+    fn socket(&self) -> &Arc<Socket> {
         match &self.io {
-            Io::Plain(plain) => plain,
-            Io::Tls(secured) => secured.stream.get_ref().0,
+            Io::Plain(plain) => &plain.socket,
+            Io::Tls(secured) => secured.stream.socket(),
         }
     }
 

@@ -27,6 +27,24 @@ pub enum Course {
     Released(Arc<Fault>),
 }
 
+/// What ends a wait before its time.
+#[derive(Debug)]
+pub enum Interrupt {
+    /// Whoever asks has gone.
+    Gone,
+    /// Whoever asks wants no answer any more, and is told so.
+    Answer(Arc<Answer>),
+}
+
+impl Interrupt {
+    fn course(self, fault: Arc<Fault>) -> Course {
+        match self {
+            Self::Gone => Course::Cut(Cut::Close, fault),
+            Self::Answer(answer) => Course::Answer(answer, fault),
+        }
+    }
+}
+
 /// A place among the exchanges that are held.
 struct Place<'a>(&'a Level);
 
@@ -48,17 +66,17 @@ pub async fn open(plan: &mut Plan, held: &Level, head: Option<&mut request::Part
     open_for(plan, held, head, pending()).await
 }
 
-/// The same for a client that may go while it is held or waits for a place: it then gives its place up.
+/// The same for a client that may go, or want no more, while it waits, is held or waits for a place: it then gives its place up.
 pub async fn open_for(
     plan: &mut Plan,
     held: &Level,
     mut head: Option<&mut request::Parts>,
-    gone: impl Future<Output = ()>,
+    interrupt: impl Future<Output = Interrupt>,
 ) -> Course {
-    let mut gone = pin!(gone);
+    let mut interrupt = pin!(interrupt);
     for i in 0..plan.len() {
         let verdict = plan.open(i, Instant::now(), head.as_deref_mut());
-        if let Some(course) = perform(plan, i, verdict, held, gone.as_mut()).await {
+        if let Some(course) = perform(plan, i, verdict, held, interrupt.as_mut()).await {
             return course;
         }
     }
@@ -70,17 +88,17 @@ pub async fn reply(plan: &mut Plan, held: &Level, head: &mut response::Parts) ->
     reply_for(plan, held, head, pending()).await
 }
 
-/// The same for a client that may go while it is held.
+/// The same for a client that may go while it waits or is held.
 pub async fn reply_for(
     plan: &mut Plan,
     held: &Level,
     head: &mut response::Parts,
-    gone: impl Future<Output = ()>,
+    interrupt: impl Future<Output = Interrupt>,
 ) -> Course {
-    let mut gone = pin!(gone);
+    let mut interrupt = pin!(interrupt);
     for i in 0..plan.len() {
         let verdict = plan.reply(i, Instant::now(), head);
-        if let Some(course) = perform(plan, i, verdict, held, gone.as_mut()).await {
+        if let Some(course) = perform(plan, i, verdict, held, interrupt.as_mut()).await {
             return course;
         }
     }
@@ -93,7 +111,7 @@ async fn perform(
     i: usize,
     verdict: Verdict,
     held: &Level,
-    gone: Pin<&mut impl Future<Output = ()>>,
+    interrupt: Pin<&mut impl Future<Output = Interrupt>>,
 ) -> Option<Course> {
     let fault = match verdict {
         Verdict::Pass => return None,
@@ -103,22 +121,22 @@ async fn perform(
         Verdict::Pass => None,
         Verdict::Wait(time) => {
             tokio::select! {
-                () = sleep(time) => {}
-                () = fault.lifted() => {}
+                () = sleep(time) => None,
+                () = fault.lifted() => None,
+                interrupt = interrupt => Some(interrupt.course(fault.clone())),
             }
-            None
         }
         Verdict::Hold(hold) => {
             let _place = Place::enter(held);
             fault.hold();
             tokio::select! {
                 () = fault.lifted() => {}
-                () = gone => return Some(Course::Cut(Cut::Close, fault)),
+                interrupt = interrupt => return Some(interrupt.course(fault)),
             }
             fault.release();
             (hold.release == Release::Unavailable).then_some(Course::Released(fault))
         }
-        Verdict::Queue(queue) => wait_for_thread(plan, i, queue, &fault, held, gone).await,
+        Verdict::Queue(queue) => wait_for_thread(plan, i, queue, &fault, held, interrupt).await,
         Verdict::Answer(answer) => Some(Course::Answer(answer, fault)),
         Verdict::Cut(cut) => Some(Course::Cut(cut, fault)),
     }
@@ -131,7 +149,7 @@ async fn wait_for_thread(
     queue: Queue,
     fault: &Arc<Fault>,
     held: &Level,
-    gone: Pin<&mut impl Future<Output = ()>>,
+    interrupt: Pin<&mut impl Future<Output = Interrupt>>,
 ) -> Option<Course> {
     let _place = Place::enter(held);
     let limit = queue.limit.clone();
@@ -163,7 +181,7 @@ async fn wait_for_thread(
                     fault.release();
                     return None;
                 }
-                () = gone => return Some(Course::Cut(Cut::Close, fault.clone())),
+                interrupt = interrupt => return Some(interrupt.course(fault.clone())),
             };
             if place.is_ok() {
                 fault.release();

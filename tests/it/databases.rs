@@ -20,7 +20,7 @@ use crate::kit::{
 };
 
 /// A PostgreSQL with a table `orders`, and a proxy before it.
-async fn before_postgres() -> (Postgres, Proxy) {
+pub(super) async fn before_postgres() -> (Postgres, Proxy) {
     let server = Postgres::start().await;
     let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
     let made = psql(
@@ -37,7 +37,7 @@ async fn before_postgres() -> (Postgres, Proxy) {
 }
 
 /// A MariaDB with a table `orders`, and a proxy before it.
-async fn before_mariadb() -> (Mariadb, Proxy) {
+pub(super) async fn before_mariadb() -> (Mariadb, Proxy) {
     let server = Mariadb::start().await;
     let proxy = Proxy::start(&Doc::mysql(&[server.address])).await;
     let made = mariadb(
@@ -49,14 +49,14 @@ async fn before_mariadb() -> (Mariadb, Proxy) {
     (server, proxy)
 }
 
-async fn before_redis() -> (Redis, Proxy) {
+pub(super) async fn before_redis() -> (Redis, Proxy) {
     let server = Redis::start(&[]).await;
     let proxy = Proxy::start(&Doc::redis(&[server.address])).await;
     (server, proxy)
 }
 
 /// A script of Python, with the clients that tests/run installs.
-async fn python(script: &str, proxy: &Proxy) -> String {
+pub(super) async fn python(script: &str, proxy: &Proxy) -> String {
     let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/python/bin/python");
     let mut command = Command::new(python);
     command
@@ -70,7 +70,7 @@ async fn python(script: &str, proxy: &Proxy) -> String {
 }
 
 /// How many rows PostgreSQL really has in `orders`.
-async fn orders(server: &Postgres) -> String {
+pub(super) async fn orders(server: &Postgres) -> String {
     postgres::said(&psql(server.address, "shop", &["-c", "select count(*) from orders"]).await)
 }
 

@@ -17,6 +17,7 @@ mod commands;
 mod databases;
 mod failure;
 mod faults;
+mod held;
 mod http1;
 mod http2;
 mod life;

@@ -75,6 +75,21 @@ async fn a_close_sends_what_was_written_and_then_the_end() {
 }
 
 #[tokio::test]
+async fn a_close_says_the_end_in_tls_before_the_fin() {
+    let (mut client, mut server) = secured().await;
+    server.write_all(b"hello").await.unwrap();
+    server.flush().await.unwrap();
+    let handle = server.handle();
+    let (mut reader, _writer) = server.into_split();
+    handle.close();
+    let mut heard = Vec::new();
+    // Without it this is an error: the end was not to be expected.
+    client.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"hello");
+    assert!(reader.read_u8().await.is_err());
+}
+
+#[tokio::test]
 async fn a_handle_keeps_no_connection_open() {
     let (mut client, server) = connection().await;
     let handle = server.handle();

@@ -1,5 +1,7 @@
 //! What a fault says to a database session, in the words of its protocol.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::{
@@ -48,6 +50,11 @@ fn said(answer: &Answer, session: &Session, command: Option<&Command>) -> Said {
         Some(named) => of_catalogue(named, session, command),
         None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
     }
+}
+
+/// What a command is answered that its client has cancelled.
+pub(super) fn canceled() -> Arc<Answer> {
+    Answer::of_error("canceled")
 }
 
 /// What a session is told that is ended without being asked. Redis has no words for that: it only closes.

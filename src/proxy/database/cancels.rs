@@ -1,13 +1,22 @@
-//! Which backend a session's cancel requests go to: they come on connections of their own, on any worker.
+//! Requests to cancel a session's command, which come on connections of their own, on any worker: which session a key belongs
+//! to, whether the proxy holds its command, and which backend is asked where it does not.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
-/// The keys of the sessions that stand, each with its cluster and its backend's number.
+use tokio::sync::Notify;
+
+/// The sessions that stand, by their keys.
 #[derive(Clone, Debug, Default)]
-pub struct Cancels(Arc<Mutex<HashMap<Box<[u8]>, Owner>>>);
+pub struct Cancels(Arc<Mutex<Keys>>);
+
+/// Whose each key is, and what the session holds.
+type Keys = HashMap<Box<[u8]>, (Owner, Arc<Holding>)>;
 
 /// Who has given a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,21 +28,21 @@ pub(super) struct Owner {
 }
 
 impl Cancels {
-    /// Knows a key until the guard is dropped.
-    pub(super) fn add(&self, key: &[u8], owner: Owner) -> Known {
-        self.keys(|keys| keys.insert(key.into(), owner));
+    /// Knows a session by its key until the guard is dropped.
+    pub(super) fn add(&self, key: &[u8], owner: Owner, holding: &Arc<Holding>) -> Known {
+        self.keys(|keys| keys.insert(key.into(), (owner, holding.clone())));
         Known {
             cancels: self.clone(),
             key: key.into(),
         }
     }
 
-    /// Who has given a key.
-    pub(super) fn owner(&self, key: &[u8]) -> Option<Owner> {
+    /// Who has given a key, and what the session holds.
+    pub(super) fn find(&self, key: &[u8]) -> Option<(Owner, Arc<Holding>)> {
         self.keys(|keys| keys.get(key).cloned())
     }
 
-    fn keys<T>(&self, act: impl FnOnce(&mut HashMap<Box<[u8]>, Owner>) -> T) -> T {
+    fn keys<T>(&self, act: impl FnOnce(&mut Keys) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -48,5 +57,116 @@ pub(super) struct Known {
 impl Drop for Known {
     fn drop(&mut self) {
         self.cancels.keys(|keys| keys.remove(&self.key));
+    }
+}
+
+/// Whether a session holds a command: said by the session, asked by who wants to cancel it, on any worker, without a lock.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    state: AtomicU8,
+    cancelled: Notify,
+}
+
+/// What the server may still be doing for the client while a command is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ahead {
+    /// Nothing.
+    Nothing,
+    /// What stands before it in its group: one error ends both.
+    Group,
+    /// What is answered by itself: it is cancelled, and the one that waits behind it is not.
+    Units,
+}
+
+/// The session holds nothing that can be cancelled.
+const FREE: u8 = 0;
+/// It holds a command, and the server does nothing for it.
+const ALONE: u8 = 1;
+/// It holds a command, and the server may be doing what stands before it in its group.
+const WITHIN: u8 = 2;
+/// What it holds is cancelled.
+const CANCELLED: u8 = 3;
+
+impl Holding {
+    /// The session asks the faults about a command.
+    pub(super) fn begin(&self, ahead: Ahead) {
+        let state = match ahead {
+            Ahead::Nothing => ALONE,
+            Ahead::Group => WITHIN,
+            Ahead::Units => FREE,
+        };
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// Comes when what is held is cancelled.
+    pub(super) async fn cancelled(&self) {
+        // One that came too late for an earlier command has left its ring behind.
+        while self.state.load(Ordering::Acquire) != CANCELLED {
+            self.cancelled.notified().await;
+        }
+    }
+
+    /// The faults have had their say; whether the command was cancelled meanwhile.
+    pub(super) fn end(&self) -> bool {
+        self.state.swap(FREE, Ordering::AcqRel) == CANCELLED
+    }
+
+    /// Cancels the command that is held, if one is; whether that is all there is to cancel, and the server need not know. One that
+    /// heard of it all the same might meet what it gets in the command's place.
+    pub(super) fn cancel(&self) -> bool {
+        let cancel = |state| matches!(state, ALONE | WITHIN).then_some(CANCELLED);
+        let before = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, cancel);
+        if before.is_ok() {
+            self.cancelled.notify_one();
+        }
+        matches!(before, Ok(ALONE) | Err(CANCELLED))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_is_cancelled_once_and_the_next_is_not() {
+        let holding = Holding::default();
+        assert!(!holding.cancel(), "nothing is held: the server is asked");
+        holding.begin(Ahead::Nothing);
+        assert!(holding.cancel() && holding.cancel());
+        holding.cancelled().await;
+        assert!(holding.end());
+        // A ring that nobody has heard is not for the next.
+        holding.begin(Ahead::Nothing);
+        assert!(holding.cancel() && holding.end());
+        holding.begin(Ahead::Nothing);
+        let late = tokio::time::timeout(Duration::from_secs(1), holding.cancelled());
+        assert!(late.await.is_err() && !holding.end());
+    }
+
+    #[test]
+    fn the_server_hears_of_it_where_it_may_be_doing_something() {
+        let holding = Holding::default();
+        holding.begin(Ahead::Group);
+        assert!(!holding.cancel() && holding.end());
+        holding.begin(Ahead::Units);
+        assert!(!holding.cancel() && !holding.end());
+    }
+
+    #[test]
+    fn a_key_is_known_while_its_session_stands() {
+        let (cancels, holding) = (Cancels::default(), Arc::new(Holding::default()));
+        let owner = Owner {
+            cluster: "app".into(),
+            backend: 7,
+        };
+        let known = cancels.add(b"key", owner.clone(), &holding);
+        let (found, held) = cancels.find(b"key").unwrap();
+        assert!(found == owner && Arc::ptr_eq(&held, &holding));
+        drop(known);
+        assert!(cancels.find(b"key").is_none());
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     proxy::{
         attempt::attempt_number,
         client::Client,
-        exchange::{self, Course},
+        exchange::{self, Course, Interrupt},
         relay::Joint,
     },
     route::{Command, Dialect, Facts},
@@ -77,7 +77,7 @@ impl Commands {
         command: &Command,
         step: Step,
         begun: u64,
-        gone: impl Future<Output = ()>,
+        interrupt: impl Future<Output = Interrupt>,
     ) -> Course {
         let worker = &self.client.worker;
         let view = worker.view();
@@ -94,7 +94,7 @@ impl Commands {
             Step::First => Unit::Prepared,
             Step::Prove => Unit::Proof,
         };
-        let mut gone = std::pin::pin!(gone);
+        let mut interrupt = std::pin::pin!(interrupt);
         for (faults, number) in [
             (&legs.client, number),
             (&legs.upstream, attempt_number(number, 1)),
@@ -103,7 +103,7 @@ impl Commands {
             if plan.is_empty() {
                 continue;
             }
-            let course = exchange::open_for(&mut plan, worker.held(), None, gone.as_mut()).await;
+            let course = exchange::open_for(&mut plan, worker.held(), None, interrupt.as_mut()).await;
             if !matches!(course, Course::On) {
                 self.count(&plan);
                 return course;
@@ -148,10 +148,10 @@ impl Commands {
     pub(super) async fn reply(
         &self,
         answered: u64,
-        gone: impl Future<Output = ()>,
+        interrupt: impl Future<Output = Interrupt>,
     ) -> Result<Option<Chain>, Cut> {
         let mut shapes: Option<Chain> = None;
-        let mut gone = std::pin::pin!(gone);
+        let mut interrupt = std::pin::pin!(interrupt);
         loop {
             let due = |pending: &&mut Pending| !pending.asked && pending.unit <= answered;
             let plan = self.pending.borrow_mut().iter_mut().find(due).map(|pending| {
@@ -166,7 +166,7 @@ impl Commands {
             };
             let mut head = http::Response::new(()).into_parts().0;
             let held = self.client.worker.held();
-            let course = exchange::reply_for(&mut plan, held, &mut head, gone.as_mut()).await;
+            let course = exchange::reply_for(&mut plan, held, &mut head, interrupt.as_mut()).await;
             match (&mut shapes, plan.flow(Flow::Reply, Instant::now())) {
                 (Some(shapes), Some(more)) => shapes.extend(more),
                 (none, more @ Some(_)) => *none = more,

@@ -1,12 +1,13 @@
 //! Databases: the opening of a session by its protocol, then commands as exchanges.
 //!
-//! `postgres`, `mysql` and `redis` open sessions, `talk` passes them on, `commands` asks the faults about each command, `answers` puts
-//! errors into the protocol's words, `greeting` begins TLS of MySQL, `side` moves bytes. What the bytes mean is told by a `wire::dialogue`.
+//! `postgres`, `mysql` and `redis` open sessions, `talk` passes them on, `commands` asks the faults about each command, `held` lets it be
+//! cancelled meanwhile, `answers` puts errors into the protocol's words, `greeting` begins TLS of MySQL, `side` moves bytes. What the bytes mean is told by a `wire::dialogue`.
 
 mod answers;
 mod cancels;
 mod commands;
 mod greeting;
+mod held;
 mod input;
 mod mysql;
 mod opened;

@@ -16,7 +16,7 @@ use crate::{
     net::Stream,
     proxy::{
         client::Client,
-        exchange::{self, Course},
+        exchange::{self, Course, Interrupt},
         follow::Legs,
         relay::{self, Joint},
         tcp::{self, Dialled, Record, Undialled},
@@ -124,7 +124,11 @@ pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
 /// Asks the faults of the opening. A client that goes while it waits leaves its place in the queue.
 async fn open(plan: &mut Plan, stream: &mut Stream, held: &Level) -> Course {
     let mut ahead = Input::default();
-    let course = exchange::open_for(plan, held, None, gone(stream, &mut ahead)).await;
+    let gone = async {
+        gone(stream, &mut ahead).await;
+        Interrupt::Gone
+    };
+    let course = exchange::open_for(plan, held, None, gone).await;
     if !ahead.is_empty() {
         stream.unread(ahead.take(ahead.len()));
     }

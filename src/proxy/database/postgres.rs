@@ -31,6 +31,9 @@ const MOST_NEGOTIATIONS: usize = 3;
 /// How long a cancel request may take: it has no answer but the end of its connection.
 const CANCELLING: Duration = Duration::from_secs(5);
 
+/// A client that has nothing more to hear is told so for no longer than this.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// What a client wants, once that is clear.
 enum Wish {
     Session(Startup),
@@ -59,7 +62,7 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
         .handshake
         .0
         .map_or(OPENING, Duration::from);
-    let (stream, wish) = match timeout(limit, greet(&listener, stream, limit)).await {
+    let (mut stream, wish) = match timeout(limit, greet(&listener, stream, limit)).await {
         Ok(Ok(Some(greeted))) => greeted,
         Ok(Ok(None)) => return,
         Ok(Err(unclear)) => {
@@ -75,7 +78,11 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
     drop(listener);
     match wish {
         Wish::Unread => tcp::serve(client, stream).await,
-        Wish::Cancel(key, packet) => cancel(&client, &key, &packet).await,
+        Wish::Cancel(key, packet) => {
+            cancel(&client, &key, &packet).await;
+            // The end is all that the client waits for. Over TLS one that is not said is a failure to it.
+            let _ = timeout(CLOSING, stream.shutdown()).await;
+        }
         Wish::Session(startup) => {
             let opened = Opened {
                 session: Session {
@@ -182,13 +189,17 @@ async fn next(stream: &mut Stream, bytes: &mut BytesMut) -> Result<Option<Openin
     }
 }
 
-/// Passes a cancel request on to the backend that has given its key. It has no faults: it is no session.
+/// Cancels the command that a session holds, or passes the request on to the backend that has given its key. It has no faults: it
+/// is no session.
 async fn cancel(client: &Rc<Client>, key: &CancelKey, packet: &[u8]) {
     let worker = &client.worker;
-    let Some(owner) = worker.shared.cancels.owner(&key.0) else {
+    let Some((owner, holding)) = worker.shared.cancels.find(&key.0) else {
         tracing::debug!(peer = %client.peer, "a cancel request for a session that is not here");
         return;
     };
+    if holding.cancel() {
+        return;
+    }
     let (view, _) = client.seen();
     let Some(target) = view.clusters.iter().find(|target| target.name == owner.cluster) else {
         return;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     answers,
-    cancels::{Known, Owner},
+    cancels::{Holding, Known, Owner},
     commands::Commands,
     input::Input,
     side::{Event, Side},
@@ -24,7 +24,7 @@ use crate::{
     proxy::{
         bell::{Bell, Waiting},
         client::Client,
-        exchange::Course,
+        exchange::{Course, Interrupt},
         relay::{Joint, Parted, is_reset},
     },
     route::{self, Session},
@@ -42,12 +42,16 @@ pub(super) struct Talk {
     client: Rc<Client>,
     session: Session,
     joint: Rc<Joint>,
-    dialogue: RefCell<Box<dyn Dialogue>>,
+    pub(super) dialogue: RefCell<Box<dyn Dialogue>>,
     /// Whose session it is at the server's side.
     owner: Owner,
     /// By what its commands can be cancelled.
     cancel: OnceCell<Known>,
-    commands: Commands,
+    /// What such a request meets of them here.
+    pub(super) holding: Arc<Holding>,
+    pub(super) commands: Commands,
+    /// The unit of the last command that has gone on to the server.
+    pub(super) sent: Cell<Option<u64>>,
     /// The bytes are not understood any more, and pass as they come.
     lost: Cell<bool>,
     /// The client was told the end.
@@ -72,7 +76,9 @@ impl Talk {
             dialogue: RefCell::new(dialogue),
             owner,
             cancel: OnceCell::new(),
+            holding: Arc::default(),
             commands,
+            sent: Cell::default(),
             lost: Cell::new(false),
             told: Rc::default(),
             left: Notify::new(),
@@ -286,7 +292,8 @@ impl Talk {
             && let Some(key) = self.dialogue.borrow().cancel_key()
         {
             let cancels = &self.client.worker.shared.cancels;
-            self.cancel.get_or_init(|| cancels.add(key, self.owner.clone()));
+            self.cancel
+                .get_or_init(|| cancels.add(key, self.owner.clone(), &self.holding));
         }
     }
 
@@ -294,26 +301,31 @@ impl Talk {
     async fn decide(&self, side: &mut Side, input: &mut Input, command: Command) -> io::Result<bool> {
         self.joint.follow();
         if command.doomed {
-            self.dialogue.borrow_mut().accept();
+            self.accept();
             return Ok(true);
         }
-        let begun = self.dialogue.borrow().begun();
         let step = command.step;
         let command = route::Command::new(self.session.dialect, command.text);
-        match self.commands.ask(&command, step, begun, side.gone(input)).await {
-            Course::On => self.dialogue.borrow_mut().accept(),
-            Course::Answer(answer, fault) => {
-                self.answer(side, input, (&answer, &fault), command).await?;
+        let (course, is_cancelled) = self.ask(side, input, &command, step).await;
+        let (answer, fault) = match course {
+            // The request came at the last moment, and whoever passed it on counts on us.
+            Course::On if is_cancelled => (answers::canceled(), None),
+            Course::On => {
+                self.accept();
+                return Ok(true);
             }
+            Course::Answer(answer, fault) => (answer, Some(fault)),
             Course::Cut(cut, _) => {
                 self.joint.end(cut);
                 return Ok(false);
             }
             Course::Released(fault) => {
                 let answer = Answer::new(http::StatusCode::SERVICE_UNAVAILABLE);
-                self.answer(side, input, (&answer, &fault), command).await?;
+                (Arc::new(answer), Some(fault))
             }
-        }
+        };
+        self.answer(side, input, (&answer, fault.as_deref()), command)
+            .await?;
         Ok(true)
     }
 
@@ -323,20 +335,19 @@ impl Talk {
         &self,
         side: &mut Side,
         input: &Input,
-        (answer, fault): (&Answer, &Fault),
+        (answer, fault): (&Answer, Option<&Fault>),
         command: route::Command,
     ) -> io::Result<()> {
         let statements = self.dialogue.borrow().statements(input);
         let first = statements.first().map_or(0, |first| first.before);
-        let (before, command) = self
-            .commands
-            .first_met(fault, statements)
-            .unwrap_or((first, command));
+        let met = fault.and_then(|fault| self.commands.first_met(fault, statements));
+        let (before, command) = met.unwrap_or((first, command));
         let known = self.client.session();
         let session = known.as_deref().unwrap_or(&self.session);
         let refusal: Refusal = answers::refusal(answer, session, Some(&command));
         if answer.after {
             self.dialogue.borrow_mut().replace(refusal);
+            self.goes_on();
             return Ok(());
         }
         let instead = self
@@ -349,7 +360,11 @@ impl Talk {
     /// Asks the faults when a command's answer begins; false: the session is over.
     async fn reply(&self, side: &mut Side) -> bool {
         let answered = self.dialogue.borrow().answered();
-        match self.commands.reply(answered, self.left.notified()).await {
+        let left = async {
+            self.left.notified().await;
+            Interrupt::Gone
+        };
+        match self.commands.reply(answered, left).await {
             Ok(shapes) => {
                 if let Some(shapes) = shapes {
                     side.shape_answer(shapes);

@@ -16,6 +16,7 @@ pub mod sql;
 mod statement;
 mod statuses;
 mod table;
+mod tables;
 mod tag;
 pub mod wording;
 

@@ -227,7 +227,9 @@ impl Talk {
                 After::Again => {}
                 After::Border => {
                     if let Some(answer) = farewell {
-                        side.say(answers::farewell(&answer, &self.session)).await?;
+                        let said = answers::farewell(&answer, &self.session);
+                        let said = self.dialogue.borrow().parting(said);
+                        side.say(said).await?;
                     }
                     return self.close(side, input).await;
                 }
@@ -299,7 +301,8 @@ impl Talk {
         }
         let begun = self.dialogue.borrow().begun();
         let step = command.step;
-        let command = route::Command::new(self.session.dialect, command.text);
+        let within = command.in_transaction;
+        let command = route::Command::new(self.session.dialect, command.text).within(within);
         match self.commands.ask(&command, step, begun, side.gone(input)).await {
             Course::On => self.dialogue.borrow_mut().accept(),
             Course::Answer(answer, _) => self.answer(side, &answer, &command).await?,

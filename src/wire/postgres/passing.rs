@@ -84,7 +84,17 @@ impl Dialogue for Session {
                 {
                     self.stops_at(kind, length, body);
                     let doomed = self.status == b'E' || self.replaced.len() >= MOST_REFUSALS;
-                    return heard(at, 0, Next::Command(Command { text, step, doomed }));
+                    let in_transaction = self.status == b'T';
+                    return heard(
+                        at,
+                        0,
+                        Next::Command(Command {
+                            text,
+                            step,
+                            doomed,
+                            in_transaction,
+                        }),
+                    );
                 }
                 self.asks(kind, body, accepted);
             }

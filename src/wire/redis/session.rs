@@ -153,6 +153,7 @@ impl Session {
             text: words.text.as_str().into(),
             step: Step::Whole,
             doomed: self.refused.len() >= MOST_REFUSALS,
+            in_transaction: false,
         })
     }
 

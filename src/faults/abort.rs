@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     route::{
-        Dialect,
+        Dialect, Facts,
         name::{FieldName, FieldValue},
     },
     wire::errors::Moment,
@@ -152,6 +152,19 @@ impl Acts for Compiled {
     fn farewell(&self, _: Duration, dialect: Dialect) -> Option<Arc<Answer>> {
         let known = self.answer.error.as_ref()?.known(dialect)?;
         (known.moment == Moment::Any).then(|| Arc::clone(&self.answer))
+    }
+
+    /// What a server says within a transaction it says nowhere else.
+    fn concerns(&self, facts: &Facts<'_>) -> bool {
+        let (Some(command), Some(session)) = (facts.command, facts.session) else {
+            return true;
+        };
+        let known = self
+            .answer
+            .error
+            .as_ref()
+            .and_then(|error| error.known(session.dialect));
+        command.is_in_transaction() || known.is_none_or(|known| known.moment != Moment::InTransaction)
     }
 
     fn ends(&self) -> bool {

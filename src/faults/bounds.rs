@@ -53,6 +53,7 @@ impl Do {
             Self::MissedMigration(_) => Some(MissedMigration::ERROR),
             Self::Deadlocks(_) => Some(Deadlocks::ERROR),
             Self::SlowQueries(slow) => slow.limit().map(|_| SlowQueries::ERROR),
+            Self::Failover(failover) => failover.error(),
             _ => None,
         }
     }

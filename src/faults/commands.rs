@@ -207,10 +207,14 @@ impl Acts for Commands {
             Of::Changes => command.meaning().changes(),
             Of::Rows => command.meaning().is_about_rows(),
             Of::Writes => command.meaning().is(Sql::Write),
-            Of::Tables => match &self.table {
-                Some(table) => command.meaning().names(table),
-                None => command.meaning().table().is_some(),
-            },
+            Of::Tables => {
+                let meaning = command.meaning();
+                let is_named = match &self.table {
+                    Some(table) => meaning.names(table),
+                    None => meaning.table().is_some(),
+                };
+                is_named && meaning.needs_table()
+            }
         })
     }
 

@@ -44,7 +44,7 @@ pub enum Ends {
     /// They are told that an administrator ends them; Redis only closes.
     #[default]
     Shutdown,
-    /// They are told that the server has crashed; Redis only closes.
+    /// They are told that the server has crashed; MySQL and Redis only close.
     Crash,
     /// They end with RST.
     Reset,
@@ -57,7 +57,7 @@ pub enum Meets {
     /// Their connections are refused.
     #[default]
     Refuse,
-    /// They are told that the server is starting up.
+    /// They are told that the server is starting up: in PostgreSQL when they begin, in Redis at each command. MySQL has no such error.
     StartingUp,
 }
 
@@ -87,7 +87,15 @@ pub(super) const DOC: Doc = Doc {
 /// How long nobody is let in where nothing is said.
 const DOWN: Duration = Duration::from_secs(10);
 
+/// What a server says that starts.
+const STARTING_UP: &str = "starting_up";
+
 impl Failover {
+    /// The error that it gives to sessions that begin while the database is away.
+    pub(super) fn error(&self) -> Option<&'static str> {
+        (self.meets == Meets::StartingUp).then_some(STARTING_UP)
+    }
+
     pub(super) fn compile(&self) -> Compiled {
         Compiled {
             ends: self.ends,
@@ -98,7 +106,7 @@ impl Failover {
                 Ends::Crash => "crash",
                 Ends::Shutdown | Ends::Reset => "admin_shutdown",
             }),
-            starting: Answer::of_error("starting_up"),
+            starting: Answer::of_error(STARTING_UP),
             refused: Answer::of_error("read_only"),
         }
     }
@@ -126,6 +134,27 @@ pub(super) struct Compiled {
     refused: Arc<Answer>,
 }
 
+impl Compiled {
+    /// What a server does that starts: one that has no words for it does not listen yet, and one that has them for commands
+    /// alone lets sessions in.
+    fn starts(&self, ask: &Ask) -> Verdict {
+        let said = Verdict::Answer(self.starting.clone());
+        let Some((dialect, unit)) = ask.begins else {
+            return said;
+        };
+        let known = self
+            .starting
+            .error
+            .as_ref()
+            .and_then(|error| error.known(dialect));
+        match known.map(|known| known.moment.is_opening()) {
+            None => Verdict::Cut(Cut::Refuse),
+            Some(false) if unit == Unit::Session => Verdict::Pass,
+            Some(_) => said,
+        }
+    }
+}
+
 impl Acts for Compiled {
     fn doc(&self) -> &'static Doc {
         &DOC
@@ -148,7 +177,7 @@ impl Acts for Compiled {
         if ask.age < self.down {
             return match self.meets {
                 Meets::Refuse => Verdict::Cut(Cut::Refuse),
-                Meets::StartingUp => Verdict::Answer(self.starting.clone()),
+                Meets::StartingUp => self.starts(ask),
             };
         }
         if ask.marked && ask.age < self.down + self.read_only {
@@ -164,12 +193,54 @@ impl Acts for Compiled {
             after: None,
             flow: Flow::Reply,
         };
-        (self.ends == Ends::Reset && ask.age < self.down)
+        // A session that is let in meanwhile is not one of those that stood.
+        (self.ends == Ends::Reset && ask.age < self.down && ask.begins.is_none())
             .then(|| cut.shaper(ask.now, direction))
             .flatten()
     }
 
     fn farewell(&self, age: Duration, _: Dialect) -> Option<Arc<Answer>> {
         (self.ends != Ends::Reset && age < self.down).then(|| self.farewell.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        faults::{Plan, trial},
+        route::Session,
+        units::Dice,
+    };
+
+    #[test]
+    fn a_server_that_starts_does_as_its_kind_does() {
+        let now = Instant::now();
+        let fault = trial::fault("{failover: {ends: reset, meets: starting_up}}", now);
+        let begins = |dialect, unit| {
+            let session = Session {
+                dialect,
+                user: "web".to_owned(),
+                database: "shop".to_owned(),
+            };
+            let facts = Facts {
+                session: Some(&session),
+                ..trial::facts(None)
+            };
+            let mut plan = Plan::of_database(std::slice::from_ref(&fault), Dice::new(7), 1, &facts, unit);
+            let verdict = plan.open(0, now, None);
+            assert!(plan.flow(Flow::Reply, now).is_none(), "it did not stand");
+            verdict
+        };
+        let says = |dialect, unit| matches!(begins(dialect, unit), Verdict::Answer(_));
+        assert!(says(Dialect::Postgres, Unit::Session));
+        assert!(says(Dialect::Redis, Unit::Command));
+        assert!(matches!(begins(Dialect::Redis, Unit::Session), Verdict::Pass));
+        assert!(matches!(
+            begins(Dialect::Mysql, Unit::Session),
+            Verdict::Cut(Cut::Refuse)
+        ));
     }
 }

@@ -160,6 +160,8 @@ pub(super) struct Ask {
     pub(super) track: Option<Arc<Track>>,
     /// The exchange is a request: the end of a flow is that of a body, and not of a connection.
     pub(super) of_request: bool,
+    /// What begins in the traffic of a database; `None` elsewhere, and for a session that stands.
+    pub(super) begins: Option<(Dialect, Unit)>,
     /// Set by a kind that has changed a head.
     pub(super) touched: bool,
     /// Set by a kind that has changed a head in a way that the body must follow, lifted or not.

@@ -29,6 +29,8 @@ pub struct Plan {
     exchange: u64,
     dice: Dice,
     of_request: bool,
+    /// What begins in the traffic of a database.
+    begins: Option<(Dialect, Unit)>,
     /// When bytes could begin to flow; `None`: with each flow.
     since: Option<Instant>,
 }
@@ -50,6 +52,7 @@ impl Plan {
             exchange: 0,
             dice: Dice::new(0),
             of_request: false,
+            begins: None,
             since: None,
         }
     }
@@ -107,9 +110,11 @@ impl Plan {
         let dialect = facts.session.map(|session| session.dialect);
         let may =
             |fault: &Fault| fault.in_traffic() && dialect.is_some_and(|dialect| fault.meets(unit, dialect));
-        Self::of(candidates, dice, exchange, facts, may, |fault| {
-            fault.acts().ends()
-        })
+        let ends = |fault: &Fault| fault.acts().ends();
+        Self {
+            begins: dialect.map(|dialect| (dialect, unit)),
+            ..Self::of(candidates, dice, exchange, facts, may, ends)
+        }
     }
 
     /// The same for a request that stands: what shapes the bytes of its bodies that have yet to come. A fault that changes a head
@@ -139,6 +144,7 @@ impl Plan {
             exchange,
             dice,
             of_request: facts.head.is_some(),
+            begins: None,
             since: None,
         };
         for fault in candidates {
@@ -329,6 +335,7 @@ impl Plan {
             marked: hit.marked,
             track: hit.track.clone(),
             of_request: self.of_request,
+            begins: self.begins,
             touched: false,
             committed: hit.committed,
         }

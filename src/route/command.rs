@@ -32,6 +32,7 @@ impl Session {
 pub struct Command {
     dialect: Dialect,
     text: Arc<str>,
+    in_transaction: bool,
     wording: OnceLock<String>,
     meaning: OnceLock<Meaning>,
 }
@@ -42,9 +43,24 @@ impl Command {
         Self {
             dialect,
             text,
+            in_transaction: false,
             wording: OnceLock::new(),
             meaning: OnceLock::new(),
         }
+    }
+
+    /// The same, of a transaction that is open or of none.
+    #[must_use]
+    pub fn within(self, in_transaction: bool) -> Self {
+        Self {
+            in_transaction,
+            ..self
+        }
+    }
+
+    /// Whether it is one of a transaction that is open.
+    pub const fn is_in_transaction(&self) -> bool {
+        self.in_transaction
     }
 
     /// Its text, as it was sent.

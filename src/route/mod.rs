@@ -18,6 +18,7 @@ mod standby;
 mod statement;
 mod statuses;
 mod table;
+mod tables;
 mod tag;
 pub mod wording;
 

@@ -105,6 +105,25 @@ const READS: &[&str] = &[
     "zunion",
 ];
 
+/// Commands that change something (flag `write`), of Redis 8 too.
+#[rustfmt::skip]
+const WRITES: &[&str] = &[
+    "append", "bitfield", "bitop", "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop",
+    "bzpopmax", "bzpopmin", "copy", "decr", "decrby", "del", "delex", "expire", "expireat",
+    "flushall", "flushdb", "geoadd", "georadius", "georadiusbymember", "geosearchstore", "getdel",
+    "getex", "getset", "hdel", "hexpire", "hexpireat", "hgetdel", "hgetex", "hincrby",
+    "hincrbyfloat", "hmset", "hpersist", "hpexpire", "hpexpireat", "hset", "hsetex", "hsetnx",
+    "incr", "incrby", "incrbyfloat", "linsert", "lmove", "lmpop", "lpop", "lpush", "lpushx", "lrem",
+    "lset", "ltrim", "migrate", "move", "mset", "msetex", "msetnx", "persist", "pexpire",
+    "pexpireat", "pfadd", "pfdebug", "pfmerge", "psetex", "rename", "renamenx", "restore",
+    "restore-asking", "rpop", "rpoplpush", "rpush", "rpushx", "sadd", "sdiffstore", "set", "setbit",
+    "setex", "setnx", "setrange", "sinterstore", "smove", "sort", "spop", "srem", "sunionstore",
+    "swapdb", "unlink", "vadd", "vrem", "vsetattr", "xack", "xackdel", "xadd", "xautoclaim",
+    "xclaim", "xdel", "xdelex", "xreadgroup", "xsetid", "xtrim", "zadd", "zdiffstore", "zincrby",
+    "zinterstore", "zmpop", "zpopmax", "zpopmin", "zrangestore", "zrem", "zremrangebylex",
+    "zremrangebyrank", "zremrangebyscore", "zunionstore",
+];
+
 /// Commands that are about a transaction.
 const TRANSACTIONS: &[&str] = &["discard", "exec", "multi", "unwatch", "watch"];
 
@@ -177,7 +196,8 @@ const WITHOUT_KEY: &[&str] = &[
     "swapdb",
 ];
 
-/// What a command asks of the data. One that is not known writes: Redis has more commands that do than that do not.
+/// What a command asks of the data. One that is not known does nothing: a server refuses it by itself. That of a module, which has a
+/// dot in its name, writes: more of them do than do not.
 pub(super) fn does(words: &[&str]) -> Does {
     let verb = lower(words.first());
     let part = lower(words.get(1));
@@ -189,8 +209,8 @@ pub(super) fn does(words: &[&str]) -> Does {
         ("eval" | "evalsha" | "fcall", _) => Does::Script,
         _ if among(READS) => Does::Read,
         _ if among(TRANSACTIONS) => Does::Transaction,
-        _ if among(OTHERS) || verb.is_empty() => Does::Other,
-        _ => Does::Write,
+        _ if among(WRITES) || verb.contains('.') => Does::Write,
+        _ => Does::Other,
     }
 }
 
@@ -252,7 +272,7 @@ mod tests {
 
     #[test]
     fn commands_are_known_and_sorted() {
-        for list in [READS, TRANSACTIONS, OTHERS, WITHOUT_KEY] {
+        for list in [READS, WRITES, TRANSACTIONS, OTHERS, WITHOUT_KEY] {
             assert!(list.is_sorted(), "{list:?}");
         }
         for (command, what) in [
@@ -267,6 +287,7 @@ mod tests {
             ("FUNCTION LOAD x", Does::Write),
             ("flushall", Does::Write),
             ("something.new a", Does::Write),
+            ("frobnicate a", Does::Other),
             ("exec", Does::Transaction),
             ("ping", Does::Other),
             ("publish a b", Does::Other),

@@ -1,9 +1,8 @@
 //! What a text of statements asks of the data, and of which tables.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::collections::BTreeSet;
 
 use sqlparser::{
-    ast::{CopySource, ObjectName, Statement, visit_relations},
     dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect},
     parser::Parser,
     tokenizer::{Token, Tokenizer},
@@ -15,6 +14,7 @@ use super::{
     redis::{self, Does},
     standby,
     statement::{DEEPEST, Sql, first_word, kind_of, without_comments},
+    tables,
     wording::Wording,
 };
 
@@ -25,6 +25,8 @@ pub struct Meaning {
     tables: Vec<String>,
     changes: bool,
     runs_script: bool,
+    /// One of its statements fails where its table is missing.
+    needs_table: bool,
     /// They are keys: capitals count, and a dot is one letter of many.
     exact: bool,
 }
@@ -35,6 +37,7 @@ impl Meaning {
         self.kinds.extend(other.kinds);
         self.tables.extend(other.tables);
         self.changes |= other.changes;
+        self.needs_table |= other.needs_table;
         self
     }
 
@@ -63,6 +66,11 @@ impl Meaning {
             .any(|name| table.holds(name) || name.rsplit_once('.').is_some_and(|(_, bare)| table.holds(bare)))
     }
 
+    /// Whether it fails where its table is missing, as `DROP TABLE IF EXISTS` does not.
+    pub const fn needs_table(&self) -> bool {
+        self.needs_table
+    }
+
     /// The first table that it names.
     pub fn table(&self) -> Option<&str> {
         self.tables.first().map(String::as_str)
@@ -88,26 +96,15 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
                 .map(|piece| meaning(dialect, piece))
                 .reduce(Meaning::and)
                 .unwrap_or_default(),
-            _ => by_words(dialect, text),
+            _ => by_words(dialect, grammar, text),
         };
     };
-    let mut tables: Vec<String> = Vec::new();
-    let _ = visit_relations(&statements, |name| {
-        let name = written(name);
-        if !tables.contains(&name) {
-            tables.push(name);
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    // The parser takes these for names of no relation.
-    for statement in &statements {
-        if let Statement::Copy {
-            source: CopySource::Table { table_name, .. },
-            ..
-        } = statement
-        {
-            tables.push(written(table_name));
-        }
+    let mut named = Vec::new();
+    for table in statements
+        .iter()
+        .flat_map(|statement| tables::of(grammar, statement))
+    {
+        tables::add(&mut named, table);
     }
     Meaning {
         kinds: statements.iter().filter_map(kind_of).collect(),
@@ -116,7 +113,8 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
             change::is_refused(dialect, statement) || on_standby()
         }),
         runs_script: false,
-        tables,
+        needs_table: !statements.iter().all(tables::may_be_missing),
+        tables: named,
         exact: false,
     }
 }
@@ -147,6 +145,7 @@ fn of_redis(text: &str) -> Meaning {
         kinds: kind.into_iter().collect(),
         changes: kind == Some(Sql::Write),
         runs_script: does == Does::Script,
+        needs_table: false,
         tables: redis::key(&words)
             .map(|key| key.replace('\u{a0}', " "))
             .into_iter()
@@ -155,16 +154,8 @@ fn of_redis(text: &str) -> Meaning {
     }
 }
 
-fn written(name: &ObjectName) -> String {
-    let parts = name.0.iter().map(|part| {
-        part.as_ident()
-            .map_or_else(|| part.to_string(), |ident| ident.value.clone())
-    });
-    parts.collect::<Vec<_>>().join(".")
-}
-
 /// What a text says that the parser does not know.
-fn by_words(dialect: Dialect, text: &str) -> Meaning {
+fn by_words(dialect: Dialect, grammar: &dyn Grammar, text: &str) -> Meaning {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     // What stands behind these may write, and a copy from somewhere does.
     let leads_in = |word: &str| {
@@ -187,6 +178,8 @@ fn by_words(dialect: Dialect, text: &str) -> Meaning {
         kinds: kind.into_iter().collect(),
         changes: change::is_refused_by_words(dialect, kind, text)
             || (dialect == Dialect::Postgres && standby::by_words(text).is_some()),
+        tables: tables::by_words(grammar, text),
+        needs_table: true,
         ..Meaning::default()
     }
 }
@@ -242,7 +235,7 @@ mod tests {
         check("prepare transaction 'x'", &[Transaction], &[]);
         // What it prepares is asked by EXECUTE.
         check("prepare add (int) as insert into a values ($1)", &[], &["a"]);
-        check("select 1 from orders for no key update", &[Write], &[]);
+        check("select 1 from orders for no key update", &[Write], &["orders"]);
         check("set search_path to x", &[], &[]);
         check("", &[], &[]);
         // Not known to the parser: the first word decides.

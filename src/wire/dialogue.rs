@@ -52,6 +52,12 @@ pub trait Dialogue {
     /// The bytes are none of this protocol: from here on they can only be passed on as they come.
     fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost>;
 
+    /// What is said at a border before the session ends, of what a server says that nobody has asked: as it is, at another place in the
+    /// exchange, or nothing where a server only closes.
+    fn parting(&self, said: Bytes) -> Bytes {
+        said
+    }
+
     /// What a request to cancel this session's command must name, once the server has said it; such requests come on
     /// connections of their own.
     fn cancel_key(&self) -> Option<&[u8]> {
@@ -143,6 +149,8 @@ pub struct Command {
     pub step: Step,
     /// Whether the server will refuse it by itself, because its transaction has failed already.
     pub doomed: bool,
+    /// Whether it is one of a transaction that is open, where that is known.
+    pub in_transaction: bool,
 }
 
 /// One statement of a command's text.

@@ -57,6 +57,8 @@ pub enum Moment {
     Prepare,
     /// As the answer to a command.
     Command,
+    /// As the answer to a command within a transaction.
+    InTransaction,
     /// At any time, asked or not: also on a session that is idle.
     Any,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Moment {
             Self::Login => "after the welcome",
             Self::Prepare => "as a command's answer, or on preparing it",
             Self::Command => "as a command's answer",
+            Self::InTransaction => "as a command's answer, within a transaction",
             Self::Any => "at any time",
         })
     }

@@ -22,11 +22,12 @@ function tell(method, path, body) {
   });
 }
 
-async function withPg() {
+async function withPg(name) {
   const client = new Client({ ...place(0), ...login });
   client.on("error", () => {}); // a session that ends says so twice
   try {
     await client.connect();
+    if (name === "idle_in_transaction_timeout") await client.query("begin");
     await client.query("insert into orders values (1)");
     await client.end();
   } catch (error) {
@@ -77,7 +78,7 @@ async function main() {
     const fault = `{where: {listener: ${protocol}${match}}, for: 1m, do: {abort: {error: ${name}}}}`;
     await tell("POST", "/api/v1/faults", `faults: {e: ${fault}}`);
     const [client, ask] = clients[protocol];
-    console.log(protocol, name, client, ...((await ask()) ?? ["nothing"]));
+    console.log(protocol, name, client, ...((await ask(name)) ?? ["nothing"]));
     await tell("DELETE", "/api/v1/faults/e");
   }
 }

@@ -23,6 +23,8 @@ direct = dict(zip(PROTOCOLS, (address.split(":") for address in addresses[3:])))
 
 # What is asked, and by whom, unless it is said otherwise.
 USUAL = {"password": "secret", "database": "shop", "work": ["insert into orders values (1)"]}
+# What must be asked for an error to come at all.
+ASKED = {"idle_in_transaction_timeout": {"work": ["begin", *USUAL["work"]]}}
 # How the server itself is brought to give an error.
 PROVOKED = {
     "postgres": {
@@ -45,6 +47,7 @@ PROVOKED = {
         "missing_column": {"work": ["insert into orders (nothing) values (1)"]},
         "permission_denied": {"work": ["delete from mysql.user"]},
         "read_only_transaction": {"work": ["start transaction read only", "insert into orders values (1)"]},
+        "statement_timeout": {"work": ["set max_statement_time = 0.05", "insert into orders select sleep(60)"]},
         "unique_violation": {"work": ["insert into orders values (0)"]},
     },
     "redis": {"bad_credentials": {"password": "wrong"}, "not_authenticated": {"password": None}},
@@ -123,7 +126,7 @@ for line in sys.stdin:
     tell("POST", "/api/v1/faults", f"faults: {{e: {{where: {{listener: {protocol}{match}}}, for: 1m, do: {{abort: {{error: {name}}}}}}}}}")
     provoked = PROVOKED[protocol].get(name)
     for client, ask in clients[protocol]:
-        seen = ask(*proxied[protocol], **USUAL) or ["nothing"]
+        seen = ask(*proxied[protocol], **{**USUAL, **ASKED.get(name, {})}) or ["nothing"]
         print(protocol, name, client, *seen)
         if provoked and (real := ask(*direct[protocol], **{**USUAL, **provoked})) != seen:
             sys.exit(f"{name}: {client} sees {seen} through the proxy, and {real} of the server itself")

@@ -174,7 +174,9 @@ impl<'a> Seen<'a> {
 
 /// Whether a client shows the code, or, where it keeps that for itself, begins with the text.
 fn shows(error: &KnownError, code: &str) -> bool {
-    code == error.code || error.text.split(' ').next() == Some(code)
+    // MariaDB has a number of its own.
+    let own = error.code == "3024" && code == "1969";
+    own || code == error.code || error.text.split(' ').next() == Some(code)
 }
 
 #[tokio::test]

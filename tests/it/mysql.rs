@@ -2,13 +2,17 @@
 
 use std::process::Output;
 
+use mysql_async::prelude::Queryable;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use crate::kit::{
-    Doc, Proxy,
-    mariadb::{Mariadb, mariadb},
-    redis::said,
-    within,
+use crate::{
+    kit::{
+        Doc, Proxy, eventually,
+        mariadb::{Mariadb, mariadb, mariadb_with},
+        redis::said,
+        within,
+    },
+    mysql_itself::connect,
 };
 
 async fn before(server: &Mariadb) -> Proxy {
@@ -99,7 +103,10 @@ async fn errors_come_in_place_of_the_matching_statements_which_are_not_run() {
             "read_only_mode",
             "ERROR 1836 (HY000) at line 1: Running in read-only mode",
         ),
-        ("statement_timeout", "ERROR 3024 (HY000)"),
+        (
+            "statement_timeout",
+            "ERROR 1969 (70100) at line 1: Query execution was interrupted (max_statement_time exceeded)",
+        ),
         (
             "{code: \"1615\", message: Prepared statement needs to be re-prepared}",
             "ERROR 1615 (HY000)",
@@ -183,4 +190,100 @@ async fn what_is_fatal_ends_the_session() {
         "{shown}"
     );
     assert!(said(&sql(&proxy, "select 2").await).starts_with('2'));
+}
+
+#[tokio::test]
+async fn a_session_ends_in_the_middle_of_its_result() {
+    const ROWS: usize = 100_000;
+    let server = Mariadb::start().await;
+    let proxy = before(&server).await;
+    for fault in ["failover", "{abort: {error: shutting_down}}"] {
+        let mut session = connect(proxy.address()).await;
+        let text = format!("select repeat('x', 1000) from seq_1_to_{ROWS}");
+        let mut result = session.query_iter(text).await.unwrap();
+        let mut rows = 0;
+        while rows < 50 {
+            assert!(within("a row", result.next()).await.unwrap().is_some());
+            rows += 1;
+        }
+        proxy.inject("over", &format!("do: {fault}")).await;
+        // As at a server that is shut down: what is under way arrives, and then the end.
+        let ended = loop {
+            match within("a row or the end", result.next()).await {
+                Ok(Some(_)) => rows += 1,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        assert!(rows < ROWS, "{fault}: {rows}");
+        assert!(
+            matches!(ended, Some(mysql_async::Error::Io(_))),
+            "{fault}: {ended:?}"
+        );
+        proxy.lift("over").await;
+    }
+}
+
+#[tokio::test]
+async fn whatever_comes_in_place_of_the_greeting_is_an_error_from_before_it() {
+    let server = Mariadb::start().await;
+    let proxy = before(&server).await;
+    proxy
+        .inject("full", "do: {capacity: {carries: 1/m, baseline: 1/m}}")
+        .await;
+    let mut first = Vec::new();
+    eventually("the backend is full", async || {
+        let mut raw = TcpStream::connect(proxy.address()).await.unwrap();
+        first = vec![0; 256];
+        let length = within("a packet", raw.read(&mut first)).await.unwrap();
+        first.truncate(length);
+        first.get(4) == Some(&0xff)
+    })
+    .await;
+    assert_eq!(first, b"\x17\0\0\0\xff\x10\x04Too many connections");
+}
+
+#[tokio::test]
+async fn who_names_no_database_is_let_in_where_one_is_missing() {
+    let server = Mariadb::start().await;
+    let proxy = before(&server).await;
+    proxy.inject("missing", "do: missing_database").await;
+    let named = said(&sql(&proxy, "select 'let in'").await);
+    assert!(
+        named.contains("ERROR 1049 (42000): Unknown database 'shop'"),
+        "{named}"
+    );
+    let without = said(&mariadb_with(proxy.address(), &["--database="], "select 'let in'").await);
+    assert_eq!(without, "let in");
+}
+
+#[tokio::test]
+async fn tables_are_known_in_statements_of_every_form() {
+    let server = Mariadb::start().await;
+    let proxy = before(&server).await;
+    let made = "create table orders (id int primary key, item text); create table other (id int)";
+    assert!(sql(&proxy, made).await.status.success());
+    let fault = "where: {match: {table: orders}}, do: {abort: {error: {code: \"9999\", message: met}}}";
+    proxy.inject("met", fault).await;
+    for text in [
+        "drop table orders",
+        "drop table if exists other, shop.orders",
+        "select * from orders lock in share mode",
+        "update orders, other set orders.item = 1 where orders.id = other.id",
+        "update low_priority ignore orders set item = 1 order by id limit 1",
+        "delete o.* from orders o",
+        "load data local infile '/nowhere' into table orders",
+        "show create table orders",
+        "rename table orders to old",
+        "lock tables orders write",
+    ] {
+        let met = said(&sql(&proxy, text).await);
+        assert!(met.contains("ERROR 9999"), "{text}: {met}");
+    }
+    proxy.lift("met").await;
+    assert_eq!(
+        rows(&sql(&proxy, "select count(*) from orders").await),
+        ["0"],
+        "nothing was done"
+    );
 }

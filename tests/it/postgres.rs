@@ -402,6 +402,7 @@ async fn each_incident_of_a_database_is_one_fault() {
     let insert = "insert into orders (item) values ('tea')";
     check("read_only", insert, Some(&SqlState::READ_ONLY_SQL_TRANSACTION)).await;
     check("read_only", "select * from orders", None).await;
+    check("missed_migration", "drop table if exists orders", None).await;
     check("deadlocks", insert, Some(&SqlState::T_R_DEADLOCK_DETECTED)).await;
     check(
         "{missed_migration: {table: orders}}",
@@ -486,6 +487,11 @@ async fn a_client_that_insists_on_tls_gets_it_here_and_its_commands_meet_faults(
         .await;
     let met = complained(&with_url(&proxy, &secured).await);
     assert!(met.contains("canceling statement due to lock timeout"), "{met}");
+    proxy
+        .inject("denied", "do: {abort: {error: access_denied}}")
+        .await;
+    let met = complained(&with_url(&proxy, &secured).await);
+    assert!(met.contains("database \"shop\", SSL encryption"), "{met}");
 }
 
 #[tokio::test]
@@ -546,4 +552,76 @@ async fn what_passes_unread_meets_faults_of_bytes_only() {
     assert_eq!(said(&through), "hello", "{}", complained(&through));
     proxy.inject("cut", "do: reset").await;
     assert!(!with_url(&proxy, "sslmode=prefer").await.status.success());
+}
+
+#[tokio::test]
+async fn an_opening_that_no_server_takes_is_refused_in_the_servers_words() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let says = async |at, opening: &[u8]| {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(opening).await.unwrap();
+        let mut all = Vec::new();
+        within("the end", stream.read_to_end(&mut all)).await.unwrap();
+        String::from_utf8_lossy(&all).into_owned()
+    };
+    for (opening, text) in [
+        (
+            &b"\0\0\0\x12\0\x04\0\0user\0web\0\0"[..],
+            "unsupported frontend protocol 4.0",
+        ),
+        (b"\0\0\0\x08\0\x02\0\0", "unsupported frontend protocol 2.0"),
+        (b"\0\0\0\x09\0\x03\0\0\0", "no PostgreSQL user name specified"),
+    ] {
+        let own = says(server.address, opening).await;
+        assert!(own.contains("FATAL") && own.contains(text), "{own}");
+        assert_eq!(says(proxy.address(), opening).await, own);
+    }
+}
+
+#[tokio::test]
+async fn tables_are_known_in_statements_of_every_form() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let client = connect(proxy.address(), "admin", "shop").await.unwrap();
+    client
+        .batch_execute("create table orders (id int); create table other (id int)")
+        .await
+        .unwrap();
+    let fault = "where: {match: {table: orders}}, do: {abort: {error: {code: \"ZZ999\", message: met}}}";
+    proxy.inject("met", fault).await;
+    for text in [
+        "drop table orders",
+        "drop table if exists other, public.orders cascade",
+        "comment on table orders is 'x'",
+        "grant select on table orders to web",
+        "vacuum orders",
+        "vacuum (analyze, verbose) orders",
+        "table orders",
+        "update orders set id = 1 where current of c",
+        "select * from orders for no key update of orders nowait",
+        "select * from orders where id between symmetric 2 and 1",
+    ] {
+        let met = client.batch_execute(text).await.err();
+        let code = met.as_ref().and_then(tokio_postgres::Error::code);
+        assert_eq!(code.map(SqlState::code), Some("ZZ999"), "{text}: {met:?}");
+    }
+    client.batch_execute("drop table other").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_left_open_ends_its_session_and_no_other() {
+    let server = Postgres::start().await;
+    let proxy = before(&server).await;
+    let idle = connect(proxy.address(), "web", "shop").await.unwrap();
+    let inside = connect(proxy.address(), "web", "shop").await.unwrap();
+    inside.batch_execute("begin").await.unwrap();
+    proxy
+        .inject("left", "do: {abort: {error: idle_in_transaction_timeout}}")
+        .await;
+    idle.batch_execute("select 1").await.unwrap();
+    let met = inside.batch_execute("select 1").await.unwrap_err();
+    assert_eq!(met.code(), Some(&SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT));
+    eventually("the session ends", async || inside.is_closed()).await;
+    idle.batch_execute("select 1").await.unwrap();
 }

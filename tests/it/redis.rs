@@ -360,3 +360,24 @@ async fn rest_of_line(stream: &mut TcpStream) -> String {
     }
     String::from_utf8(line).unwrap()
 }
+
+#[tokio::test]
+async fn a_server_that_starts_lets_sessions_in_and_says_so_to_each_command() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    for ends in ["shutdown", "reset"] {
+        let fault = format!("do: {{failover: {{down: 1h, meets: starting_up, ends: {ends}}}}}");
+        proxy.inject("failover", &fault).await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        for _ in 0..3 {
+            ask(
+                &mut stream,
+                "GET nothing\r\n",
+                "-LOADING Redis is loading the dataset in memory\r\n",
+            )
+            .await;
+        }
+        proxy.lift("failover").await;
+        ask(&mut stream, "GET nothing\r\n", "$-1\r\n").await;
+    }
+}

@@ -63,6 +63,8 @@ async fn what_changes_something_is_what_the_server_says() {
         let answer = redis_cli(proxy.address(), &words).await;
         assert!(!answer.starts_with("READONLY"), "{words:?}: {answer}");
     }
+    let answer = redis_cli(proxy.address(), &["FROBNICATE", "x"]).await;
+    assert!(answer.starts_with("ERR unknown command"), "{answer}");
 }
 
 #[tokio::test]

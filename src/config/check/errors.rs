@@ -21,11 +21,15 @@ pub(super) fn unsaid(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Op
         }
     }
     let names: Vec<_> = without.iter().map(|dialect| name(*dialect)).collect();
-    let known = catalogue_of(*without.first()?).iter().map(|known| known.name);
     let what = format!(
         "this gives the error `{error}`, but {} has no such error",
         names.join(" or ")
     );
+    if matches!(kind, Do::Failover(_)) {
+        let mend = "remove `meets`: such a server refuses connections until it can serve";
+        return Some((what, mend.to_owned()));
+    }
+    let known = catalogue_of(*without.first()?).iter().map(|known| known.name);
     let mend = format!(
         "use `abort` with one that it has: {}; or write it by hand, `{{code: ..., message: ...}}`",
         known.collect::<Vec<_>>().join(", ")

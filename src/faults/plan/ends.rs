@@ -87,6 +87,7 @@ pub(super) fn cut_at_once(fault: &Fault, facts: &Facts<'_>, now: Instant) -> Opt
         marked: acts.marks(facts),
         track: acts.tracks().then(Arc::default),
         of_request: facts.head.is_some(),
+        begins: None,
         touched: false,
         committed: false,
     };

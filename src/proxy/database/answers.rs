@@ -13,42 +13,74 @@ use crate::{
     },
 };
 
-/// What a session is told where a fault names no error that its protocol has.
+/// What a command is told where a fault names no error.
 const UNNAMED: &str = "internal_error";
 
 /// The error of a server that only reads, for which a standby of PostgreSQL has words of its own.
 const READ_ONLY: &str = "read_only";
 
+/// What a session that wants to begin is told where a fault names no error: the server has no room for it.
+const UNNAMED_OPENING: &str = "too_many_connections";
+
 /// The answer of a fault to a session, or to a command in it.
 pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Command>) -> Refusal {
-    let said = said(answer, session, command);
-    match session.dialect {
-        Dialect::Postgres => postgres::refusal(&said),
-        Dialect::Mysql => mysql::refusal(&said),
-        Dialect::Redis => redis::refusal(&said),
+    written(&said(answer, session, command), session.dialect)
+}
+
+/// The answer of a fault to a session in place of all else that a server would say: whatever it is, it is what a server says first.
+pub(super) fn turned_away(answer: &Answer, session: &Session, is_encrypted: bool) -> Refusal {
+    let mut said = opening(answer, session);
+    if is_encrypted && session.dialect == Dialect::Postgres {
+        // What `access_denied` says of the connection.
+        said.text = said.text.replace(", no encryption", ", SSL encryption");
+    }
+    written(&said, session.dialect)
+}
+
+/// What a session is told in place of all else.
+fn opening(answer: &Answer, session: &Session) -> Said {
+    let said = said(answer, session, None);
+    let weight = match said.weight {
+        // The session ends with it.
+        Weight::Error => Weight::Fatal,
+        weight => weight,
+    };
+    Said {
+        weight,
+        moment: Moment::Connect,
+        ..said
+    }
+}
+
+fn written(said: &Said, dialect: Dialect) -> Refusal {
+    match dialect {
+        Dialect::Postgres => postgres::refusal(said),
+        Dialect::Mysql => mysql::refusal(said),
+        Dialect::Redis => redis::refusal(said),
     }
 }
 
 /// The same as people read it, of a session that is refused: `FATAL 28P01 password authentication failed for user "web"`.
 pub(super) fn words(answer: &Answer, session: &Session) -> String {
-    let said = said(answer, session, None);
+    let said = opening(answer, session);
     let text = said
         .text
         .replace("{user}", &session.user)
         .replace("{database}", &session.database);
     let severity = match (session.dialect, said.weight) {
         (Dialect::Postgres, Weight::Fatal) => "FATAL ",
-        (Dialect::Postgres, Weight::Error) => "ERROR ",
         _ => "",
     };
     format!("{severity}{} {text}", said.code)
 }
 
 fn said(answer: &Answer, session: &Session, command: Option<&Command>) -> Said {
+    let named = |name: &str| of_catalogue(&DatabaseError::Named(name.to_owned()), session, command);
     match answer.error.as_deref() {
         Some(DatabaseError::ByHand(written)) => by_hand(written),
         Some(named) => of_catalogue(named, session, command),
-        None => of_catalogue(&DatabaseError::Named(UNNAMED.to_owned()), session, command),
+        None if command.is_none() => named(UNNAMED_OPENING),
+        None => named(UNNAMED),
     }
 }
 
@@ -57,11 +89,15 @@ pub(super) fn canceled() -> Arc<Answer> {
     Answer::of_error("canceled")
 }
 
-/// What a session is told that is ended without being asked. Redis has no words for that: it only closes.
+/// What a session is told that is ended without being asked. Where its server has no words for that, it only closes.
 pub(super) fn farewell(answer: &Answer, session: &Session) -> Bytes {
-    match session.dialect {
-        Dialect::Redis => Bytes::new(),
-        Dialect::Postgres | Dialect::Mysql => refusal(answer, session, None).bytes,
+    match answer
+        .error
+        .as_deref()
+        .and_then(|error| error.known(session.dialect))
+    {
+        Some(_) => refusal(answer, session, None).bytes,
+        None => Bytes::new(),
     }
 }
 
@@ -201,5 +237,49 @@ mod tests {
         ] {
             assert_eq!(says(dialect, error, command), text, "{command}");
         }
+    }
+
+    #[test]
+    fn who_is_turned_away_hears_what_a_server_says_first() {
+        let session = |dialect| Session {
+            dialect,
+            user: "web".to_owned(),
+            database: "shop".to_owned(),
+        };
+        let unnamed = Answer::new(http::StatusCode::SERVICE_UNAVAILABLE);
+        let by_hand = Answer {
+            error: Some(Box::new(DatabaseError::ByHand(ByHand {
+                code: "1105".to_owned(),
+                state: None,
+                message: "no".to_owned(),
+                fatal: false,
+            }))),
+            ..unnamed.clone()
+        };
+        let said = |answer: &Answer, dialect| turned_away(answer, &session(dialect), false).bytes;
+        assert_eq!(
+            &*said(&unnamed, Dialect::Mysql),
+            b"\x17\0\0\0\xff\x10\x04Too many connections"
+        );
+        assert_eq!(&*said(&by_hand, Dialect::Mysql), b"\x05\0\0\0\xff\x51\x04no");
+        let full = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0";
+        assert_eq!(
+            said(&unnamed, Dialect::Postgres)[5..].get(..full.len()),
+            Some(&full[..])
+        );
+        assert_eq!(
+            &*said(&unnamed, Dialect::Redis),
+            b"-ERR max number of clients reached\r\n"
+        );
+        let denied = Answer {
+            error: Some(Box::new(DatabaseError::Named("access_denied".to_owned()))),
+            ..unnamed
+        };
+        let told = |tls| {
+            let bytes = turned_away(&denied, &session(Dialect::Postgres), tls).bytes;
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        assert!(told(true).contains("database \"shop\", SSL encryption\0"));
+        assert!(told(false).contains("database \"shop\", no encryption\0"));
     }
 }

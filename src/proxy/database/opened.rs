@@ -137,7 +137,7 @@ async fn open(plan: &mut Plan, stream: &mut Stream, held: &Level) -> Course {
 
 /// Tells a client why it gets no session, and closes.
 async fn turn_away(opened: Opened, answer: &Answer) {
-    let Refusal { bytes, .. } = answers::refusal(answer, &opened.session, None);
+    let Refusal { bytes, .. } = answers::turned_away(answer, &opened.session, opened.stream.tls().is_some());
     let mut stream = opened.stream;
     let said = async {
         stream.write_all(&bytes).await?;

@@ -122,6 +122,12 @@ async fn greet(
                 Wish::Unread
             }
             Opening::Startup(startup) => Wish::Session(startup),
+            // The server says in its own words why it does not let it in.
+            Opening::Foreign(packet) => {
+                stream.unread(bytes.split().freeze());
+                stream.unread(packet);
+                Wish::Unread
+            }
             Opening::Cancel { key, packet } => Wish::Cancel(key, packet),
             Opening::Encrypt(postgres::Encryption::Tls) if encryption == Encryption::Pass => {
                 stream.unread(bytes.split().freeze());

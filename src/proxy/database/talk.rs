@@ -233,7 +233,9 @@ impl Talk {
                 After::Again => {}
                 After::Border => {
                     if let Some(answer) = farewell {
-                        side.say(answers::farewell(&answer, &self.session)).await?;
+                        let said = answers::farewell(&answer, &self.session);
+                        let said = self.dialogue.borrow().parting(said);
+                        side.say(said).await?;
                     }
                     return self.close(side, input).await;
                 }
@@ -305,7 +307,8 @@ impl Talk {
             return Ok(true);
         }
         let step = command.step;
-        let command = route::Command::new(self.session.dialect, command.text);
+        let within = command.in_transaction;
+        let command = route::Command::new(self.session.dialect, command.text).within(within);
         let (course, is_cancelled) = self.ask(side, input, &command, step).await;
         let (answer, fault) = match course {
             // The request came at the last moment, and whoever passed it on counts on us.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::frame::packet;
-use crate::wire::errors::{KnownError, Moment, Refusal, Said, Weight};
+use crate::wire::errors::{KnownError, Moment, Refusal, Said, Weight, Words};
 
 /// One line of the table.
 const fn line(
@@ -82,6 +82,15 @@ pub fn refusal(error: &Said) -> Refusal {
     }
 }
 
+/// What MariaDB says in place of an error of the catalogue, where it has another one for it.
+pub(super) fn of_mariadb(said: &Bytes) -> Option<Bytes> {
+    let known = ERRORS.iter().find(|known| known.name == "statement_timeout")?;
+    (*said == refusal(&known.said(&Words::default())).bytes).then(|| {
+        let text = "Query execution was interrupted (max_statement_time exceeded)";
+        error(1, 1969, Some("70100"), text)
+    })
+}
+
 /// The packet of an error.
 pub(super) fn error(sequence: u8, number: u16, state: Option<&str>, text: &str) -> Bytes {
     let mut payload = vec![ERR];
@@ -97,7 +106,6 @@ pub(super) fn error(sequence: u8, number: u16, state: Option<&str>, text: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::errors::Words;
 
     #[test]
     fn what_answers_nothing_has_the_number_nothing() {

@@ -192,14 +192,14 @@ impl Dialogue for Session {
             if self.over {
                 return stops(at, After::Close);
             }
+            // Between two packets the connection may end, also in the middle of a result.
+            if watch.border && self.is_welcome() && !self.said.goes_on {
+                return stops(at, After::Border);
+            }
             if self.phase == Phase::Stream {
                 return stops(input.len(), After::More);
             }
-            let between =
-                self.phase == Phase::Commands && !self.waiting.front().is_some_and(Reply::has_begun);
-            if watch.border && between {
-                return stops(at, After::Border);
-            }
+            let between = self.is_between();
             let Some(front) = head(&input[at..]) else {
                 return stops(at, After::More);
             };
@@ -227,6 +227,17 @@ impl Dialogue for Session {
         }
     }
 
+    fn parting(&self, said: Bytes) -> Bytes {
+        match self.waiting.front() {
+            // Nobody waits for anything: as it is.
+            None if self.is_between() => said,
+            // In place of an answer.
+            Some(_) if self.is_between() && said.len() > HEAD => packet(1, &said[HEAD..]),
+            // A server that ends a session in the middle of an answer only closes.
+            _ => Bytes::new(),
+        }
+    }
+
     fn login(&self) -> Option<(&str, &str)> {
         self.login.as_ref().map(|login| (&*login.user, &*login.database))
     }
@@ -241,6 +252,16 @@ impl Dialogue for Session {
 }
 
 impl Session {
+    /// Whether the client has been let in.
+    const fn is_welcome(&self) -> bool {
+        matches!(self.phase, Phase::Commands | Phase::File | Phase::Stream)
+    }
+
+    /// Whether no answer is under way.
+    fn is_between(&self) -> bool {
+        self.phase == Phase::Commands && !self.waiting.front().is_some_and(Reply::has_begun)
+    }
+
     /// Follows a packet that begins, and what is done where it is not to pass as it is.
     fn instead_of(&mut self, head: Head, front: &[u8], at: usize) -> Result<Option<Told>, Lost> {
         let renumbers = self.renumbers();
@@ -283,5 +304,71 @@ impl Session {
             greeting.packet(false),
             After::Again,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{BASE, Line, OK, greeting, known, logged_in, login, no_change, query, result},
+        *,
+    };
+
+    const BORDER: Watch = Watch {
+        unit: None,
+        border: true,
+    };
+
+    #[test]
+    fn a_session_may_end_between_two_packets_also_of_a_result() {
+        let mut line = logged_in(BASE);
+        let said = known("admin_shutdown").bytes;
+        assert_eq!(line.session.tell(b"", BORDER).unwrap().then, After::Border);
+        assert_eq!(line.session.parting(said.clone()), said, "nobody waits");
+        line.asks(&query("select 1"), &no_change);
+        assert_eq!(line.session.tell(b"", BORDER).unwrap().then, After::Border);
+        let answer = line.session.parting(said.clone());
+        assert_eq!((answer[3], &answer[HEAD..]), (1, &said[HEAD..]));
+        // The number of columns has passed, and half of a column.
+        let all = result(false, 2);
+        line.says(&all[..5]);
+        let told = line.session.tell(&all[5..], BORDER).unwrap();
+        assert_eq!((told.pass, told.then), (0, After::Border));
+        assert!(line.session.parting(said).is_empty(), "a server only closes");
+    }
+
+    #[test]
+    fn within_a_packet_it_does_not_end() {
+        let mut line = logged_in(BASE);
+        line.asks(&query("select 1"), &no_change);
+        line.says(&result(false, 2)[..result(false, 2).len() - 20]);
+        let mut row = packet(5, &[b'x'; 200]).to_vec();
+        row.extend(packet(6, b"\x01y"));
+        let told = line.session.tell(&row[..100], BORDER);
+        assert_eq!(told.unwrap().then, After::Border);
+        line.says(&row[..100]);
+        let told = line.session.tell(&row[100..], BORDER).unwrap();
+        assert_eq!((told.pass, told.then), (HEAD + 100, After::Border));
+    }
+
+    #[test]
+    fn who_names_no_database_is_let_in_where_one_is_missing() {
+        let mut line = Line::default();
+        let error = crate::wire::mysql::ERRORS
+            .iter()
+            .find(|error| error.name == "missing_database")
+            .unwrap();
+        let unknown = crate::wire::errors::Words {
+            user: "{user}",
+            database: "{database}",
+            ..Default::default()
+        };
+        line.session
+            .refuse_opening(crate::wire::mysql::refusal(&error.said(&unknown)));
+        line.says(&greeting(BASE));
+        line.asks(&login(BASE & !can::CONNECT_WITH_DB), &no_change);
+        line.took();
+        line.says(&packet(2, OK));
+        assert_eq!((line.took().1, line.closed), (packet(2, OK).to_vec(), false));
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     attributes::text_behind,
     choice::Choice,
-    errors::ERR,
+    errors::{ERR, of_mariadb},
     frame::{HEAD, long, packet},
     opening::{Encrypted, Login, can, login},
     reply::{Event, Kind, LOCAL_INFILE, OK, Reply},
@@ -242,7 +242,12 @@ impl Session {
                 let accepted = std::mem::take(&mut self.accepted);
                 if !accepted && let Some((text, step)) = self.command(kind, body, stops) {
                     let doomed = self.refused.len() >= MOST_WAITING;
-                    return Ok(Some(Command { text, step, doomed }));
+                    return Ok(Some(Command {
+                        text,
+                        step,
+                        doomed,
+                        in_transaction: false,
+                    }));
                 }
                 self.asks(kind, body, accepted)?;
             }
@@ -316,6 +321,11 @@ impl Session {
             }
             let mut refusal = self.opening.take()?;
             let login = self.login.as_ref();
+            // Who names no database is let in where one is missing.
+            let has_database = login.is_some_and(|login| !login.database.is_empty());
+            if !has_database && memchr::memmem::find(&refusal.bytes, DATABASE).is_some() {
+                return None;
+            }
             // It was written before the client had said who it is.
             let words = Words {
                 user: login.map_or("", |login| &login.user),
@@ -353,6 +363,11 @@ impl Session {
     fn take_refused(&mut self, sequence: u8) -> Option<Refusal> {
         let mut refusal = self.refused.pop_front()?.refusal;
         let product = self.product();
+        if self.can & can::IS_MYSQL == 0
+            && let Some(own) = of_mariadb(&refusal.bytes)
+        {
+            refusal.bytes = own;
+        }
         refusal.bytes = rewritten(&refusal.bytes, sequence, |text| {
             text.replace("{product}", product)
         });
@@ -368,6 +383,9 @@ impl Session {
         }
     }
 }
+
+/// What stands for the database in an error that was written before the client has said who it is.
+const DATABASE: &[u8] = b"{database}";
 
 /// An error at another place in the exchange, and with another text.
 fn rewritten(bytes: &Bytes, sequence: u8, text: impl FnOnce(&str) -> String) -> Bytes {

@@ -13,7 +13,7 @@ use crate::wire::{
     testing::pieces,
 };
 
-fn known(name: &str) -> Refusal {
+pub(super) fn known(name: &str) -> Refusal {
     let error = ERRORS.iter().find(|error| error.name == name).unwrap();
     let words = Words {
         user: "web",
@@ -24,10 +24,10 @@ fn known(name: &str) -> Refusal {
     refusal(&error.said(&words))
 }
 
-type Line = crate::wire::testing::Line<Session>;
+pub(super) type Line = crate::wire::testing::Line<Session>;
 
 /// Inserts meet a replica, updates a deadlock.
-fn no_change(text: &str) -> Option<Refusal> {
+pub(super) fn no_change(text: &str) -> Option<Refusal> {
     match text.split(' ').next() {
         Some("insert") => Some(known("read_only_mode")),
         Some("update") => Some(known("deadlock")),
@@ -36,7 +36,7 @@ fn no_change(text: &str) -> Option<Refusal> {
 }
 
 /// A server's greeting.
-fn greeting(can: u32) -> Bytes {
+pub(super) fn greeting(can: u32) -> Bytes {
     let [a, b, c, d] = can.to_le_bytes();
     let parts: [&[u8]; 9] = [
         b"\x0a8.0.36\0",
@@ -52,7 +52,7 @@ fn greeting(can: u32) -> Bytes {
     packet(0, &parts.concat())
 }
 
-fn login(can: u32) -> Bytes {
+pub(super) fn login(can: u32) -> Bytes {
     let mut payload = Vec::new();
     payload.extend(can.to_le_bytes());
     payload.extend([0; 28]);
@@ -61,11 +61,11 @@ fn login(can: u32) -> Bytes {
     packet(1, &payload)
 }
 
-const BASE: u32 = 0x01 | can::CONNECT_WITH_DB | can::SECURE_CONNECTION;
-const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+pub(super) const BASE: u32 = 0x01 | can::CONNECT_WITH_DB | can::SECURE_CONNECTION;
+pub(super) const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 
 /// A line whose client is logged in.
-fn logged_in(can: u32) -> Line {
+pub(super) fn logged_in(can: u32) -> Line {
     let mut line = Line::default();
     line.says(&greeting(can | can::SSL | can::UNREADABLE));
     assert_eq!(
@@ -80,12 +80,12 @@ fn logged_in(can: u32) -> Line {
     line
 }
 
-fn query(sql: &str) -> Bytes {
+pub(super) fn query(sql: &str) -> Bytes {
     packet(0, &[b"\x03", sql.as_bytes()].concat())
 }
 
 /// A result of one column and two rows.
-fn result(modern: bool, status: u16) -> Vec<u8> {
+pub(super) fn result(modern: bool, status: u16) -> Vec<u8> {
     let [low, high] = status.to_le_bytes();
     let mut packets = vec![packet(1, &[1]), packet(2, b"\x03defcolumn")];
     if !modern {

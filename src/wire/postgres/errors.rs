@@ -3,7 +3,7 @@
 use super::frame::message;
 use crate::wire::errors::{
     KnownError,
-    Moment::{Any, Command, Connect, Login, Prepare, Proof},
+    Moment::{Any, Command, Connect, InTransaction, Login, Prepare, Proof},
     Refusal, Said,
     Weight::{Error, Farewell, Fatal},
 };
@@ -60,7 +60,7 @@ pub const ERRORS: &[KnownError] = &[
         ..KnownError::new("crash", "57P02", Farewell, Any, "terminating connection because of crash of another server process", "a server that crashed")
     },
     KnownError::new("idle_timeout", "57P05", Fatal, Any, "terminating connection due to idle-session timeout", "a pool that keeps what the server ends"),
-    KnownError::new("idle_in_transaction_timeout", "25P03", Fatal, Any, "terminating connection due to idle-in-transaction timeout", "a transaction that was left open"),
+    KnownError::new("idle_in_transaction_timeout", "25P03", Fatal, InTransaction, "terminating connection due to idle-in-transaction timeout", "a transaction that was left open"),
 ];
 
 /// An error as PostgreSQL writes it. It says in its field of the routine, which no client shows unasked, that it is ours.

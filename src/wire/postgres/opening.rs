@@ -32,6 +32,8 @@ pub enum Opening {
     Startup(Startup),
     /// It begins with a TLS handshake, without asking first (PostgreSQL 17).
     Tls,
+    /// It starts a session as no server lets it: in another version of the protocol, or without a user. The packet as it came.
+    Foreign(Bytes),
 }
 
 /// A kind of encryption.
@@ -97,25 +99,24 @@ pub fn take_opening(bytes: &mut BytesMut) -> Result<Option<Opening>, Lost> {
             key: CancelKey(body),
             packet,
         },
-        code if code >> 16 == 3 => Opening::Startup(startup(&body, packet.clone())?),
-        _ => {
-            return Err(Lost(
-                "the client speaks another version than 3 of PostgreSQL's protocol",
-            ));
-        }
+        code if code >> 16 == 3 => match startup(&body, packet.clone()) {
+            Some(startup) => Opening::Startup(startup),
+            None => Opening::Foreign(packet),
+        },
+        _ => Opening::Foreign(packet),
     }))
 }
 
-fn startup(body: &[u8], packet: Bytes) -> Result<Startup, Lost> {
-    const CUT: Lost = Lost("the startup packet ends too early");
+/// How a session starts; `None` where the packet names nobody, or ends too early.
+fn startup(body: &[u8], packet: Bytes) -> Option<Startup> {
     let (mut user, mut database, mut replication) = (None, None, false);
     let mut rest = body;
     loop {
-        let (name, after) = super::frame::text(rest).ok_or(CUT)?;
+        let (name, after) = super::frame::text(rest)?;
         if name.is_empty() {
             break;
         }
-        let (value, after) = super::frame::text(after).ok_or(CUT)?;
+        let (value, after) = super::frame::text(after)?;
         let value = String::from_utf8_lossy(value).into_owned();
         match name {
             b"user" => user = Some(value),
@@ -125,8 +126,8 @@ fn startup(body: &[u8], packet: Bytes) -> Result<Startup, Lost> {
         }
         rest = after;
     }
-    let user = user.unwrap_or_default();
-    Ok(Startup {
+    let user = user.filter(|user| !user.is_empty())?;
+    Some(Startup {
         database: database
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| user.clone()),

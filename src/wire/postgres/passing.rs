@@ -123,6 +123,7 @@ impl Dialogue for Session {
                         text: revived.unwrap_or(text),
                         step,
                         doomed: fails || self.replaced.len() >= MOST_REFUSALS,
+                        in_transaction: self.status == b'T',
                     };
                     return heard(at, 0, Next::Command(command));
                 }

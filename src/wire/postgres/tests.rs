@@ -279,13 +279,17 @@ fn what_comes_before_a_session_is_understood() {
         startup("user\0web\0database\0shop\0replication\0true\0"),
         ("web".into(), "shop".into(), true)
     );
-    for hostile in [
-        &b"GET / HTTP/1.1\r\n"[..],
-        &[0, 0, 0, 4],
-        &[0, 1, 0, 0],
-        &[0, 0, 0, 8, 0, 9, 0, 0],
-    ] {
+    for hostile in [&b"GET / HTTP/1.1\r\n"[..], &[0, 0, 0, 4], &[0, 1, 0, 0]] {
         assert!(take(hostile).is_err(), "{hostile:?}");
+    }
+    for refused in [
+        // Version 9; nobody's session; no end.
+        &[0, 0, 0, 8, 0, 9, 0, 0][..],
+        b"\0\0\0\x09\0\x03\0\0\0",
+        b"\0\0\0\x0d\0\x03\0\0user\0",
+    ] {
+        let packet = Bytes::copy_from_slice(refused);
+        assert_eq!(take(refused), Ok(Some(Opening::Foreign(packet))));
     }
 }
 

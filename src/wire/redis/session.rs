@@ -150,6 +150,7 @@ impl Session {
             text: words.text.as_str().into(),
             step,
             doomed: self.refused.len() >= MOST_REFUSALS,
+            in_transaction: false,
         })
     }
 

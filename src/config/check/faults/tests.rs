@@ -162,6 +162,13 @@ clusters:
     }
     let taken = "{abort: {error: {code: \"1213\", state: \"40001\", message: \"a\\nb\"}}}";
     assert_eq!(wrong("books", taken), []);
+    let starting = "{failover: {meets: starting_up}}";
+    let found = wrong("books", starting);
+    assert!(
+        matches!(&*found, [one] if one.what.contains("MySQL has no such error") && one.mend.contains("`meets`")),
+        "{found:?}"
+    );
+    assert_eq!((wrong("cache", starting), wrong("", starting)), (vec![], vec![]));
     let found = wrong("books", "{abort: {error: cross_slot}}");
     assert!(
         matches!(&*found, [one] if one.what.contains("MySQL has no such error")),

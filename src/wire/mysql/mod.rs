@@ -6,6 +6,7 @@
 
 mod attributes;
 mod choice;
+mod com;
 mod encryption;
 mod errors;
 mod frame;

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::{
+    com,
     errors::ERR,
     frame::{FULL, HEAD, Head, head, packet},
     opening::{MAX_OPENING, PassedGreeting, can},
     reply::{Kind, Reply},
-    session::{By, Passing, Phase, Replaced, Session, com},
+    session::{By, Passing, Phase, Replaced, Session},
 };
 use crate::wire::{
     dialogue::{After, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},

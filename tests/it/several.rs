@@ -181,7 +181,7 @@ async fn a_commit_of_postgres_that_fails_ends_its_transaction() {
     let server = Postgres::start().await;
     let admin = connect(server.address, "admin", "shop").await.unwrap();
     let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
-    for (name, statement) in [("commit", "commit*"), ("end", "end*")] {
+    for (name, statement) in [("commit", "*commit*"), ("end", "end*")] {
         let error =
             r#"{code: "23505", message: "duplicate key value violates unique constraint \"orders_id_key\""}"#;
         let fault =

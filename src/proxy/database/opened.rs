@@ -22,7 +22,7 @@ use crate::{
         tcp::{self, Dialled, Record, Undialled},
     },
     route::{Dialect, Session},
-    snapshot::{Listener, Route, Target},
+    snapshot::{Listener, Route, Snapshot, Target},
     telemetry::Level,
     wire::{dialogue::Dialogue, errors::Refusal},
 };
@@ -91,7 +91,7 @@ pub(super) async fn serve(client: Rc<Client>, mut opened: Opened) {
             match encrypt(&listener, target, opened, dialled).await {
                 Ok((opened, dialled)) => {
                     let (plans, by_commands) =
-                        join(&client, route, number, opened, plan, late, dialled).await;
+                        join(&client, (&view, route), number, opened, plan, late, dialled).await;
                     record.plans.extend(plans);
                     record.by_commands = by_commands;
                 }
@@ -177,17 +177,17 @@ async fn encrypt(
     Ok((opened, dialled))
 }
 
-/// Joins the client to its backend until they part; gives back the plans and what the commands met, for the record.
+/// Joins the client to its backend until they part, by the truth by which it was dialled: what has changed since is looked for then.
+/// Gives back the plans and what the commands met, for the record.
 async fn join(
     client: &Rc<Client>,
-    route: &Route,
+    (view, route): (&Snapshot, &Route),
     number: u64,
     opened: Opened,
     plan: Plan,
     late: Option<Arc<Answer>>,
     dialled: Dialled,
 ) -> (Vec<Plan>, Vec<Arc<Fault>>) {
-    let (view, _) = client.seen();
     let Dialled {
         place,
         backend,

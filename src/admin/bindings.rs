@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    config::{Document, Listener, Protocol, Target},
+    config::{Document, Encryption, Listener, Protocol, Target},
     drill::{Binding, Bindings},
     upstream::BackendSettings,
 };
@@ -26,6 +26,7 @@ pub fn bindings(document: &Document) -> Bindings {
             target: names.join(", "),
             backends: backends.len(),
             beneath: bound.iter().all(|target| is_beneath(document, &target.cluster)),
+            unread: bound.iter().any(|target| is_unread(document, &target.cluster)),
         };
         (role.to_owned(), binding)
     });
@@ -42,6 +43,14 @@ fn is_beneath(document: &Document, cluster: &str) -> bool {
     let leads = |(name, listener): &(&str, &Listener)| listener.ways(name).any(|(_, to)| to == cluster);
     let (http, other): (Vec<_>, Vec<_>) = document.listeners.iter().partition(|(name, _)| is_http(name));
     !http.is_empty() && !http.iter().any(leads) && other.iter().any(leads)
+}
+
+/// Whether a listener leads to a cluster that lets sessions of a database pass encrypted.
+fn is_unread(document: &Document, cluster: &str) -> bool {
+    document.listeners.iter().any(|(name, listener)| {
+        let passes = listener.protocol.dialect().is_some() && listener.encryption() == Encryption::Pass;
+        passes && listener.ways(name).any(|(_, to)| to == cluster)
+    })
 }
 
 #[cfg(test)]
@@ -62,11 +71,15 @@ roles: {{asked: app, db.source: db}}
             let bound = bindings(&document);
             let is = (bound["asked"].beneath, bound["db.source"].beneath);
             assert_eq!(is, (false, beneath), "{listeners}");
+            let unread = (bound["asked"].unread, bound["db.source"].unread);
+            assert_eq!(unread, (false, listeners.contains("pass")), "{listeners}");
         };
         let public = "public: {bind: 127.0.0.1:80, cluster: app}";
         let db = "db: {bind: 127.0.0.1:90, protocol: postgres, cluster: db}";
         let other = "other: {bind: 127.0.0.1:91, protocol: http, cluster: db}";
         check(&format!("{{{public}, {db}}}"), true);
+        let pass = "db: {bind: 127.0.0.1:90, protocol: postgres, encryption: pass, cluster: db}";
+        check(&format!("{{{public}, {pass}}}"), true);
         check(&format!("{{{public}, {other}}}"), false);
         check(&format!("{{{db}}}"), false);
     }
@@ -92,6 +105,7 @@ roles:
                 target,
                 backends,
                 beneath,
+                unread: false,
             };
             assert_eq!(bound[role], wanted, "{role}");
         };

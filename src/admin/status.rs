@@ -13,7 +13,7 @@ use super::{
     panic::{self, Panicked},
     refusal::Refusal,
 };
-use crate::{snapshot::Listener, units::Span};
+use crate::{config::Encryption, snapshot::Listener, units::Span};
 
 /// What the proxy is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,8 @@ pub struct ListenerStatus {
     pub protocol: String,
     /// Whether TLS ends here.
     pub tls: bool,
+    /// Whether sessions of a database that are encrypted pass unread: only faults of connections and of bytes meet them.
+    pub passes_unread: bool,
     /// How many connections it serves.
     pub connections: usize,
     /// How many it may serve.
@@ -102,13 +104,15 @@ pub(super) fn status(desk: &Desk) -> Status {
 }
 
 fn listening(listener: &Listener) -> ListenerStatus {
+    let settings = &listener.settings;
     ListenerStatus {
         name: listener.name.to_string(),
         address: listener.sockets.bound().to_string(),
-        protocol: listener.settings.protocol.as_str().to_owned(),
+        protocol: settings.protocol.as_str().to_owned(),
         tls: listener.tls.is_some(),
+        passes_unread: settings.protocol.dialect().is_some() && settings.encryption() == Encryption::Pass,
         connections: listener.permits.taken(),
-        connections_at_most: listener.settings.limits.connections.get() as usize,
+        connections_at_most: settings.limits.connections.get() as usize,
         busiest_clients: listener
             .lanes
             .busiest()

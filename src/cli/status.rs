@@ -109,10 +109,10 @@ pub(super) fn headline(status: &Status) -> String {
 fn listeners(listeners: &[ListenerStatus]) -> Table {
     let mut table = Table::new(&["listener", "address", "protocol", "connections", "came most"]);
     for listener in listeners {
-        let protocol = if listener.tls {
-            format!("{} over tls", listener.protocol)
-        } else {
-            listener.protocol.clone()
+        let protocol = match (listener.passes_unread, listener.tls) {
+            (true, _) => format!("{}, tls unread", listener.protocol),
+            (false, true) => format!("{} over tls", listener.protocol),
+            (false, false) => listener.protocol.clone(),
         };
         let connections = format!("{} of {}", listener.connections, listener.connections_at_most);
         table.row([
@@ -265,6 +265,7 @@ pub(super) mod tests {
                 address: "0.0.0.0:8080".to_owned(),
                 protocol: "http".to_owned(),
                 tls: true,
+                passes_unread: false,
                 connections: 64,
                 connections_at_most: 10_000,
                 busiest_clients: vec![

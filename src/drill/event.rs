@@ -155,6 +155,9 @@ pub struct Started {
     pub version: String,
     /// Whether the application really fails or the proxy says so for it.
     pub form: Form,
+    /// The roles that encrypted sessions reached unread: only faults of connections and of bytes could meet them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Whether those who took part were not to know what it was about.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blind: bool,

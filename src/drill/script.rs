@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration
 
 use sha2::{Digest, Sha256};
 
-use self::resolve::{act, form, replaced, station};
+use self::resolve::{act, form, replaced, station, unread};
 use super::{
     clock::Mode,
     event::{Form, Started},
@@ -28,6 +28,8 @@ pub struct Binding {
     /// Whether it is what an application needs, such as its database: it is reached by listeners that do not speak HTTP,
     /// beside others that do.
     pub beneath: bool,
+    /// Whether encrypted sessions pass unread on the way there, so that only faults of connections and of bytes meet them.
+    pub unread: bool,
 }
 
 /// What each role is bound to.
@@ -123,6 +125,7 @@ pub struct Script {
     roles: BTreeMap<String, String>,
     replaced: BTreeMap<String, String>,
     form: Form,
+    unread: Vec<String>,
     /// Of the profile as it was before it was varied.
     hash: String,
     variation: Option<Variation>,
@@ -205,6 +208,7 @@ impl Script {
             .unwrap_or_else(|| settings.mode.compression(&profile.clock));
         let replaced = replaced(&profile, bindings);
         let form = form(&profile, bindings, &replaced);
+        let unread = unread(&profile, bindings);
         let pace = |phase: &profile::Phase| {
             let stretch = variation.as_ref().and_then(|it| it.waits.get(&phase.name));
             let stretch = stretch.copied().unwrap_or(1.0);
@@ -235,6 +239,7 @@ impl Script {
             roles,
             replaced,
             form,
+            unread,
             hash,
             variation,
         })
@@ -314,6 +319,7 @@ impl Script {
             seed: self.settings.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             form: self.form,
+            unread: self.unread.clone(),
             blind: self.is_blind(),
             variation: self.variation.clone(),
             roles: self.roles.clone(),

@@ -17,6 +17,14 @@ pub struct Doc {
     pub examples: &'static [&'static str],
 }
 
+impl Doc {
+    /// Whether the kind has to do with connections or their bytes, and not only with what is asked over them.
+    pub fn is_of_connections(&self) -> bool {
+        let is_one = |hook: &Hook| matches!(hook, Hook::Flow | Hook::Connection | Hook::Dial);
+        self.acts_at.iter().any(is_one)
+    }
+}
+
 /// A hook: a moment at which kinds are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     answer::Answer,
-    doc::{Doc, Hook},
+    doc::Doc,
     line::{Cut, Shape},
     queue::Queue,
     track::Track,
@@ -180,8 +180,7 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
 
     /// What it meets on a database listener, where it does not ask for something that only a command has.
     fn unit(&self, _dialect: Dialect) -> Unit {
-        let of_session = |hook: &Hook| matches!(hook, Hook::Flow | Hook::Connection | Hook::Dial);
-        if self.doc().acts_at.iter().any(of_session) {
+        if self.doc().is_of_connections() {
             Unit::Session
         } else {
             Unit::Command

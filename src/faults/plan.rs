@@ -117,7 +117,15 @@ impl Plan {
         }
     }
 
-    /// The same for a request that stands: what shapes the bytes of its bodies that have yet to come. A fault that changes a head
+    /// Rolls for a database session that passes unread: only faults of connections and of their bytes can do something to it.
+    pub fn of_unread(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
+        let may = |fault: &Fault| fault.in_traffic() && fault.acts().doc().is_of_connections();
+        Self::of(candidates, dice, exchange, facts, may, |fault| {
+            fault.acts().ends()
+        })
+    }
+
+    /// Rolls for a request that stands when faults are added: what shapes the bytes of its bodies that have yet to come. A fault that changes a head
     /// comes too late, and one that ends connections without asking for a request has been asked for the connection already.
     pub fn of_standing_request(
         added: &[Arc<Fault>],

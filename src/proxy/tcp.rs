@@ -15,15 +15,25 @@ use super::{
     worker::View,
 };
 use crate::{
-    faults::{Answer, Cut, Fault, Plan, Unit},
+    faults::{Answer, Cut, Fault, Lineup, Plan, Unit},
     net::Stream,
+    route::Facts,
     snapshot::{Listener, Route, Target},
     telemetry::{Attempt, Class, Origin, access},
+    units::Dice,
     upstream::{Active, Choice, Entered, Outcome},
 };
 
 /// How many backends are tried for one connection.
 const ATTEMPTS: usize = 3;
+
+/// Rolls for a connection of which no word is understood, at a TCP listener or at a database's.
+fn roll(listener: &Listener, faults: &Lineup, dice: Dice, number: u64, facts: &Facts<'_>) -> Plan {
+    match listener.settings.protocol.dialect() {
+        Some(_) => Plan::of_unread(faults, dice, number, facts),
+        None => Plan::roll(faults.sift(facts), dice, number, facts),
+    }
+}
 
 /// Serves one connection of a TCP listener.
 pub async fn serve(client: Rc<Client>, stream: Stream) {
@@ -36,7 +46,7 @@ pub async fn serve(client: Rc<Client>, stream: Stream) {
         return;
     };
     let facts = client.facts();
-    let mut plan = Plan::roll(route.faults.sift(&facts), view.dice, number, &facts);
+    let mut plan = roll(&listener, &route.faults, view.dice, number, &facts);
     let mut record = Record::begun();
     let course = tokio::select! {
         biased;
@@ -327,7 +337,7 @@ async fn attempt(
     let (faults, facts) = (&route.upstream[index], client.facts_of(session.as_deref()));
     let mut plan = match dialect {
         Some(_) => Plan::of_database(faults, view.dice, number, &facts, Unit::Session),
-        None => Plan::roll(faults.sift(&facts), view.dice, number, &facts),
+        None => roll(&client.seen().1, faults, view.dice, number, &facts),
     };
     let way = Way {
         target,

@@ -550,6 +550,18 @@ async fn what_passes_unread_meets_faults_of_bytes_only() {
     // The server itself says that it has no TLS.
     let through = with_url(&proxy, "sslmode=prefer").await;
     assert_eq!(said(&through), "hello", "{}", complained(&through));
+    let status = proxy.show("/api/v1/status").await;
+    assert_eq!(status["listeners"][0]["passes_unread"], true, "{status}");
+    // What only a session that is read can be told ends none that is not.
+    for error in ["deadlock", "too_many_connections"] {
+        proxy
+            .inject("told", &format!("do: {{abort: {{error: {error}}}}}"))
+            .await;
+        let through = with_url(&proxy, "sslmode=prefer").await;
+        assert_eq!(said(&through), "hello", "{}", complained(&through));
+        assert_eq!(proxy.show("/api/v1/faults/told").await["hits"], 0);
+        proxy.lift("told").await;
+    }
     proxy.inject("cut", "do: reset").await;
     assert!(!with_url(&proxy, "sslmode=prefer").await.status.success());
 }

@@ -107,6 +107,7 @@ fn circumstances(report: &Report, started: &Started) -> Markup {
             Form::Simulated => "simulated form: the proxy answered in place of an application that would fail.",
             Form::Direct => "direct form: the proxy did what the profile says to the users' own traffic.",
         }
+        @if let Some(unread) = words::unread(started) { " " (unread) }
     }
 }
 

@@ -86,8 +86,9 @@ fn circumstances(report: &Report, started: &Started) -> String {
         Form::Simulated => "simulated form: the proxy answers in place of an application that would fail",
         Form::Direct => "direct form: the proxy does what the profile says to the users' own traffic",
     };
+    let unread = words::unread(started).map_or_else(String::new, |unread| format!(" {unread}"));
     format!(
-        "{run}{date}: {} of the story in {} on the wall. Run in its {form}.",
+        "{run}{date}: {} of the story in {} on the wall. Run in its {form}.{unread}",
         story_span(Span(report.length.story)),
         clock(report.length.wall),
     )

@@ -40,6 +40,16 @@ pub(super) const fn run(mode: Mode) -> &'static str {
     }
 }
 
+/// What faults could not do, where sessions passed unread.
+pub(super) fn unread(started: &Started) -> Option<String> {
+    (!started.unread.is_empty()).then(|| {
+        format!(
+            "Encrypted sessions passed unread to {}: only faults of connections and of bytes could meet them.",
+            started.unread.join(", ")
+        )
+    })
+}
+
 /// How many requests the proxy failed. Those whom people turned away are people's doing.
 pub(super) fn by_the_proxy(counts: &Counts) -> String {
     let failed = counts.proxy.saturating_sub(counts.turned_away);

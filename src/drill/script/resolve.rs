@@ -40,6 +40,14 @@ pub(super) fn form(profile: &Profile, bindings: &Bindings, replaced: &BTreeMap<S
     }
 }
 
+/// The roles of the profile that sessions reach of which a proxy that passes encryption reads no word.
+pub(super) fn unread(profile: &Profile, bindings: &Bindings) -> Vec<String> {
+    let needed = bindings
+        .iter()
+        .filter(|(role, bound)| bound.unread && profile.needs.contains_key(*role));
+    needed.map(|(role, _)| role.clone()).collect()
+}
+
 pub(super) fn station(
     profile: &Profile,
     phase: &profile::Phase,
@@ -127,10 +135,12 @@ mod tests {
                 target: "orders-db".to_owned(),
                 backends: 1,
                 beneath,
+                unread: !beneath,
             };
             let bindings = Bindings::from([("db.source".to_owned(), binding)]);
             let script = Script::new(profile.clone(), &bindings, Settings::default()).unwrap();
             assert_eq!(script.form(), form, "{beneath}");
+            assert_eq!(script.started().unread.is_empty(), beneath);
         };
         check(true, Form::Causal);
         check(false, Form::Direct);

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use sqlparser::{
     dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect},
-    parser::Parser,
     tokenizer::{Token, Tokenizer},
 };
 
@@ -13,7 +12,7 @@ use super::{
     dialect::Dialect,
     redis::{self, Does},
     standby,
-    statement::{DEEPEST, Sql, first_word, kind_of, without_comments},
+    statement::{Sql, first_word, kind_of, parse, without_comments},
     tables,
     wording::Wording,
 };
@@ -84,11 +83,7 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
         Dialect::Mysql => &MySqlDialect {},
         Dialect::Redis => return of_redis(text),
     };
-    let parsed = Parser::new(grammar)
-        .with_recursion_limit(DEEPEST)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
-    let Ok(statements) = parsed else {
+    let Some(statements) = parse(grammar, text) else {
         return match pieces(grammar, text).as_slice() {
             // One that the parser does not know hides nothing of the others.
             several @ [_, _, ..] => several

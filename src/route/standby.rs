@@ -6,13 +6,12 @@ use std::ops::ControlFlow;
 use sqlparser::{
     ast::{Expr, Query, Statement, visit_expressions},
     dialect::PostgreSqlDialect,
-    parser::Parser,
 };
 
 use super::{
     change::{is_refused, words},
     dialect::Dialect,
-    statement::{DEEPEST, explained, without_comments},
+    statement::{explained, parse, without_comments},
 };
 
 /// How a standby refuses a statement.
@@ -28,11 +27,7 @@ pub enum OnStandby {
 
 /// How a standby refuses the first of a text's statements that is refused, where that is in its own way.
 pub(super) fn of(text: &str) -> Option<OnStandby> {
-    let parsed = Parser::new(&PostgreSqlDialect {})
-        .with_recursion_limit(DEEPEST)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
-    let Ok(statements) = parsed else {
+    let Some(statements) = parse(&PostgreSqlDialect {}, text) else {
         return by_words(text);
     };
     statements

@@ -2,7 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlparser::ast::{CopySource, Query, SetExpr, Statement, UtilityOption};
+use sqlparser::{
+    ast::{CopySource, Query, SetExpr, Statement, UtilityOption},
+    dialect::Dialect,
+    parser::Parser,
+};
 
 /// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
 /// not known either is none of these.
@@ -32,7 +36,16 @@ impl Sql {
 }
 
 /// Deeper nesting than this is judged by the first word.
-pub(super) const DEEPEST: usize = 40;
+const DEEPEST: usize = 40;
+
+/// The statements of a text; `None` where the parser does not know it.
+pub(super) fn parse(grammar: &dyn Dialect, text: &str) -> Option<Vec<Statement>> {
+    let parser = Parser::new(grammar).with_recursion_limit(DEEPEST);
+    let parsed = parser
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_statements());
+    parsed.ok()
+}
 
 /// The kind of a statement that the parser knows.
 pub(super) fn kind_of(statement: &Statement) -> Option<Sql> {

@@ -4,22 +4,17 @@
 use sqlparser::{
     ast::{CopySource, LockType, Query, SetExpr, Statement},
     dialect::PostgreSqlDialect,
-    parser::Parser,
 };
 
 use super::{
     change::{is_refused, lock, lock_within, writer},
     dialect::Dialect,
-    statement::{DEEPEST, explained, without_comments},
+    statement::{explained, parse, without_comments},
 };
 
 /// The tag of the first of a text's statements that changes something; of the first one where none does.
 pub(super) fn tag(text: &str) -> String {
-    let parsed = Parser::new(&PostgreSqlDialect {})
-        .with_recursion_limit(DEEPEST)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
-    let Ok(statements) = parsed else {
+    let Some(statements) = parse(&PostgreSqlDialect {}, text) else {
         return by_words(text);
     };
     let changes = |statement: &&Statement| is_refused(Dialect::Postgres, statement);

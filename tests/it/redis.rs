@@ -187,6 +187,27 @@ async fn a_transaction_is_over_when_its_exec_is_refused() {
 }
 
 #[tokio::test]
+async fn a_fault_that_comes_while_a_session_begins_meets_its_commands() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    proxy.inject("pool", "do: {pool_exhausted: {sessions: 1}}").await;
+    let mut first = TcpStream::connect(proxy.address()).await.unwrap();
+    ask(&mut first, "PING\r\n", "+PONG\r\n").await;
+    let mut second = TcpStream::connect(proxy.address()).await.unwrap();
+    second.write_all(b"PING\r\n").await.unwrap();
+    eventually("it waits for its place", async || proxy.held().await == 1.0).await;
+    let fault = "where: {match: {statement: ping}}, do: {abort: {error: no_replicas}}";
+    proxy.inject("late", fault).await;
+    drop(first);
+    ask(
+        &mut second,
+        "",
+        "-NOREPLICAS Not enough good replicas to write.\r\n",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn each_error_of_the_catalogue_is_shown_as_the_server_shows_it() {
     let server = Redis::start(&[]).await;
     let proxy = before(&server).await;

@@ -309,6 +309,29 @@ async fn a_deadlock_within_a_text_ends_the_transaction_that_it_began() {
 }
 
 #[tokio::test]
+async fn a_commit_of_mariadb_that_is_refused_ends_its_transaction() {
+    let server = Mariadb::start().await;
+    let proxy = Proxy::start(&Doc::mysql(&[server.address])).await;
+    let fault = "where: {match: {statement: commit}}, do: {abort: {error: read_only}}";
+    proxy.inject("end", fault).await;
+    // What comes after it stands by itself, and is not rolled back.
+    let texts = [
+        "begin",
+        "insert into orders values (1)",
+        "commit",
+        "insert into orders values (2)",
+        "rollback",
+    ];
+    let administer = async |statements: &str| {
+        server.administer(statements).await;
+    };
+    let made = "create table orders (id int)";
+    let (told, left) = mysql_says(proxy.address(), made, &texts, &administer).await;
+    assert!(told.contains("[1290, "), "{told}");
+    assert_eq!(left, "[[[[[2]]], false]]\n");
+}
+
+#[tokio::test]
 async fn mariadb_fails_at_the_statement_that_is_refused() {
     let server = Mariadb::start().await;
     fails_at_the_statement_that_is_refused(server.address, async |statements| {

@@ -128,12 +128,17 @@ async fn who_is_answered_in_time_or_let_off_has_met_nothing() {
 
     may.send_replace(false);
     proxy.lift("end").await;
-    proxy.inject("end", "do: {reset: {after: 2s}}").await;
+    let after = "do: {reset: {after: 2s}}";
+    proxy.inject("end", after).await;
     held.say(ASK).await;
     eventually("it is asked", async || origin.requests() == 3).await;
     proxy.lift("end").await;
-    // Past the time at which it would have been cut.
-    tokio::time::sleep(Duration::from_millis(2200)).await;
+    // One that began later and is cut: by then the other one's time is over.
+    let other = format!("where: {{match: {{path: /other}}}}, {after}");
+    proxy.inject("other", &other).await;
+    let (heard, end) = Raw::fate(proxy.address(), &ASK.replace("/slow", "/other")).await;
+    assert_eq!((&*heard, end), ("", End::Reset));
+    proxy.lift("other").await;
     may.send_replace(true);
     held.until("at last").await;
     proxy

@@ -13,7 +13,7 @@ pub struct KnownError {
     pub state: &'static str,
     /// What becomes of the session.
     pub weight: Weight,
-    /// What people read. `{user}`, `{database}`, `{table}` and `{verb}` stand for what the session or the command says, `{product}`
+    /// What people read. `{user}`, `{database}`, `{table}`, `{verb}` and `{encryption}` stand for what the session or the command says, `{product}`
     /// for what the server calls itself.
     pub text: &'static str,
     /// What the server adds; empty for nothing.
@@ -95,6 +95,8 @@ pub struct Words<'a> {
     pub table: &'a str,
     /// What its server calls the command.
     pub verb: &'a str,
+    /// What its server calls the encryption of the client's connection.
+    pub encryption: &'a str,
 }
 
 impl Words<'_> {
@@ -107,6 +109,7 @@ impl Words<'_> {
             .replace("{database}", self.database)
             .replace("{table}", self.table)
             .replace("{verb}", self.verb)
+            .replace("{encryption}", self.encryption)
     }
 }
 

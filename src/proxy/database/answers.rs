@@ -22,24 +22,26 @@ const READ_ONLY: &str = "read_only";
 /// What a session that wants to begin is told where a fault names no error: the server has no room for it.
 const UNNAMED_OPENING: &str = "too_many_connections";
 
+/// How PostgreSQL calls the connection of a client without TLS (`libpq/auth.c`, `ClientAuthentication`).
+const IN_CLEAR: &str = "no encryption";
+
+/// The same of one with it.
+const IN_TLS: &str = "SSL encryption";
+
 /// The answer of a fault to a session, or to a command in it.
 pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Command>) -> Refusal {
-    written(&said(answer, session, command), session.dialect)
+    written(&said(answer, session, command, IN_CLEAR), session.dialect)
 }
 
 /// The answer of a fault to a session in place of all else that a server would say: whatever it is, it is what a server says first.
 pub(super) fn turned_away(answer: &Answer, session: &Session, is_encrypted: bool) -> Refusal {
-    let mut said = opening(answer, session);
-    if is_encrypted && session.dialect == Dialect::Postgres {
-        // What `access_denied` says of the connection.
-        said.text = said.text.replace(", no encryption", ", SSL encryption");
-    }
-    written(&said, session.dialect)
+    let encryption = if is_encrypted { IN_TLS } else { IN_CLEAR };
+    written(&opening(answer, session, encryption), session.dialect)
 }
 
 /// What a session is told in place of all else.
-fn opening(answer: &Answer, session: &Session) -> Said {
-    let said = said(answer, session, None);
+fn opening(answer: &Answer, session: &Session, encryption: &str) -> Said {
+    let said = said(answer, session, None, encryption);
     let weight = match said.weight {
         // The session ends with it.
         Weight::Error => Weight::Fatal,
@@ -62,7 +64,7 @@ fn written(said: &Said, dialect: Dialect) -> Refusal {
 
 /// The same as people read it, of a session that is refused: `FATAL 28P01 password authentication failed for user "web"`.
 pub(super) fn words(answer: &Answer, session: &Session) -> String {
-    let said = opening(answer, session);
+    let said = opening(answer, session, IN_CLEAR);
     let text = said
         .text
         .replace("{user}", &session.user)
@@ -74,11 +76,12 @@ pub(super) fn words(answer: &Answer, session: &Session) -> String {
     format!("{severity}{} {text}", said.code)
 }
 
-fn said(answer: &Answer, session: &Session, command: Option<&Command>) -> Said {
-    let named = |name: &str| of_catalogue(&DatabaseError::Named(name.to_owned()), session, command);
+fn said(answer: &Answer, session: &Session, command: Option<&Command>, encryption: &str) -> Said {
+    let known = |error: &DatabaseError| of_catalogue(error, session, command, encryption);
+    let named = |name: &str| known(&DatabaseError::Named(name.to_owned()));
     match answer.error.as_deref() {
         Some(DatabaseError::ByHand(written)) => by_hand(written),
-        Some(named) => of_catalogue(named, session, command),
+        Some(named) => known(named),
         None if command.is_none() => named(UNNAMED_OPENING),
         None => named(UNNAMED),
     }
@@ -101,7 +104,12 @@ pub(super) fn farewell(answer: &Answer, session: &Session) -> Bytes {
     }
 }
 
-fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Command>) -> Said {
+fn of_catalogue(
+    error: &DatabaseError,
+    session: &Session,
+    command: Option<&Command>,
+    encryption: &str,
+) -> Said {
     let mut verb = command.map(Command::verb).unwrap_or_default();
     let (mut user, mut database) = (&*session.user, &*session.database);
     match session.dialect {
@@ -137,6 +145,7 @@ fn of_catalogue(error: &DatabaseError, session: &Session, command: Option<&Comma
         database,
         table,
         verb: &verb,
+        encryption,
     };
     match known {
         Some(known) => known.said(&words),
@@ -186,7 +195,7 @@ mod tests {
         };
         let command = Command::new(dialect, command.into());
         let named = DatabaseError::Named(error.to_owned());
-        of_catalogue(&named, &session, Some(&command)).text
+        of_catalogue(&named, &session, Some(&command), IN_CLEAR).text
     }
 
     #[test]

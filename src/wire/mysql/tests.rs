@@ -20,6 +20,7 @@ pub(super) fn known(name: &str) -> Refusal {
         database: "shop",
         table: "orders",
         verb: "insert",
+        ..Words::default()
     };
     refusal(&error.said(&words))
 }

@@ -16,7 +16,7 @@ pub const ERRORS: &[KnownError] = &[
     KnownError::new("shutting_down", "57P03", Fatal, Connect, "the database system is shutting down", "restart, failover"),
     KnownError::new("in_recovery", "57P03", Fatal, Connect, "the database system is in recovery mode", "recovery after a crash"),
     KnownError::new("not_accepting", "57P03", Fatal, Connect, "the database system is not accepting connections", "a standby that is not ready"),
-    KnownError::new("access_denied", "28000", Fatal, Connect, "no pg_hba.conf entry for host \"127.0.0.1\", user \"{user}\", database \"{database}\", no encryption", "a rule of access or of encryption that was forgotten"),
+    KnownError::new("access_denied", "28000", Fatal, Connect, "no pg_hba.conf entry for host \"127.0.0.1\", user \"{user}\", database \"{database}\", {encryption}", "a rule of access or of encryption that was forgotten"),
     KnownError::new("bad_credentials", "28P01", Fatal, Proof, "password authentication failed for user \"{user}\"", "a password that was rotated"),
     KnownError::new("missing_database", "3D000", Fatal, Login, "database \"{database}\" does not exist", "a wrong setting of the application"),
     KnownError::new("too_many_connections_for_role", "53300", Fatal, Login, "too many connections for role \"{user}\"", "a limit of the role"),

@@ -48,6 +48,7 @@ pub(super) fn known(name: &str) -> Refusal {
         database: "shop",
         table: "orders",
         verb: "INSERT",
+        ..Words::default()
     };
     let known = ERRORS.iter().find(|error| error.name == name).unwrap();
     refusal(&known.said(&words))

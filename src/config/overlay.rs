@@ -5,10 +5,11 @@
 //! What is one of several kinds (`do: {latency: ...}`) is replaced by another kind, not merged with it; the schema of the
 //! type that is to be read tells where that is so.
 
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde_json::Value as Rule;
 
 use super::{
+    grammar::Grammar,
     refusal::list,
     tree::{Id, Node, Tree, Value},
 };
@@ -21,13 +22,13 @@ impl Tree {
     pub fn over<T: JsonSchema>(self, mut lower: Self) -> Self {
         let above = self.sources.last().map_or(0, |source| source.last);
         lower.move_ids(above);
-        let grammar = Grammar(schema_for!(T).to_value());
+        let grammar = Grammar::of::<T>();
         let mut layer = Layer {
             upper: &self,
             grammar: &grammar,
             flaws: Vec::new(),
         };
-        let root = layer.lay(&self.root, lower.root, &grammar.0);
+        let root = layer.lay(&self.root, lower.root, grammar.root());
         let flaws = layer.flaws;
         let mut merged = self;
         merged.root = root;
@@ -95,7 +96,9 @@ struct Layer<'t> {
 impl Layer<'_> {
     fn lay(&mut self, upper: &Node, lower: Node, rule: &Rule) -> Node {
         let value = match (&upper.value, lower.value) {
-            (Value::Map(changes), Value::Map(entries)) if self.grammar.may_merge(rule, changes, &entries) => {
+            (Value::Map(changes), Value::Map(entries))
+                if may_merge(self.grammar, rule, changes, &entries) =>
+            {
                 Value::Map(self.entries(changes, entries, rule))
             }
             (Value::Map(changes), Value::List(items)) => Value::List(self.items(changes, items, rule)),
@@ -164,59 +167,10 @@ impl Layer<'_> {
     }
 }
 
-/// The schema of what is to be read.
-struct Grammar(Rule);
-
-impl Grammar {
-    /// Whether two mappings are two sayings of one thing: not so where they choose two different kinds.
-    fn may_merge(&self, rule: &Rule, changes: &[(Node, Node)], entries: &[(Node, Node)]) -> bool {
-        let kind =
-            |entries: &[(Node, Node)]| entries.first().and_then(|(key, _)| key.text()).map(str::to_owned);
-        !self.is_choice(rule) || kind(changes) == kind(entries)
-    }
-
-    fn is_choice(&self, rule: &Rule) -> bool {
-        let rule = self.resolved(rule);
-        rule["oneOf"].is_array() || self.forms(rule).any(|form| self.is_choice(form))
-    }
-
-    /// The rule of the value at a key.
-    fn key<'r>(&'r self, rule: &'r Rule, name: &str) -> &'r Rule {
-        let rule = self.resolved(rule);
-        let here = [&rule["properties"][name], &rule["additionalProperties"]];
-        let patterns = rule["patternProperties"].as_object();
-        let here = here
-            .into_iter()
-            .chain(patterns.into_iter().flat_map(|rules| rules.values()));
-        let forms = self.forms(rule).map(|form| self.key(form, name));
-        here.chain(forms)
-            .find(|rule| rule.is_object())
-            .unwrap_or(&Rule::Null)
-    }
-
-    /// The rule of the items of a list.
-    fn item<'r>(&'r self, rule: &'r Rule) -> &'r Rule {
-        let rule = self.resolved(rule);
-        let forms = self.forms(rule).map(|form| self.item(form));
-        let mut here = std::iter::once(&rule["items"]).chain(forms);
-        here.find(|rule| rule.is_object()).unwrap_or(&Rule::Null)
-    }
-
-    /// The forms that a value may have, such as one that may be left out.
-    fn forms<'r>(&self, rule: &'r Rule) -> impl Iterator<Item = &'r Rule> {
-        ["anyOf", "oneOf"]
-            .into_iter()
-            .filter_map(|word| rule[word].as_array())
-            .flatten()
-    }
-
-    fn resolved<'r>(&'r self, rule: &'r Rule) -> &'r Rule {
-        let target = rule["$ref"].as_str().and_then(|target| target.strip_prefix('#'));
-        match target.and_then(|target| self.0.pointer(target)) {
-            Some(rule) => self.resolved(rule),
-            None => rule,
-        }
-    }
+/// Whether two mappings are two sayings of one thing: not so where they choose two different kinds.
+fn may_merge(grammar: &Grammar, rule: &Rule, changes: &[(Node, Node)], entries: &[(Node, Node)]) -> bool {
+    let kind = |entries: &[(Node, Node)]| entries.first().and_then(|(key, _)| key.text()).map(str::to_owned);
+    !grammar.is_choice(rule) || kind(changes) == kind(entries)
 }
 
 #[cfg(test)]

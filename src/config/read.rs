@@ -7,16 +7,19 @@
 //! A custom message (from `FromStr`, say) may hold its remedy after a `: ` or `; `: "`300` is no duration: it needs a
 //! unit" is shown as what is wrong and how to mend it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::LazyCell,
+    collections::{HashMap, HashSet},
+};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{
+    grammar::Grammar,
     node::Reader,
     problem::{MOST, Problems},
     refusal::{Kind, Refusal, missing},
-    required::Required,
     tree::{Id, Node, Tree, Value},
 };
 
@@ -42,7 +45,7 @@ pub fn salvage<T: DeserializeOwned + JsonSchema>(tree: &Tree) -> (Option<T>, Pro
         meant: HashMap::new(),
     };
     let mut problems = tree.flaws.clone();
-    let required = Required::<T>::new();
+    let grammar: LazyCell<Grammar> = LazyCell::new(Grammar::of::<T>);
     // Each pass prunes one node; consequences prune without a problem, but at most once per level of a problem.
     for _ in 0..MOST * super::yaml::DEEPEST {
         if problems.len() >= MOST {
@@ -54,7 +57,7 @@ pub fn salvage<T: DeserializeOwned + JsonSchema>(tree: &Tree) -> (Option<T>, Pro
         };
         let at = refusal.at.unwrap_or(tree.root.id);
         if problems.is_empty() || !pruned.explain(tree, at, &refusal) {
-            let (what, mend) = pruned.words(tree, at, &refusal.kind, &required);
+            let (what, mend) = pruned.words(tree, at, &refusal.kind, &grammar);
             problems.push(tree.problem_at(at, what, mend));
         }
         if at == tree.root.id || !pruned.nodes.insert(at) {
@@ -111,23 +114,26 @@ impl Pruned {
         })
     }
 
-    /// The words for a refusal; for a missing key, with those of the others that the same mapping misses.
-    fn words<T: JsonSchema>(
-        &self,
-        tree: &Tree,
-        at: Id,
-        kind: &Kind,
-        required: &Required<T>,
-    ) -> (String, String) {
+    /// The words for a refusal; for a missing key, with those of the others that the same mapping misses, and for one that nothing
+    /// knows here, with where it belongs.
+    fn words(&self, tree: &Tree, at: Id, kind: &Kind, grammar: &LazyCell<Grammar>) -> (String, String) {
         match (kind, find(&tree.root, at).map(|node| &node.value)) {
             (Kind::MissingKey { name, of: Some(of) }, Some(Value::Map(entries))) => {
                 let written = |name: &str| entries.iter().any(|(key, _)| key.text() == Some(name));
-                let keys = required.keys(of, name);
+                let keys = grammar.required(of, name);
                 let absent = keys
                     .iter()
                     .map(String::as_str)
                     .filter(|key| !written(key) && !self.has_lost(entries, key));
                 missing(&absent.collect::<Vec<_>>())
+            }
+            (Kind::UnknownKey { name, near: None, .. }, _) => {
+                let (what, instead) = kind.words();
+                let home = grammar.home(&tree.root, at, name);
+                (
+                    what,
+                    home.map_or(instead, |home| format!("it belongs further in: `{home}`")),
+                )
             }
             (kind, _) => kind.words(),
         }

@@ -11,6 +11,16 @@ use super::tree::{Id, Node, Value};
 /// The schema of what is to be read.
 pub(super) struct Grammar(Rule);
 
+/// A way to a key, as it is written: `where: {match: {path: ...}}`.
+pub(super) struct Home(pub(super) String);
+
+impl Home {
+    /// The key that it begins with.
+    pub(super) fn outermost(&self) -> &str {
+        self.0.split(':').next().unwrap_or(&self.0)
+    }
+}
+
 /// How many levels further in a key is looked for that stands where nothing knows it.
 const DEEPEST: usize = 2;
 
@@ -38,13 +48,13 @@ impl Grammar {
         }
     }
 
-    /// Where a key belongs that stands too far out, as it is written: `where: {match: {path: ...}}`. Nothing where it is known
-    /// nowhere further in, or in several places that are as near.
-    pub(super) fn home(&self, root: &Node, key: Id, name: &str) -> Option<String> {
+    /// Where a key belongs that stands too far out. Nothing where it is known nowhere further in, or in several places that are
+    /// as near.
+    pub(super) fn home(&self, root: &Node, key: Id, name: &str) -> Option<Home> {
         let around = self.around(root, &self.0, key)?;
         let mut levels = (1..=DEEPEST).map(|levels| self.homes(around, name, levels));
         match levels.find(|homes| !homes.is_empty())?.as_slice() {
-            [home] => Some(home.clone()),
+            [home] => Some(Home(home.clone())),
             _ => None,
         }
     }

@@ -63,7 +63,7 @@ pub fn salvage<T: DeserializeOwned + JsonSchema>(tree: &Tree) -> (Option<T>, Pro
         if at == tree.root.id || !pruned.nodes.insert(at) {
             break;
         }
-        pruned.note_meaning(at, &refusal);
+        pruned.note_meaning(tree, at, &refusal.kind, &grammar);
     }
     (None, problems)
 }
@@ -71,15 +71,22 @@ pub fn salvage<T: DeserializeOwned + JsonSchema>(tree: &Tree) -> (Option<T>, Pro
 /// What is left out when a tree is read again.
 struct Pruned {
     nodes: HashSet<Id>,
-    /// What an unknown key was probably meant to be.
-    meant: HashMap<Id, &'static str>,
+    /// What an unknown key was probably meant to be, or to stand in.
+    meant: HashMap<Id, String>,
 }
 
 impl Pruned {
-    fn note_meaning(&mut self, at: Id, refusal: &Refusal) {
-        if let Kind::UnknownKey { near: Some(near), .. } = &refusal.kind {
-            self.meant.insert(at, near);
-        }
+    fn note_meaning(&mut self, tree: &Tree, at: Id, kind: &Kind, grammar: &LazyCell<Grammar>) {
+        let Kind::UnknownKey { name, near, .. } = kind else {
+            return;
+        };
+        let meant = match near {
+            Some(near) => Some((*near).to_owned()),
+            None => grammar
+                .home(&tree.root, at, name)
+                .map(|home| home.outermost().to_owned()),
+        };
+        self.meant.extend(meant.map(|meant| (at, meant)));
     }
 
     /// Whether a refusal is only a consequence of what was left out.
@@ -110,7 +117,8 @@ impl Pruned {
     fn has_lost(&self, entries: &[(Node, Node)], name: &str) -> bool {
         entries.iter().any(|(key, value)| {
             let left_out = self.nodes.contains(&key.id) || self.nodes.contains(&value.id);
-            left_out && (key.text() == Some(name) || self.meant.get(&key.id) == Some(&name))
+            left_out
+                && (key.text() == Some(name) || self.meant.get(&key.id).is_some_and(|meant| meant == name))
         })
     }
 
@@ -132,7 +140,7 @@ impl Pruned {
                 let home = grammar.home(&tree.root, at, name);
                 (
                     what,
-                    home.map_or(instead, |home| format!("it belongs further in: `{home}`")),
+                    home.map_or(instead, |home| format!("it belongs further in: `{}`", home.0)),
                 )
             }
             (kind, _) => kind.words(),

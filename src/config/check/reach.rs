@@ -90,7 +90,7 @@ impl<'d> Reach<'d> {
             return finding(&what, &mend);
         }
         let protocols = || self.0.iter().map(Way::protocol);
-        if let Some(found) = unspoken(whole, &entry.r#do, protocols()) {
+        if let Some(found) = unspoken(whole, entry, &self.0) {
             return Some(found);
         }
         if let Some((what, mend)) = self.lacks(entry) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{read, read_document};
+use crate::config::{Protocol, read, read_document};
 
 const DOCUMENT: &str = "\
 listeners:
@@ -178,6 +178,19 @@ clusters:
     ] {
         assert_eq!(wrong(cluster, &format!("{{abort: {{error: {error}}}}}")), [], "{error}");
     }
+    // Of what is named HTTP gets nothing, and Redis has no such error.
+    let text = "{where: {leg: client}, do: {abort: {error: deadlock}}, for: 1m}";
+    let mut few = document.clone();
+    for (name, listener) in document.listeners.iter() {
+        if !matches!(listener.protocol, Protocol::Http | Protocol::Redis) {
+            few.listeners.remove(name);
+        }
+    }
+    let found = check_fault_by_hand(&few, &read("fault", text).unwrap());
+    assert!(
+        matches!(&*found, [one] if one.what.contains("Redis has no such error")),
+        "{found:?}"
+    );
     let starting = "{failover: {meets: starting_up}}";
     let found = wrong("books", starting);
     assert!(

@@ -221,7 +221,12 @@ impl App {
         let history = History::open(state.map(|state| state.join("history")))
             .map_err(StartError::system("the state folder cannot be used"))?;
         let directory = Directory::system(runtime::Handle::current());
+        let address = admin
+            .0
+            .local_addr()
+            .map_err(StartError::system("the admin API has no address"))?;
         let compiler = Compiler::new(directory, metrics.clone(), count, folder, Dice::new(seed));
+        let compiler = compiler.beside_admin(address);
         let author = Author::new(whoami(), "start");
         let revision = (author, written.name.as_str(), written.text.as_str());
         let control = Control::start(document.clone(), revision, compiler, history, events.clone())?;
@@ -231,10 +236,6 @@ impl App {
         vital.spawn(&mut tasks, "leases", control.clone().expire_leases());
         let checks = prober::run(control.subscribe(), events.clone());
         vital.spawn(&mut tasks, "health checks", checks);
-        let address = admin
-            .0
-            .local_addr()
-            .map_err(StartError::system("the admin API has no address"))?;
         let drain = document.drain;
         let demo_stop = end.child_token();
         let app = Self {

@@ -69,6 +69,7 @@ impl Control {
     ) -> Result<Arc<Self>, ChangeError> {
         let source = Source {
             document: &document,
+            beside: &config::Named::default(),
             leased: &[],
             steering: &[],
             previous: None,
@@ -152,6 +153,7 @@ impl Control {
             .collect();
         let source = Source {
             document: &document,
+            beside: &truth.annex.listeners,
             leased,
             steering: &steering,
             previous: Some(&previous),

@@ -5,6 +5,7 @@
 //! counters, a listener's sockets) is carried over by identity.
 
 mod compiler;
+mod ports;
 mod secret;
 mod standing;
 mod steering;
@@ -23,7 +24,7 @@ pub use self::{
     steering::{Steering, Watched},
 };
 use crate::{
-    config::{self, Document, Path},
+    config::{self, Document, Named, Path},
     faults::{Entry, Fault, Lineup},
     net::{Addresses, ClientTls, Directory, Permits, ServerTls, Sockets, pool},
     route::{Facts, Matcher, RouteSettings, Table},
@@ -170,6 +171,8 @@ impl Target {
 pub struct Source<'a> {
     /// The document.
     pub document: &'a Document,
+    /// Those of its listeners that a program has made, and nobody has written down.
+    pub beside: &'a Named<config::Listener>,
     /// The faults of the active leases, in order.
     pub leased: &'a [(&'a str, &'a Entry)],
     /// Where leases send traffic.

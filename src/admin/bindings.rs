@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    config::{Document, Encryption, Listener, Protocol, Target},
+    config::{Document, Listener, Protocol, Target},
     drill::{Binding, Bindings},
     upstream::BackendSettings,
 };
@@ -48,8 +48,7 @@ fn is_beneath(document: &Document, cluster: &str) -> bool {
 /// Whether a listener leads to a cluster that lets sessions of a database pass encrypted.
 fn is_unread(document: &Document, cluster: &str) -> bool {
     document.listeners.iter().any(|(name, listener)| {
-        let passes = listener.protocol.dialect().is_some() && listener.encryption() == Encryption::Pass;
-        passes && listener.ways(name).any(|(_, to)| to == cluster)
+        listener.passes_unread() && listener.ways(name).any(|(_, to)| to == cluster)
     })
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Document, Target},
+    config::{Document, Sight, Target},
     faults::{Fault, Leg, Scope},
     units::Probability,
 };
@@ -46,7 +46,8 @@ impl Reach {
                 cluster: Some(&cluster),
                 backend: Some(&backend),
             };
-            if (fault.covers(&scope) || !of_traffic) && plays(document, fault, &scope) {
+            let covers = || fault.covers(&scope) && can_act(document, fault, &scope);
+            if (!of_traffic || covers()) && plays(document, fault, &scope) {
                 listeners.push(listener.clone());
                 backends.push(format!("{cluster}/{backend}"));
             }
@@ -89,6 +90,13 @@ impl fmt::Display for Reach {
         };
         write!(f, " ({leg}{})", if self.narrowed { ", some" } else { "" })
     }
+}
+
+/// Whether the fault can do something to what comes there by its listener.
+fn can_act(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
+    let cluster = scope.cluster.and_then(|name| document.clusters.get(name));
+    let listener = scope.listener.and_then(|name| document.listeners.get(name));
+    listener.is_none_or(|listener| listener.shows(fault.entry(), cluster) != Sight::Nothing)
 }
 
 /// Every way through the proxy: listener, route, cluster, backend.

@@ -13,7 +13,7 @@ use super::{
     panic::{self, Panicked},
     refusal::Refusal,
 };
-use crate::{config::Encryption, snapshot::Listener, units::Span};
+use crate::{snapshot::Listener, units::Span};
 
 /// What the proxy is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,7 +110,7 @@ fn listening(listener: &Listener) -> ListenerStatus {
         address: listener.sockets.bound().to_string(),
         protocol: settings.protocol.as_str().to_owned(),
         tls: listener.tls.is_some(),
-        passes_unread: settings.protocol.dialect().is_some() && settings.encryption() == Encryption::Pass,
+        passes_unread: settings.passes_unread(),
         connections: listener.permits.taken(),
         connections_at_most: settings.limits.connections.get() as usize,
         busiest_clients: listener

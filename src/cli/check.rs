@@ -278,6 +278,61 @@ faults:
         assert_eq!(fault(5)["nothing_left_by"], "posts");
     }
 
+    const DATABASES: &str = "
+listeners:
+  web: {bind: 127.0.0.1:8080, cluster: web}
+  orders: {bind: 127.0.0.1:8081, protocol: postgres, encryption: pass, cluster: orders}
+  carts: {bind: 127.0.0.1:8082, protocol: mysql, cluster: carts}
+  sealed: {bind: 127.0.0.1:8083, protocol: mysql, encryption: pass, cluster: sealed}
+  cache: {bind: 127.0.0.1:8084, protocol: redis, cluster: cache}
+  raw: {bind: 127.0.0.1:8085, protocol: tcp, cluster: raw}
+clusters:
+  web: {backends: [{name: a, address: 10.0.0.1:80}]}
+  orders: {backends: [{name: b, address: 10.0.0.2:80}]}
+  carts: {backends: [{name: c, address: 10.0.0.3:80}]}
+  sealed: {backends: [{name: d, address: 10.0.0.4:80}]}
+  cache: {backends: [{name: e, address: 10.0.0.5:80}]}
+  raw: {backends: [{name: f, address: 10.0.0.6:80}]}
+faults:
+  dead: {odds: 50%, do: {abort: {error: deadlock}}}
+  told: {odds: 50%, do: {abort: {status: 500, error: deadlock}}}
+  hand: {do: {abort: {error: {code: \"1213\", message: no}}}}
+  page: {where: {listener: web}, do: {abort: {status: 500}}}
+  busy: {where: {listener: cache}, do: {abort: {error: busy}}}
+  bytes: {where: {listener: orders}, odds: 10%, do: reset}
+  whose: {where: {listener: orders, match: {user: web}}, do: {throttle: {rate: 1KiB/s}}}
+  turns: {where: {listener: orders}, first: 3, do: deadlocks}
+  away: {do: failover}
+";
+
+    #[test]
+    fn faults_reach_what_knows_them_and_a_share_of_what_passes_unread_is_a_range() {
+        let text = one_text(&checked("chaosproxy.yaml", DATABASES));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
+        chaosproxy.yaml: right (document): 6 listeners, 6 clusters, 6 backends, 0 roles
+          fault  does                                       odds  effective             reaches
+          dead   abort: {error: deadlock}                   50%   0% to 50%             2 of 6 backends (client)
+          told   abort: {status: 500, error: deadlock}      50%   0% to 50%             4 of 6 backends (client)
+          hand   abort: {error: {code: 1213, message: no}}  100%  25%                   carts/c (client)
+          page   abort: {status: 500}                       100%  50%                   web/a (client)
+          busy   abort: {error: busy}                       100%  100%                  cache/e (client)
+          bytes  reset                                      10%   10%                   orders/b (client)
+          whose  throttle: {rate: 1KiB/s}                   100%  0% to 90%             orders/b (client, some)
+          turns  deadlocks                                  100%  22.5% of the first 3  orders/b (client, some)
+          away   failover                                   100%  0% to 100%            5 of 6 backends (client)
+          dead: sessions that pass encrypted at orders are unread (`encryption: pass`), and it meets none of them
+          told: depends on how much of the same traffic is taken first by dead
+          told: sessions that pass encrypted at orders are unread (`encryption: pass`), and it meets none of them
+          whose: sessions that pass encrypted at orders are unread (`encryption: pass`), and it meets none of them
+          away: depends on how much of the same traffic is taken first by dead, told, hand, busy, bytes
+        ");
+        let json = serde_json::to_value(checked("chaosproxy.yaml", DATABASES)).unwrap();
+        let dead = &json["faults"][0];
+        assert_eq!(dead["effective"], serde_json::json!({"min": 0.0, "max": 0.5}));
+        assert_eq!(dead["unread"], serde_json::json!(["orders"]));
+        assert_eq!(dead["reach"]["backends"], serde_json::json!(["orders/b", "carts/c"]));
+    }
+
     #[test]
     fn a_file_that_names_its_grammar_is_a_profile() {
         let shipped = profiles::find("orm-break").unwrap();

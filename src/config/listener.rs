@@ -24,7 +24,7 @@ pub struct Listener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// What becomes of clients of a database that ask for encryption. Default: `terminate` where `tls` is set, else
-    /// `prefer_clear`.
+    /// `prefer_clear`. Beside `tls` nothing else may be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
     /// Which cluster serves what, tried in the order written; the first that matches is taken.

@@ -1,4 +1,8 @@
-use std::{net::TcpListener, path::PathBuf, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::*;
 use crate::{net::Directory, telemetry::Metrics, units::Dice};
@@ -106,6 +110,30 @@ async fn a_document_that_is_refused_leaves_the_fault_that_broke_the_one_before()
     ));
     assert_eq!(control.faults().len(), 1);
     assert!(control.remove_fault("bad") && control.snapshot().listeners.contains_key("second"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_the_process_itself_has_is_told_with_who_has_it() {
+    let control = start(&document("127.0.0.1:0", "127.0.0.1:0"));
+    let first = control.snapshot().listeners["first"].sockets.bound();
+    let mut annex = Annex::default();
+    let made = config::Listener::new("127.0.0.1:0".parse().unwrap(), "redis");
+    annex.listeners.insert("redis", made);
+    let cluster = config::read("cluster", "{backends: [{address: \"127.0.0.1:9\"}]}").unwrap();
+    annex.clusters.insert("redis", cluster);
+    control.set_annex(annex).unwrap();
+    let redis = control.snapshot().listeners["redis"].sockets.bound();
+    let check = |second: SocketAddr, words: &str| {
+        let wants = document("127.0.0.1:0", &second.to_string());
+        let error = control.apply(&wants, "a.yaml", author()).unwrap_err().to_string();
+        let begins = format!("listeners.second.bind: cannot listen on {second}: address in use: this process");
+        assert!(error.starts_with(&begins) && error.contains(words), "{error}");
+    };
+    check(
+        redis,
+        "the proxy `redis` that was made through Toxiproxy's API; delete it (`DELETE /proxies/redis`)",
+    );
+    check(first, "for listener `first` of the document in force");
 }
 
 #[tokio::test(start_paused = true)]

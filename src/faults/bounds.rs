@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     ByHand, DatabaseError, Deadlocks, Do, Flow, MissedMigration, MissingDatabase, ReadOnly, SlowQueries,
-    Standing, Unit, hang, latency,
+    Standing, Unit, catalogue_of, hang, latency,
 };
 use crate::{
     route::{Dialect, Session, Sql},
@@ -40,6 +40,25 @@ impl Do {
                 | Self::Deadlocks(_)
                 | Self::Disconnect(_)
         )
+    }
+
+    /// Whether it is for sessions of a database alone.
+    pub fn is_for_sessions(&self) -> bool {
+        self.is_of_database() || matches!(self, Self::Abort(abort) if abort.is_for_sessions())
+    }
+
+    /// Whether it can do something to sessions of this database: one that does not know its error is left alone. A failover is
+    /// one to any of them.
+    pub fn is_said_in(&self, dialect: Dialect) -> bool {
+        let is_known = |error| catalogue_of(dialect).iter().any(|known| known.name == error);
+        let is_named = matches!(self, Self::Failover(_)) || self.error().is_none_or(is_known);
+        is_named && self.error_by_hand().is_none_or(|written| written.flaw(dialect).is_none())
+    }
+
+    /// Whether it goes by what is said in a session of a database, and can do nothing to one that passes unread. A server that is
+    /// away is away for all.
+    pub fn needs_words(&self) -> bool {
+        self.is_of_answers() || (self.is_for_sessions() && !matches!(self, Self::Failover(_)))
     }
 
     /// The error of the catalogue that it gives to databases by name, where not each of them may have it.

@@ -112,7 +112,10 @@ impl Capacity {
                 rate @ Load::Rate(_) => rate.clone(),
             },
             die_after: shorter(self.die_after),
-            restart_after: shorter(Some(self.restart_after.unwrap_or(RESTART_AFTER))),
+            // Without a death there is no way back that could be shorter.
+            restart_after: self
+                .die_after
+                .and_then(|_| shorter(Some(self.restart_after.unwrap_or(RESTART_AFTER)))),
             ..self.clone()
         }
     }

@@ -1,6 +1,6 @@
 //! The error that a database session gets in its server's place, as a document writes it.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use schemars::JsonSchema;
 use serde::{
@@ -44,6 +44,15 @@ pub struct ByHand {
     pub fatal: bool,
 }
 
+/// How the SQLSTATEs of success begin, and those of warnings (SQL standard, part 2, section 24.1).
+const SUCCESS: &str = "00";
+const WARNING: &str = "01";
+
+const NO_ERROR: &str = "SQLSTATEs that begin with `00` say that all went well, and are no error";
+
+/// The numbers that libraries of MySQL keep for what they find themselves, as 2013, a connection that was lost.
+const OF_CLIENTS: RangeInclusive<u16> = 2000..=2999;
+
 impl ByHand {
     /// Why a server that speaks this never says so; `None`: it may.
     pub fn flaw(&self, dialect: Dialect) -> Option<&'static str> {
@@ -53,16 +62,29 @@ impl ByHand {
                     .bytes()
                     .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         };
-        let is_number = || self.code.parse().is_ok_and(|number: u16| number > 0);
+        let number: Option<u16> = self.code.parse().ok().filter(|number| *number > 0);
         let is_word = || !self.code.is_empty() && self.code.bytes().all(|byte| byte.is_ascii_uppercase());
         match dialect {
             _ if self.message.contains('\0') => Some("a message has no NUL"),
+            Dialect::Postgres | Dialect::Redis if self.state.is_some() => {
+                Some("only MySQL has a `state` beside the code")
+            }
             Dialect::Postgres if !is_state(&self.code) => {
                 Some("a code of PostgreSQL is a SQLSTATE of five digits and capitals, as in `40P01`")
             }
-            Dialect::Mysql if !is_number() => Some("a code of MySQL is a number up to 65535, as in `1213`"),
+            Dialect::Postgres if self.code.starts_with(SUCCESS) => Some(NO_ERROR),
+            Dialect::Postgres if self.code.starts_with(WARNING) => {
+                Some("PostgreSQL says SQLSTATEs that begin with `01` in warnings alone, and never in an error")
+            }
+            Dialect::Mysql if number.is_none() => Some("a code of MySQL is a number up to 65535, as in `1213`"),
             Dialect::Mysql if !self.state.as_deref().is_none_or(is_state) => {
                 Some("a state of MySQL is a SQLSTATE of five digits and capitals, as in `40001`")
+            }
+            Dialect::Mysql if self.state.as_deref().is_some_and(|state| state.starts_with(SUCCESS)) => {
+                Some(NO_ERROR)
+            }
+            Dialect::Mysql if number.is_some_and(|number| OF_CLIENTS.contains(&number)) => {
+                Some("numbers of MySQL from 2000 to 2999 are those of clients' own errors: no server sends them")
             }
             Dialect::Redis if !is_word() => Some("a code of Redis is one word in capitals, as in `LOADING`"),
             Dialect::Redis if self.message.contains(['\r', '\n']) => Some("an error of Redis is one line"),

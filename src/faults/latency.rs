@@ -100,6 +100,11 @@ impl Latency {
         }
     }
 
+    /// Whether it is bytes that are late, each chunk of them.
+    pub fn is_of_chunks(&self) -> bool {
+        self.at == At::Chunk
+    }
+
     /// Whether it adds no time, however the dice fall.
     pub fn is_none(&self) -> bool {
         let varies = self.jitter != Span::ZERO && self.distribution != Distribution::Constant;

@@ -119,7 +119,10 @@ impl Plan {
 
     /// Rolls for a database session that passes unread: only faults of connections and of their bytes can do something to it.
     pub fn of_unread(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
-        let may = |fault: &Fault| fault.in_traffic() && fault.acts().doc().is_of_connections();
+        let may = |fault: &Fault| {
+            let is_of_bytes = fault.acts().doc().is_of_connections() && !fault.entry().r#do.needs_words();
+            fault.in_traffic() && is_of_bytes
+        };
         Self::of(candidates, dice, exchange, facts, may, |fault| {
             fault.acts().ends()
         })

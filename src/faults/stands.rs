@@ -47,6 +47,12 @@ impl Entry {
         leg(&self.r#where, self.r#do.compile(Instant::now()).doc())
     }
 
+    /// Whether it can do something to sessions of a database of which no word is read.
+    pub fn meets_unread(&self) -> bool {
+        let is_of_bytes = self.r#do.compile(Instant::now()).doc().is_of_connections();
+        is_of_bytes && !self.r#do.needs_words() && !self.r#where.r#match.asks_of_session()
+    }
+
     /// Whether it can be told before a client's TLS handshake who is hit: only listener and address are known then.
     pub fn is_known_at_handshake(&self) -> bool {
         let place = &self.r#where;

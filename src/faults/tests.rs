@@ -195,9 +195,14 @@ fn a_compressed_story_is_shorter_but_clients_wait_as_long() {
         assert_eq!(read(written).compressed(60.0), read(compressed));
     };
     check(
-        "{capacity: {carries: [[0m, 20%], [46m, 100%]], restart_after: 60s}}",
-        "{capacity: {carries: [[0s, 20%], [46s, 100%]], restart_after: 1s}}",
+        "{capacity: {carries: [[0m, 20%], [46m, 100%]], die_after: 30s, restart_after: 60s}}",
+        "{capacity: {carries: [[0s, 20%], [46s, 100%]], die_after: 500ms, restart_after: 1s}}",
     );
+    check(
+        "{capacity: {carries: 40%, die_after: 30s}}",
+        "{capacity: {carries: 40%, die_after: 500ms, restart_after: 1s}}",
+    );
+    check("{capacity: {carries: 40%}}", "{capacity: {carries: 40%}}");
     check(
         "{crash_loop: {up: 30s, down: 60s}}",
         "{crash_loop: {up: 500ms, down: 1s}}",

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     Listener, Obstacle, Route, Snapshot, Source, Target,
+    ports::obstacle,
     secret::password,
     standing::{Sorted, compile_faults},
     steering::{monitors, steered, watched},
@@ -44,6 +46,8 @@ pub struct Compiler {
     /// The folder that paths in the document are relative to.
     folder: PathBuf,
     dice: Dice,
+    /// Where the admin API listens.
+    pub(super) admin: Option<SocketAddr>,
     /// The number of the next backend.
     next_id: AtomicU64,
 }
@@ -72,6 +76,7 @@ impl Compiler {
             workers,
             folder,
             dice,
+            admin: None,
             next_id: AtomicU64::new(1),
         }
     }
@@ -259,11 +264,8 @@ impl Compiler {
         let sockets = match same {
             Some(same) => same.sockets.clone(),
             None => Arc::new(
-                Sockets::bind(settings.bind.0, self.workers).map_err(|bad| Obstacle {
-                    path: Path::of(["listeners", name, "bind"]),
-                    what: bad.to_string(),
-                    error: Some(bad.error.kind()),
-                })?,
+                Sockets::bind(settings.bind.0, self.workers)
+                    .map_err(|bad| obstacle(source, self.admin, name, &bad))?,
             ),
         };
         let kept = before.filter(|before| {

@@ -57,7 +57,10 @@ impl<'a> Sorted<'a> {
             .iter()
             .chain(of.into_iter().flatten())
             .filter(|(_, fault)| {
-                fault.leg() == leg && fault.covers(scope) && plays(self.document, fault, scope)
+                fault.leg() == leg
+                    && fault.covers(scope)
+                    && plays(self.document, fault, scope)
+                    && may_meet(self.document, fault, scope)
             })
             .copied()
             .collect();
@@ -70,6 +73,12 @@ impl<'a> Sorted<'a> {
             })
             .collect()
     }
+}
+
+/// Whether the fault can do something to what the scope's listener speaks, where it is one.
+fn may_meet(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
+    let listener = scope.listener.and_then(|name| document.listeners.get(name));
+    listener.is_none_or(|listener| listener.protocol.takes(&fault.entry().r#do))
 }
 
 /// Whether the scope is one that the document binds to the fault's role.
@@ -116,5 +125,45 @@ mod tests {
         check(b, "1 3 4");
         check(Some("c"), "1 4");
         check(None, "1 4");
+    }
+
+    #[test]
+    fn a_fault_of_databases_stands_where_its_words_are_known() {
+        let text = "\
+listeners:
+  web: {bind: 127.0.0.1:1, cluster: a}
+  raw: {bind: 127.0.0.1:2, protocol: tcp, cluster: a}
+  orders: {bind: 127.0.0.1:3, protocol: postgres, cluster: a}
+  carts: {bind: 127.0.0.1:4, protocol: mysql, cluster: a}
+  cache: {bind: 127.0.0.1:5, protocol: redis, cluster: a}
+clusters: {a: {backends: [{address: 10.0.0.1:80}]}}
+";
+        let document = crate::config::read_unchecked(text).unwrap();
+        let check = |kind: serde_json::Value, expected: &str| {
+            let entry = serde_json::from_value(json!({"do": kind})).unwrap();
+            let faults = [Fault::compile("some", &entry, Instant::now())];
+            let sorted = Sorted::new(&document, &faults);
+            let stands = |listener: &&str| {
+                let scope = Scope {
+                    listener: Some(listener),
+                    ..Scope::default()
+                };
+                !sorted.standing(Leg::Client, &scope).is_empty()
+            };
+            let names: Vec<&str> = document.listeners.names().filter(stands).collect();
+            assert_eq!(names.join(" "), expected, "{kind}");
+        };
+        check(json!("reset"), "web raw orders carts cache");
+        check(json!({"abort": {"error": "deadlock"}}), "orders carts");
+        check(
+            json!({"abort": {"error": "deadlock", "status": 500}}),
+            "web raw orders carts",
+        );
+        check(json!({"abort": {"error": {"code": "40001", "message": "no"}}}), "orders carts");
+        check(json!({"abort": {"error": {"code": "BUSY", "message": "no"}}}), "cache");
+        check(json!("deadlocks"), "orders carts");
+        check(json!("read_only"), "orders carts cache");
+        check(json!({"failover": {"meets": "starting_up"}}), "raw orders carts cache");
+        check(json!("disconnect"), "orders carts cache");
     }
 }

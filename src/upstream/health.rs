@@ -66,7 +66,8 @@ struct Written {
     /// How far the time between checks strays, as a share of `every`, so that checks do not march in step. Default: 10%.
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<Probability>,
-    /// The port that is checked. Default: the backend's.
+    /// The port that is checked; at one that gets no traffic a check may speak anything, elsewhere it is `tcp` or speaks what the
+    /// listeners that lead here speak. Default: the backend's.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<NonZeroU16>,
 }

@@ -29,6 +29,9 @@ pub(super) struct CheckedFault {
     /// The faults before it that meet some of the same exchanges, nobody knows how many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     depends_on: Vec<String>,
+    /// The listeners at which sessions pass unread that it does not meet, nobody knows how many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<String>,
     /// The fault before it that leaves it nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     nothing_left_by: Option<String>,
@@ -58,6 +61,7 @@ pub(super) fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Docume
         let entries = |group: &Vec<usize>| group.iter().map(|place| faults[*place].1).collect();
         let maybe: Vec<Vec<&Entry>> = groups.iter().map(entries).collect();
         let effective = effective(entry, those(Overlap::Whole).map(|place| faults[place].1), &maybe);
+        let unread = unread(entry, effective, &grounds[place]);
         let named = |place: usize| faults[place].0.to_owned();
         CheckedFault {
             name: (*name).to_owned(),
@@ -72,11 +76,26 @@ pub(super) fn checked_faults(faults: &[(&str, &Entry)], document: Option<&Docume
                 Vec::new()
             },
             nothing_left_by: those(Overlap::Whole).find(|place| takes(place) >= 1.0).map(named),
-            effective,
+            effective: if unread.is_empty() {
+                effective
+            } else {
+                Effective {
+                    min: 0.0,
+                    ..effective
+                }
+            },
+            unread,
             reach: document.map(|document| Reach::of(document, &Fault::compile(name, entry, now))),
         }
     };
     faults.iter().enumerate().map(fault).collect()
+}
+
+/// Where sessions pass unread of which it gets none. What is counted is read, so turns are as they are written.
+fn unread(entry: &Entry, effective: Effective, ground: &Ground<'_>) -> Vec<String> {
+    let is_share = entry.first.is_none() && entry.nth.is_none() && effective.max > 0.0;
+    let names = ground.unread().into_iter().filter(|_| is_share);
+    names.map(str::to_owned).collect()
 }
 
 /// Which faults no exchange meets together with which; of those that take something.
@@ -116,7 +135,7 @@ pub(super) fn text(faults: &[CheckedFault]) -> String {
             fault.reach.as_ref().map(Reach::to_string).unwrap_or_default(),
         ]);
     }
-    let notes = faults.iter().filter_map(CheckedFault::note);
+    let notes = faults.iter().flat_map(CheckedFault::notes);
     table.indented(2) + &notes.map(|note| format!("  {note}\n")).collect::<String>()
 }
 
@@ -143,18 +162,25 @@ impl CheckedFault {
     }
 
     /// Why its share is what it is, where its odds alone do not say so.
-    fn note(&self) -> Option<String> {
+    fn notes(&self) -> Vec<String> {
         let name = &self.name;
+        let mut notes = Vec::new();
         if let Some(earlier) = &self.nothing_left_by {
-            return Some(format!(
-                "{name}: nothing is left by {earlier}, which is tried first"
+            notes.push(format!("{name}: nothing is left by {earlier}, which is tried first"));
+        }
+        if !self.depends_on.is_empty() {
+            let earlier = self.depends_on.join(", ");
+            notes.push(format!(
+                "{name}: depends on how much of the same traffic is taken first by {earlier}"
             ));
         }
-        let depends: Vec<_> = self.depends_on.iter().map(String::as_str).collect();
-        (!depends.is_empty()).then(|| {
-            let earlier = depends.join(", ");
-            format!("{name}: depends on how much of the same traffic is taken first by {earlier}")
-        })
+        if !self.unread.is_empty() {
+            let listeners = self.unread.join(", ");
+            notes.push(format!(
+                "{name}: sessions that pass encrypted at {listeners} are unread (`encryption: pass`), and it meets none of them"
+            ));
+        }
+        notes
     }
 }
 

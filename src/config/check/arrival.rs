@@ -26,6 +26,13 @@ pub(super) fn unreached(
     }
     let missed: Option<Vec<_>> = ways.iter().map(|way| Some((way, ground.misses(way)?))).collect();
     let missed = missed.filter(|missed| !missed.is_empty())?;
+    if entry.r#where.r#match.is_empty() {
+        return Some(Finding::new(
+            path.key("where"),
+            "nothing that is read where this leads is what it meets, so the fault can hit nothing",
+            "name the place of what it is to meet, or use a fault of bytes where sessions pass unread",
+        ));
+    }
     let path = path.key("where").key("match");
     let taken = missed.iter().find_map(|(way, missed)| match missed {
         Missed::Before(place) => Some((way, *place)),

@@ -8,7 +8,7 @@ use crate::{
         path::Path,
     },
     units::Span,
-    upstream::{ClusterSettings, Weight},
+    upstream::{ClusterSettings, Weight, probe::Probe},
 };
 
 pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
@@ -17,15 +17,21 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         weights(&path, cluster, found);
         times(&path, cluster, found);
         databases(&path, cluster, found);
-        found.extend(spoken(document, name, &path));
+        found.extend(spoken(document, name, &path).or_else(|| checked(document, (name, cluster), &path)));
     }
 }
 
-/// A finding where listeners of several protocols lead to one cluster. What passes as bytes may be any of them.
+/// The listeners that lead to a cluster and say what its servers speak. What passes as bytes may be anything.
+fn speakers<'d>(document: &'d Document, cluster: &str) -> impl Iterator<Item = (&'d str, &'d Listener)> {
+    let leads_here = move |(name, listener): &(&str, &Listener)| {
+        listener.protocol != Protocol::Tcp && listener.ways(name).any(|(_, to)| to == cluster)
+    };
+    document.listeners.iter().filter(leads_here)
+}
+
+/// A finding where listeners of several protocols lead to one cluster.
 fn spoken(document: &Document, cluster: &str, path: &Path) -> Option<Finding> {
-    let leads_here = |(name, listener): &(&str, &Listener)| listener.ways(name).any(|(_, to)| to == cluster);
-    let read = |(_, listener): &(&str, &Listener)| listener.protocol != Protocol::Tcp;
-    let mut listeners = document.listeners.iter().filter(leads_here).filter(read);
+    let mut listeners = speakers(document, cluster);
     let (first, one) = listeners.next()?;
     let (second, other) = listeners.find(|(_, other)| other.protocol != one.protocol)?;
     let what = format!(
@@ -38,6 +44,35 @@ fn spoken(document: &Document, cluster: &str, path: &Path) -> Option<Finding> {
         what,
         "give each protocol a cluster of its own",
     ))
+}
+
+/// A finding where servers are checked in another protocol than they speak. At another port than traffic goes to there may be
+/// anything, such as an agent that speaks HTTP beside a database.
+fn checked(document: &Document, (name, cluster): (&str, &ClusterSettings), path: &Path) -> Option<Finding> {
+    let health = cluster.health.as_ref()?;
+    let (asks, kind) = (speaks(&health.probe)?, health.probe.name());
+    let is_own = |port: u16| cluster.backends.iter().all(|backend| backend.address.port() != port);
+    let (listener, other) = speakers(document, name).find(|(_, listener)| listener.protocol != asks)?;
+    if health.port().is_some_and(is_own) {
+        return None;
+    }
+    let speaks = other.protocol.as_str();
+    Some(Finding::new(
+        path.key("health").key(kind),
+        format!("this would ask servers in `{kind}` that speak `{speaks}`: listener `{listener}` leads to them"),
+        format!("check them by `{speaks}` or `tcp`, or set the `port` at which something else answers"),
+    ))
+}
+
+/// What a check speaks; `None`: it only connects, or says what is written.
+const fn speaks(probe: &Probe) -> Option<Protocol> {
+    match probe {
+        Probe::Tcp(_) => None,
+        Probe::Http(_) | Probe::Grpc(_) => Some(Protocol::Http),
+        Probe::Postgres(_) => Some(Protocol::Postgres),
+        Probe::Mysql(_) => Some(Protocol::Mysql),
+        Probe::Redis(_) => Some(Protocol::Redis),
+    }
 }
 
 /// Each tier needs a backend that gets something.

@@ -16,7 +16,7 @@ pub(super) fn unsaid(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Op
             Some(dialect) if has(dialect) => return None,
             Some(dialect) if !without.contains(&dialect) => without.push(dialect),
             // What gives an error to databases may give others a status.
-            None if !kind.is_of_database() => return None,
+            None if !kind.is_for_sessions() => return None,
             _ => {}
         }
     }

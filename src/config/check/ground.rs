@@ -1,6 +1,9 @@
 //! The ground that a fault stands on: which requests get there, and what it shares with another fault.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::time::Instant;
 
@@ -10,7 +13,7 @@ use super::{
     way::{Missed, Way},
 };
 use crate::{
-    config::{document::Document, listener::Protocol},
+    config::{document::Document, listener::Protocol, sight::Sight},
     faults::{Do, Entry, Fault, Leg, Overlap, Unit, Where},
     route::Match,
     upstream::settings::BackendSettings,
@@ -75,6 +78,14 @@ impl<'d> Ground<'d> {
         overlaps.fold(first, either)
     }
 
+    /// The listeners at which sessions pass unread that it does not meet, and nobody knows how many they are.
+    pub fn unread(&self) -> BTreeSet<&'d str> {
+        let ways = self.taken.iter().filter_map(|(_, i)| self.reach.as_ref()?.ways().get(*i));
+        ways.filter(|way| way.shows(self.entry) == Sight::Read)
+            .map(|way| way.place.0)
+            .collect()
+    }
+
     /// Whether it meets the health checks of backends, which take no route.
     pub(super) fn meets_checks(&self) -> bool {
         self.fault.leg() == Leg::Upstream && self.fault.meets_checks()
@@ -86,6 +97,9 @@ impl<'d> Ground<'d> {
         // What meets connections meets them before they take a route.
         if self.fault.at_connection() {
             return None;
+        }
+        if way.shows(self.entry) == Sight::Nothing {
+            return Some(Missed::Apart);
         }
         let read = if way.is_blind() {
             Protocol::Tcp
@@ -101,6 +115,7 @@ impl<'d> Ground<'d> {
 
     /// The same on one route.
     fn overlap_on(&self, way: &Way<'_>, earlier: &Self, there: &Way<'_>) -> Overlap {
+        let (mine_shown, theirs_shown) = (way.shows(self.entry), there.shows(earlier.entry));
         let has =
             |backend: &&&BackendSettings| there.backends.iter().any(|known| std::ptr::eq(*known, **backend));
         let shared = way.backends.iter().filter(has).count();
@@ -110,7 +125,9 @@ impl<'d> Ground<'d> {
         let rule = way.rule().map(|route| self.as_it_came(way, &route.r#match));
         let (mine, theirs) = (&self.entry.r#where.r#match, &earlier.entry.r#where.r#match);
         let asked: Vec<_> = rule.iter().chain([mine]).collect();
-        if shared == way.backends.len() && theirs.covers(&asked) {
+        // What passes unread is left to what meets that.
+        let sees_as_much = theirs_shown == Sight::All || mine_shown == Sight::Read;
+        if sees_as_much && shared == way.backends.len() && theirs.covers(&asked) {
             Overlap::Whole
         } else {
             Overlap::Unknown

@@ -32,6 +32,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         let path = listeners.key(name);
         settings(&path, listener, found);
         encryption(document, (name, listener), &path.key("encryption"), found);
+        found.extend(unshown(&path, listener));
         routes::check(document, name, listener, &path, found);
     }
     addresses(document, found);
@@ -193,6 +194,20 @@ fn encryption(
         let mend = "remove that `tls`, or set `encryption: terminate`";
         found.push(Finding::new(path.clone(), what, mend));
     }
+}
+
+/// A finding where a certificate is never shown.
+fn unshown(path: &Path, listener: &Listener) -> Option<Finding> {
+    let written = listener.encryption.filter(|_| listener.tls.is_some() && listener.protocol.asks_for_tls())?;
+    let what = match written {
+        Encryption::Terminate => return None,
+        Encryption::Pass => "with `encryption: pass` clients see the server's certificate, and never this one",
+        Encryption::PreferClear => {
+            "with `encryption: prefer_clear` clients are told that there is no encryption, and never see this certificate"
+        }
+    };
+    let mend = "set `encryption: terminate` (the default beside `tls`), or remove `tls`";
+    Some(Finding::new(path.key("tls"), what, mend))
 }
 
 fn settings(path: &Path, listener: &Listener, found: &mut Vec<Finding>) {

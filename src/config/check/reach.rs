@@ -89,8 +89,10 @@ impl<'d> Reach<'d> {
         if let Some((what, mend)) = self.out_of_reach(entry) {
             return finding(&what, &mend);
         }
-        let protocols = || self.0.iter().map(Way::protocol);
-        if let Some(found) = unspoken(whole, &entry.r#do, protocols()) {
+        // Where sessions pass unread no error is said to them.
+        let speaking = || self.0.iter().filter(|way| !way.speaks() || !way.is_blind());
+        let protocols = || speaking().map(Way::protocol);
+        if let Some(found) = unspoken(whole, entry, &self.0) {
             return Some(found);
         }
         if let Some((what, mend)) = self.lacks(entry) {

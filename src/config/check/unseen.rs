@@ -2,7 +2,7 @@
 
 use super::{Finding, way::Way};
 use crate::{
-    config::{listener::Protocol, path::Path},
+    config::{listener::Protocol, path::Path, sight::Sight},
     faults::{Do, Entry, Leg},
 };
 
@@ -13,7 +13,8 @@ pub(super) fn unseen(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<Fin
     }
     let is_sealed = ways.iter().any(|way| way.protocol() == Protocol::Mysql);
     let met_by_checks = entry.r#where.leg() == Leg::Upstream && ways.iter().any(Way::is_probed);
-    if is_sealed && !met_by_checks && goes_by_session(entry) {
+    let hits_nothing = || ways.iter().all(|way| way.shows(entry) == Sight::Nothing);
+    if is_sealed && !met_by_checks && (goes_by_session(entry) || hits_nothing()) {
         return Some(Finding::new(
             path.key("where"),
             "with `encryption: pass` sessions of MySQL pass unread, so the fault can hit nothing",

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use super::Finding;
 use crate::{
     config::path::Path,
-    faults::{Do, Entry, Rewrite},
+    faults::{Beyond, Do, Entry, Flow, Rewrite, Since},
     units::{Probability, Span},
 };
 
@@ -29,6 +29,7 @@ pub(super) fn check(path: &Path, entry: &Entry, found: &mut Vec<Finding>) {
     }
     times(&path.key("do"), &entry.r#do, found);
     changes(&path.key("do"), &entry.r#do, found);
+    unheeded(&path.key("do"), &entry.r#do, found);
     found.extend(other_commands(path, entry));
 }
 
@@ -108,6 +109,48 @@ fn changes(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
         ),
         Do::Corrupt(corrupt) if corrupt.odds == Probability::NEVER => {
             finding(&["corrupt", "odds"], "with odds of 0% no piece is changed", often);
+        }
+        _ => {}
+    }
+}
+
+/// Settings that another one, which is left out or says otherwise, would have to bring to life.
+fn unheeded(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
+    let mut finding = |kind: &str, key: &str, what, mend| {
+        found.push(Finding::new(path.key(kind).key(key), what, mend));
+    };
+    match kind {
+        Do::Abort(abort) if abort.grpc_message.is_some() && abort.grpc_status.is_none() => finding(
+            "abort",
+            "grpc_message",
+            "a message goes with a `grpc_status`, and there is none",
+            "add it, as in `grpc_status: 14`, or remove this",
+        ),
+        Do::Capacity(capacity) => {
+            if capacity.beyond == Beyond::Refuse && capacity.status.is_some() {
+                let what = "with `beyond: refuse` connections are refused, and nobody gets an answer of this status";
+                finding("capacity", "status", what, "remove it, or `beyond`");
+            }
+            if capacity.restart_after.is_some() && capacity.die_after.is_none() {
+                let what = "without `die_after` the backend survives any overload, and never comes back from one";
+                finding("capacity", "restart_after", what, "add `die_after`, or remove this");
+            }
+        }
+        Do::Latency(latency) if latency.flow == Flow::Request && !latency.is_of_chunks() => finding(
+            "latency",
+            "flow",
+            "bytes have a direction, and without `at: chunk` it is not bytes that are late",
+            "add `at: chunk`, or remove this",
+        ),
+        Do::Reset(reset)
+            if reset.flow == Flow::Request && reset.after_bytes.is_none() && reset.since == Since::Start =>
+        {
+            let what = "this looks at no bytes, so that their direction says nothing";
+            finding("reset", "flow", what, "add `after_bytes` or `since: data`, or remove this");
+        }
+        Do::Close(close) if close.flow == Flow::Request && close.after_bytes.is_none() => {
+            let what = "this looks at no bytes, so that their direction says nothing";
+            finding("close", "flow", what, "add `after_bytes`, or remove this");
         }
         _ => {}
     }

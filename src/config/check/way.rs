@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use crate::{
-    config::listener::{Encryption, Listener, Protocol},
+    config::{
+        listener::{Listener, Protocol},
+        sight::Sight,
+    },
+    faults::Entry,
     route::{Match, RouteSettings},
     upstream::{ClusterSettings, settings::BackendSettings},
 };
@@ -73,9 +77,14 @@ impl Way<'_> {
     pub(super) fn is_blind(&self) -> bool {
         match self.protocol() {
             Protocol::Tcp => true,
-            Protocol::Mysql => self.listener.encryption() == Encryption::Pass,
+            Protocol::Mysql => self.listener.passes_unread(),
             Protocol::Http | Protocol::Postgres | Protocol::Redis => false,
         }
+    }
+
+    /// How much of what comes there a fault can do something to.
+    pub(super) fn shows(&self, entry: &Entry) -> Sight {
+        self.listener.shows(entry, self.cluster)
     }
 
     /// Whether the proxy begins TLS with the backends.

@@ -252,3 +252,19 @@ fn the_first_that_is_due_comes_first_and_times_count_from_when_bytes_could_flow(
     assert_eq!(body.next_wakeup(), Some(now + Duration::from_secs(1)));
     assert_eq!(advance(&mut body, late), [Piece::Cut(Cut::Reset)]);
 }
+
+#[test]
+fn what_goes_by_words_leaves_alone_what_passes_unread() {
+    let check = |kind: &str, meets: bool| {
+        let faults = [fault(kind, Instant::now())];
+        let plan = Plan::of_unread(&faults, Dice::new(7), 1, &facts(None));
+        assert_eq!(!plan.is_empty(), meets, "{kind}");
+    };
+    check("reset", true);
+    check("{latency: {add: 1s}}", true);
+    check("failover", true);
+    check("disconnect", false);
+    check("{latency: {add: 1s, at: reply}}", false);
+    check("{abort: {error: deadlock}}", false);
+    check("{rate_limit: {rate: 1/s}}", false);
+}

@@ -36,10 +36,12 @@ pub(super) fn session_of(probe: &Probe) -> Option<Session> {
     })
 }
 
-/// Whether a check may meet a fault: a password that it does not show is not refused.
+/// Whether a check may meet a fault: one that its database knows, and a password that it does not show is not refused.
 pub(super) fn may_meet(fault: &Fault, session: Option<&Session>, shows_password: bool) -> bool {
-    let of_proofs = session.is_some_and(|session| fault.meets(Unit::Proof, session.dialect));
-    shows_password || !of_proofs
+    session.is_none_or(|session| {
+        let of_proofs = fault.meets(Unit::Proof, session.dialect);
+        fault.entry().r#do.is_said_in(session.dialect) && (shows_password || !of_proofs)
+    })
 }
 
 /// Goes through the faults of a plan.

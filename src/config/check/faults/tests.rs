@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{read, read_document};
+use crate::config::{Protocol, read, read_document};
 
 const DOCUMENT: &str = "\
 listeners:
@@ -98,7 +98,9 @@ listeners:
   cache: {bind: 127.0.0.1:8080, protocol: redis, cluster: cache}
   books: {bind: 127.0.0.1:8081, protocol: mysql, cluster: books}
   web: {bind: 127.0.0.1:8082, cluster: web}
+  shop: {bind: 127.0.0.1:8083, protocol: postgres, cluster: shop}
 clusters:
+  shop: {backends: [{address: shop.internal:1}]}
   cache: {backends: [{address: cache.internal:1}]}
   books: {backends: [{address: books.internal:1}]}
   web: {backends: [{address: web.internal:1}]}
@@ -153,6 +155,13 @@ clusters:
         ("books", "{code: \"99999\", message: no}", "a number up to 65535"),
         ("books", "{code: \"1213\", state: \"4\", message: no}", "SQLSTATE"),
         ("books", "{code: \"1213\", message: \"a\\0\"}", "no NUL"),
+        ("books", "{code: \"0\", message: no}", "a number up to 65535"),
+        ("books", "{code: \"1213\", state: \"00000\", message: no}", "no error"),
+        ("books", "{code: \"2013\", message: no}", "clients' own"),
+        ("shop", "{code: \"00000\", message: no}", "no error"),
+        ("shop", "{code: \"01000\", message: no}", "in warnings alone"),
+        ("shop", "{code: \"40P01\", state: \"40P01\", message: no}", "only MySQL has a `state`"),
+        ("cache", "{code: ERR, state: \"40001\", message: no}", "only MySQL has a `state`"),
     ] {
         let found = wrong(cluster, &format!("{{abort: {{error: {error}}}}}"));
         assert!(
@@ -160,8 +169,28 @@ clusters:
             "{error}: {found:?}"
         );
     }
-    let taken = "{abort: {error: {code: \"1213\", state: \"40001\", message: \"a\\nb\"}}}";
-    assert_eq!(wrong("books", taken), []);
+    for (cluster, error) in [
+        ("books", "{code: \"1213\", state: \"40001\", message: \"a\\nb\"}"),
+        // MySQL says these two in strict mode, and of a cursor that is read beyond its end.
+        ("books", "{code: \"1265\", state: \"01000\", message: Data truncated}"),
+        ("books", "{code: \"1329\", state: \"02000\", message: No data}"),
+        ("shop", "{code: \"02000\", message: specified row no longer exists}"),
+    ] {
+        assert_eq!(wrong(cluster, &format!("{{abort: {{error: {error}}}}}")), [], "{error}");
+    }
+    // Of what is named HTTP gets nothing, and Redis has no such error.
+    let text = "{where: {leg: client}, do: {abort: {error: deadlock}}, for: 1m}";
+    let mut few = document.clone();
+    for (name, listener) in document.listeners.iter() {
+        if !matches!(listener.protocol, Protocol::Http | Protocol::Redis) {
+            few.listeners.remove(name);
+        }
+    }
+    let found = check_fault_by_hand(&few, &read("fault", text).unwrap());
+    assert!(
+        matches!(&*found, [one] if one.what.contains("Redis has no such error")),
+        "{found:?}"
+    );
     let starting = "{failover: {meets: starting_up}}";
     let found = wrong("books", starting);
     assert!(

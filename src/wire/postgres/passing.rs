@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     frame::{HEAD, head, message, text},
-    places::{BOUND, CLOSED, DONE, PARSED},
+    places::{BOUND, CLOSED, DONE, PARSED, Places},
     session::{By, Instead, Passing, Replaced, Session, is_unasked},
 };
 use crate::wire::{
@@ -33,6 +33,7 @@ impl Session {
     /// Remembers the command that was stopped before.
     fn stops_at(&mut self, kind: u8, length: usize, body: &[u8]) {
         self.front = (kind, length);
+        self.stopped = true;
         if kind == b'P' {
             self.front_name = text(body).map_or(body, |(name, _)| name).into();
         }
@@ -104,6 +105,7 @@ fn needed(kind: u8, bytes: &[u8], length: usize) -> usize {
 impl Dialogue for Session {
     fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
         let mut at = 0;
+        self.stopped = false;
         let heard = |pass, drop, then| Ok(Heard::plain(pass, drop, then));
         loop {
             if self.asked.left > 0 {
@@ -310,6 +312,11 @@ impl Dialogue for Session {
                 dropped: false,
             };
         }
+    }
+
+    fn waits_in_transaction(&self) -> bool {
+        let is_answered = self.begun == self.answered && self.places == Places::default();
+        self.started && self.status != b'I' && is_answered && !self.stopped && self.asked.left == 0
     }
 
     fn cancel_key(&self) -> Option<&[u8]> {

@@ -62,6 +62,8 @@ pub struct Session {
     pub(super) said: Passing,
     /// The command at the front was accepted.
     pub(super) accepted: bool,
+    /// It stands before a command of which nothing is decided yet.
+    pub(super) stopped: bool,
     /// Commands are not stopped before: the server skips to the next Sync.
     pub(super) skips: bool,
     /// The type and the length of the command at the front, and the name of the statement that it prepares.

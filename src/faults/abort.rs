@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     route::{
-        Dialect, Facts,
+        Command, Dialect, Facts,
         name::{FieldName, FieldValue},
     },
     wire::errors::Moment,
@@ -151,20 +151,15 @@ impl Acts for Compiled {
     /// What a server may say unasked, it says to the sessions that stand.
     fn farewell(&self, _: Duration, dialect: Dialect) -> Option<Arc<Answer>> {
         let known = self.answer.error.as_ref()?.known(dialect)?;
-        (known.moment == Moment::Any).then(|| Arc::clone(&self.answer))
+        matches!(known.moment, Moment::Any | Moment::InTransaction).then(|| Arc::clone(&self.answer))
     }
 
     /// What a server says within a transaction it says nowhere else.
     fn concerns(&self, facts: &Facts<'_>) -> bool {
-        let (Some(command), Some(session)) = (facts.command, facts.session) else {
-            return true;
-        };
-        let known = self
-            .answer
-            .error
-            .as_ref()
-            .and_then(|error| error.known(session.dialect));
-        command.is_in_transaction() || known.is_none_or(|known| known.moment != Moment::InTransaction)
+        let known = |dialect| self.answer.error.as_ref()?.known(dialect);
+        let known = facts.session.and_then(|session| known(session.dialect));
+        known.is_none_or(|known| known.moment != Moment::InTransaction)
+            || facts.command.is_some_and(Command::is_in_transaction)
     }
 
     fn ends(&self) -> bool {

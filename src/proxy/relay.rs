@@ -25,7 +25,7 @@ use crate::{
         Handle, Reader, Stream, Writer,
         pipe::{Ended, pump},
     },
-    route::Session,
+    route::{Command, Facts, Session},
     snapshot::{Route, Snapshot, Target},
 };
 
@@ -77,6 +77,7 @@ pub struct Joint {
     fresh: RefCell<[Option<Chain>; 2]>,
     farewell: RefCell<Option<Arc<Answer>>>,
     turned: Cell<bool>,
+    waits_in_transaction: Cell<bool>,
 }
 
 /// What a joined connection has been through.
@@ -115,6 +116,7 @@ impl Joint {
             fresh: RefCell::new(fresh),
             farewell: RefCell::default(),
             turned: Cell::default(),
+            waits_in_transaction: Cell::default(),
         })
     }
 
@@ -269,7 +271,13 @@ impl Joint {
     }
 
     fn roll(&self, faults: &[Arc<Fault>], session: Option<&Session>) -> Plan {
-        let facts = self.client.facts_of(session);
+        // What ends it then would else end the next command.
+        let waits = session.filter(|_| self.waits_in_transaction.get());
+        let next = waits.map(|session| Command::new(session.dialect, Arc::default()).within(true));
+        let facts = Facts {
+            command: next.as_ref(),
+            ..self.client.facts_of(session)
+        };
         Plan::of_standing(faults, self.client.worker.dice(), self.number, &facts)
     }
 
@@ -293,6 +301,11 @@ impl Joint {
         self.plans
             .borrow_mut()
             .extend(plans.into_iter().filter(|plan| !plan.is_empty()));
+    }
+
+    /// A database session is idle within a transaction, or is not.
+    pub fn waits_in_transaction(&self, waits: bool) {
+        self.waits_in_transaction.set(waits);
     }
 
     /// What a database session is to be told before it ends, if a fault wants it to.

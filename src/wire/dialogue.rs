@@ -58,6 +58,11 @@ pub trait Dialogue {
         said
     }
 
+    /// Whether the session is idle within a transaction, failed or not, where that is known.
+    fn waits_in_transaction(&self) -> bool {
+        false
+    }
+
     /// What a request to cancel this session's command must name, once the server has said it; such requests come on
     /// connections of their own.
     fn cancel_key(&self) -> Option<&[u8]> {

@@ -57,7 +57,7 @@ pub enum Moment {
     Prepare,
     /// As the answer to a command.
     Command,
-    /// As the answer to a command within a transaction.
+    /// Within a transaction: unasked where its session is idle, else as the answer to a command.
     InTransaction,
     /// At any time, asked or not: also on a session that is idle.
     Any,
@@ -78,7 +78,7 @@ impl fmt::Display for Moment {
             Self::Login => "after the welcome",
             Self::Prepare => "as a command's answer, or on preparing it",
             Self::Command => "as a command's answer",
-            Self::InTransaction => "as a command's answer, within a transaction",
+            Self::InTransaction => "within a transaction, asked or not",
             Self::Any => "at any time",
         })
     }

@@ -154,12 +154,14 @@ pub(super) fn word(grammar: Grammar, text: &str) -> (String, &str) {
     (word, &text[end..])
 }
 
-/// Whether a statement ends a transaction, in whichever way; one that goes back to a savepoint, or is about a prepared one, does not.
+/// Whether a statement ends a transaction, in whichever way; one that goes back to a savepoint, or is about one that was prepared, does
+/// not.
 pub(super) fn ends_transaction(grammar: Grammar, text: &str) -> bool {
     let (verb, rest) = word(grammar, text);
     let is_end = match verb.as_str() {
         "commit" | "rollback" => true,
         "end" | "abort" => grammar == Grammar::Postgres,
+        "prepare" => grammar == Grammar::Postgres && word(grammar, rest).0 == "transaction",
         _ => false,
     };
     let (mut next, rest) = word(grammar, rest);

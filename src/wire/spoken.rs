@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{
     lexer::{Grammar, literal, may_hold_others, name, pieces, skip, word},
-    prepared::{Prepared, Remembered},
+    prepared::{Change, Prepared, Remembered},
 };
 
 /// What one statement does to the prepared statements of its session.
@@ -90,27 +90,43 @@ impl Remembered<Box<[u8]>> {
         pieces.collect()
     }
 
-    /// Follows a query that goes on to the server.
+    /// Follows a query that goes on to the server, as one that the server does.
     pub(super) fn follow(&mut self, grammar: Grammar, sql: &[u8]) {
+        for (_, change) in self.changes(grammar, sql) {
+            match change {
+                Change::Put(name, prepared) => self.put(name, prepared),
+                Change::Remove(name) => self.remove(&name),
+                Change::Clear => self.clear(),
+            }
+        }
+    }
+
+    /// What a query does to prepared statements, each with the place of its statement among those that are answered.
+    pub(super) fn changes(&self, grammar: Grammar, sql: &[u8]) -> Vec<(u64, Change<Box<[u8]>>)> {
         let forgets = || holds(sql, b"deallocate") || holds(sql, b"discard") || holds(sql, b"drop");
         if !holds(sql, b"prepare") && (self.is_empty() || !forgets()) {
-            return;
+            return Vec::new();
         }
         let text = String::from_utf8_lossy(sql);
-        for piece in pieces(grammar, &text) {
-            match spoken(grammar, piece) {
-                Some(Spoken::Prepare(name, text)) => {
+        let said = pieces(grammar, &text).into_iter();
+        let answered = said.filter(|piece| !skip(grammar, piece).is_empty());
+        let changes = answered.zip(0..).filter_map(|(piece, place)| {
+            let bytes = |name: String| name.into_bytes().into_boxed_slice();
+            let change = match spoken(grammar, piece)? {
+                Spoken::Prepare(name, text) => {
                     let prepared = Prepared {
                         text: text.into(),
                         fresh: false,
                     };
-                    self.put(name.into_bytes().into(), prepared);
+                    Change::Put(bytes(name), prepared)
                 }
-                Some(Spoken::Forget(name)) => self.remove(name.as_bytes()),
-                Some(Spoken::ForgetAll) => self.clear(),
-                Some(Spoken::Execute(..) | Spoken::Immediate(_)) | None => {}
-            }
-        }
+                Spoken::Forget(name) => Change::Remove(bytes(name)),
+                Spoken::ForgetAll => Change::Clear,
+                Spoken::Execute(..) | Spoken::Immediate(_) => return None,
+            };
+            Some((place, change))
+        });
+        changes.collect()
     }
 }
 

@@ -57,6 +57,30 @@ async fn clients_of_postgresql_see_no_difference() {
 }
 
 #[tokio::test]
+async fn a_commit_that_fails_is_to_clients_of_postgresql_what_it_is_at_the_server() {
+    let server = Postgres::start().await;
+    let admin = connect(server.address, "admin", "shop").await.unwrap();
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    let error =
+        r#"{code: "23505", message: "duplicate key value violates unique constraint \"orders_id_key\""}"#;
+    let commit = format!("where: {{match: {{statement: commit}}}}, do: {{abort: {{error: {error}}}}}");
+    let says = async |at: SocketAddr, made: &str| {
+        let made = format!(
+            "drop table if exists orders; create table orders ({made}); alter table orders owner to web"
+        );
+        admin.batch_execute(&made).await.unwrap();
+        let port = at.port().to_string();
+        let arguments = ["127.0.0.1", &port];
+        script("commits.py", &arguments, "").await + &script("commits.js", &arguments, "").await
+    };
+    let real = says(server.address, "id int unique deferrable initially deferred").await;
+    proxy.inject("commit", &commit).await;
+    let ours = says(proxy.address(), "id int").await;
+    assert!(real.contains("23505"), "{real}");
+    assert_eq!(ours, real);
+}
+
+#[tokio::test]
 async fn clients_of_mariadb_see_no_difference() {
     let server = Mariadb::start().await;
     clients_of_mysql(server.address, &[]).await;

@@ -15,6 +15,7 @@ mod clients;
 mod clusters;
 mod commands;
 mod databases;
+mod extended;
 mod failure;
 mod faults;
 mod held;

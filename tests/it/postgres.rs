@@ -625,15 +625,50 @@ async fn tables_are_known_in_statements_of_every_form() {
 async fn a_transaction_that_is_left_open_ends_its_session_and_no_other() {
     let server = Postgres::start().await;
     let proxy = before(&server).await;
-    let idle = connect(proxy.address(), "web", "shop").await.unwrap();
-    let inside = connect(proxy.address(), "web", "shop").await.unwrap();
-    inside.batch_execute("begin").await.unwrap();
-    proxy
-        .inject("left", "do: {abort: {error: idle_in_transaction_timeout}}")
+    let open = async |statements: &str| {
+        let client = connect(proxy.address(), "web", "shop").await.unwrap();
+        client.batch_execute(statements).await.unwrap();
+        client
+    };
+    let (idle, busy) = (open("select 1").await, open("begin").await);
+    let waiting = [
+        open("begin").await,
+        open("begin; savepoint a").await,
+        open("begin").await,
+    ];
+    waiting[2].batch_execute("select 1/0").await.unwrap_err();
+    let counted = async || {
+        let left = proxy.show("/api/v1/faults/left").await;
+        (left["matched"].as_u64().unwrap(), left["hits"].as_u64().unwrap())
+    };
+    idle.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let locked = busy.batch_execute("select pg_advisory_lock(1)");
+    let inject = async {
+        let blocked = "select 1 from pg_locks where not granted";
+        eventually("one is busy", async || {
+            idle.simple_query(blocked).await.unwrap().len() > 2
+        })
         .await;
-    idle.batch_execute("select 1").await.unwrap();
-    let met = inside.batch_execute("select 1").await.unwrap_err();
+        proxy
+            .inject("left", "do: {abort: {error: idle_in_transaction_timeout}}")
+            .await;
+        // Nobody asks, and they are told.
+        eventually("those that wait end", async || {
+            waiting.iter().all(tokio_postgres::Client::is_closed)
+        })
+        .await;
+        assert_eq!(counted().await, (3, 3));
+        idle.batch_execute("select pg_advisory_unlock(1)").await.unwrap();
+    };
+    let (locked, ()) = tokio::join!(locked, inject);
+    locked.unwrap();
+    // Who was busy meets it at the next command.
+    let met = busy.batch_execute("select 1").await.unwrap_err();
     assert_eq!(met.code(), Some(&SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT));
-    eventually("the session ends", async || inside.is_closed()).await;
+    eventually("the session ends", async || busy.is_closed()).await;
+    assert_eq!(counted().await, (4, 4));
+    let now = open("begin").await;
+    let met = now.batch_execute("commit").await.unwrap_err();
+    assert_eq!(met.code(), Some(&SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT));
     idle.batch_execute("select 1").await.unwrap();
 }

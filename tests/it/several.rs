@@ -1,14 +1,14 @@
 //! Texts of several statements of which a fault refuses one: what their client gets, and what becomes of the transaction and of what
 //! stood before, as where the server itself refuses it.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::net::SocketAddr;
 
 use crate::kit::{
     Doc, Proxy,
     mariadb::Mariadb,
+    messages::Said,
     mysql::Mysql,
     postgres::{Postgres, connect},
-    raw::Raw,
     script::script,
 };
 
@@ -70,68 +70,6 @@ const TO_POSTGRES: [&[&str]; 16] = [
         "rollback; show search_path",
     ],
 ];
-
-/// A session at PostgreSQL, message by message.
-struct Said {
-    raw: Raw,
-}
-
-impl Said {
-    async fn begin(at: SocketAddr) -> Self {
-        let mut raw = Raw::connect(at).await;
-        let pairs = b"user\0admin\0database\0shop\0\0";
-        let length = u32::try_from(pairs.len() + 8).unwrap().to_be_bytes();
-        raw.say([&length, &[0, 3, 0, 0][..], pairs].concat()).await;
-        let mut this = Self { raw };
-        this.answer().await;
-        this
-    }
-
-    /// What the server says to a query.
-    async fn says(&mut self, sql: &str) -> String {
-        let length = u32::try_from(sql.len() + 5).unwrap().to_be_bytes();
-        self.raw
-            .say([b"Q", &length[..], sql.as_bytes(), b"\0"].concat())
-            .await;
-        self.answer().await
-    }
-
-    /// All messages up to the one that says what has become of the transaction.
-    async fn answer(&mut self) -> String {
-        let mut told = String::new();
-        loop {
-            let head = self.raw.exactly(5).await;
-            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
-            let body = self.raw.exactly(usize::try_from(length).unwrap() - 4).await;
-            let fields = body.split(|byte| *byte == 0);
-            let text = match head[0] {
-                // Where in the sources and in the text it was found is not told by a fault.
-                b'E' | b'N' => fields
-                    .filter(|field| matches!(field.first(), Some(b'S' | b'C' | b'M')))
-                    .map(String::from_utf8_lossy)
-                    .collect::<Vec<_>>()
-                    .join(" "),
-                b'T' => columns(&body[2..]),
-                _ => String::from_utf8_lossy(&body).into_owned(),
-            };
-            writeln!(told, "{} {text:?}", char::from(head[0])).unwrap();
-            if head[0] == b'Z' {
-                return told;
-            }
-        }
-    }
-}
-
-/// The names of a result's columns; behind each stands what the server calls its table, which is another one each time.
-fn columns(mut described: &[u8]) -> String {
-    const BEHIND_NAME: usize = 1 + 18;
-    let mut names = Vec::new();
-    while let Some(end) = described.iter().position(|byte| *byte == 0) {
-        names.push(String::from_utf8_lossy(&described[..end]));
-        described = &described[end + BEHIND_NAME..];
-    }
-    names.join(" ")
-}
 
 #[tokio::test]
 async fn postgres_fails_at_the_statement_that_is_refused() {

@@ -2,7 +2,11 @@
 
 use super::{answers, cancels::Ahead, input::Input, side::Side, talk::Talk};
 use crate::{
-    proxy::exchange::{Course, Interrupt},
+    faults::Flow,
+    proxy::{
+        exchange::{Course, Interrupt},
+        relay::Joint,
+    },
     route::Command,
     wire::dialogue::Step,
 };
@@ -27,6 +31,14 @@ impl Talk {
         // In a box: both directions would else keep room for it for as long as the session stands.
         let course = Box::pin(self.commands.ask(command, step, begun, interrupt)).await;
         (course, self.holding.end())
+    }
+
+    /// Both connections, and whether they wait in a transaction: what the client has just said is not heard yet.
+    pub(super) fn joint_now(&self, flow: Flow, input: &Input) -> &Joint {
+        let is_heard = flow == Flow::Reply || input.is_empty();
+        let waits = is_heard && self.dialogue.borrow().waits_in_transaction();
+        self.joint.waits_in_transaction(waits);
+        &self.joint
     }
 
     /// What the server may still be doing that stands before the command.

@@ -41,7 +41,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub(super) struct Talk {
     client: Rc<Client>,
     session: Session,
-    joint: Rc<Joint>,
+    pub(super) joint: Rc<Joint>,
     pub(super) dialogue: RefCell<Box<dyn Dialogue>>,
     /// Whose session it is at the server's side.
     owner: Owner,
@@ -128,7 +128,7 @@ impl Talk {
         let mut input = Input::default();
         loop {
             // A fault that was in force before a command came meets it, whether the bell has been heard yet or not.
-            self.joint.follow();
+            self.joint_now(flow, &input).follow();
             side.shape(self.joint.take_fresh(flow));
             let goes_on = match flow {
                 Flow::Request => self.hear(&mut side, &mut input).await?,
@@ -147,7 +147,7 @@ impl Talk {
                         return Ok(());
                     }
                 }
-                Event::Change => self.joint.look(),
+                Event::Change => self.joint_now(flow, &input).look(),
                 Event::Told => {
                     // Nobody has to wait for longer: the socket is closed either way.
                     let _ = tokio::time::timeout(CLOSING, side.drain()).await;

@@ -7,6 +7,7 @@ mod errors;
 mod frame;
 mod opening;
 mod passing;
+mod places;
 #[cfg(test)]
 mod replaced;
 mod session;
@@ -14,6 +15,7 @@ mod session;
 mod tests;
 #[cfg(test)]
 mod trial;
+mod turns;
 
 pub use errors::{ERRORS, refusal};
 pub use opening::{CancelKey, Encryption, MAX_OPENING, NO, Opening, SSL_REQUEST, Startup, YES, take_opening};

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     frame::{HEAD, head, message, text},
+    places::{BOUND, CLOSED, DONE, PARSED, Places},
     session::{By, Instead, Passing, Replaced, Session, is_unasked},
 };
 use crate::wire::{
@@ -21,6 +22,10 @@ const LOOK: usize = 64 << 10;
 /// it is rolled back and over, as when COMMIT fails; a statement that fails would leave it open, and failed.
 const TOO_LONG: usize = 250;
 
+/// The name of the statement that ends a transaction in place of a COMMIT which was prepared. It is left at the server, and closed before
+/// it is prepared again: behind the error nothing more of the unit is done.
+const END: &str = "chaosproxy_end";
+
 /// So many answers may be under way in the server's place at a time.
 const MOST_REFUSALS: usize = 1024;
 
@@ -28,9 +33,25 @@ impl Session {
     /// Remembers the command that was stopped before.
     fn stops_at(&mut self, kind: u8, length: usize, body: &[u8]) {
         self.front = (kind, length);
+        self.stopped = true;
         if kind == b'P' {
             self.front_name = text(body).map_or(body, |(name, _)| name).into();
         }
+    }
+
+    /// Prepares what ends the transaction, and does it. Its portal takes the place of the client's, which is over with the transaction.
+    fn prepares_end(&mut self, name: &str) -> Vec<u8> {
+        for kind in [CLOSED, PARSED, BOUND] {
+            self.places.take(kind);
+        }
+        let sql = end_of_transaction(name);
+        [
+            message(b'C', format!("S{END}\0").as_bytes()),
+            message(b'P', format!("{END}\0{sql}\0\0").as_bytes()),
+            message(b'B', format!("\0{END}\0\0\0\0\0\0\0").as_bytes()),
+            message(b'E', &[0; 5]),
+        ]
+        .concat()
     }
 
     /// The statements of a query of several, and where each begins.
@@ -61,6 +82,11 @@ impl Session {
     }
 }
 
+/// What the server refuses once it has ended the transaction, by a name that begins like this.
+fn end_of_transaction(name: &str) -> String {
+    format!("PREPARE TRANSACTION '{name:_<TOO_LONG$}'\0")
+}
+
 /// Whether a message of the client tells something.
 const fn is_heard(kind: u8) -> bool {
     matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'C' | b'F' | b'S' | b'c' | b'f')
@@ -79,6 +105,7 @@ fn needed(kind: u8, bytes: &[u8], length: usize) -> usize {
 impl Dialogue for Session {
     fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
         let mut at = 0;
+        self.stopped = false;
         let heard = |pass, drop, then| Ok(Heard::plain(pass, drop, then));
         loop {
             if self.asked.left > 0 {
@@ -159,48 +186,54 @@ impl Dialogue for Session {
         let name = format!("chaosproxy_{}", self.number);
         let (kind, left) = self.front;
         self.asked = Passing { left, dropped: true };
-        let ends = kind == b'Q'
-            && ends_transaction(Grammar::Postgres, text)
-            && (self.status == b'T' || !done.is_empty());
+        let ends =
+            kind != b'P' && ends_transaction(Grammar::Postgres, text) && (self.open || !done.is_empty());
         self.replaced.push_back(Replaced {
-            by: if ends && done.is_empty() {
-                By::Alone
-            } else {
-                By::Name(name.clone())
+            by: match kind {
+                b'E' if ends => By::Behind(self.places),
+                b'Q' if ends && done.is_empty() => By::Alone,
+                _ => By::Name(name.clone()),
             },
             unit: self.begun,
             refusal,
         });
-        match kind {
+        let said = match kind {
             b'Q' => {
                 self.asks(kind, done, false);
                 // Whatever the text before it is, it does not end in a comment that would take this in.
                 let border: &[u8] = if done.is_empty() { b"" } else { b"\n" };
                 let stub = if ends {
-                    format!("PREPARE TRANSACTION '{name:_<TOO_LONG$}'\0")
+                    end_of_transaction(&name)
                 } else {
                     format!("SELECT \"{name}\"\0")
                 };
-                message(b'Q', &[done, border, stub.as_bytes()].concat()).into()
+                message(b'Q', &[done, border, stub.as_bytes()].concat())
             }
             b'P' => {
                 self.skips = true;
                 let sql = format!("\0SELECT \"{name}\"\0\0\0");
-                message(b'P', &[&self.front_name, sql.as_bytes()].concat()).into()
+                message(b'P', &[&self.front_name, sql.as_bytes()].concat())
             }
-            // A portal that is not there; four zeros ask for all of its rows.
             _ => {
                 self.skips = true;
-                message(b'E', format!("{name}\0\0\0\0\0").as_bytes()).into()
+                if ends {
+                    self.prepares_end(&name)
+                } else {
+                    // A portal that is not there; four zeros ask for all of its rows.
+                    message(b'E', format!("{name}\0\0\0\0\0").as_bytes())
+                }
             }
-        }
+        };
+        // What stands in its place ends the transaction, too.
+        self.open &= !ends;
+        said.into()
     }
 
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
         let (kind, _) = self.front;
         self.replaced.push_back(Replaced {
-            by: By::Place(if kind == b'Q' { 0 } else { self.begun_within }),
+            by: By::Place(if kind == b'Q' { 0 } else { self.places.of(DONE) }),
             unit: self.begun,
             refusal,
         });
@@ -279,6 +312,11 @@ impl Dialogue for Session {
                 dropped: false,
             };
         }
+    }
+
+    fn waits_in_transaction(&self) -> bool {
+        let is_answered = self.begun == self.answered && self.places == Places::default();
+        self.started && self.status != b'I' && is_answered && !self.stopped && self.asked.left == 0
     }
 
     fn cancel_key(&self) -> Option<&[u8]> {

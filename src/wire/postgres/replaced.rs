@@ -184,6 +184,56 @@ fn a_preparation_is_refused_by_the_server_itself() {
 }
 
 #[test]
+fn a_commit_that_was_prepared_ends_its_transaction_and_what_is_said_for_it_is_not_heard() {
+    let refuse = |text: &str| (text == "commit").then(|| known("serialization_failure"));
+    let asked = [
+        parse("c", "commit"),
+        bind("", "c"),
+        execute(""),
+        bind("", "c"),
+        sync(),
+    ]
+    .concat();
+    let sql = format!("PREPARE TRANSACTION '{:_<250}'", "chaosproxy_1");
+    let instead = [
+        message(b'C', b"Schaosproxy_end\0"),
+        parse("chaosproxy_end", &sql),
+        bind("", "chaosproxy_end"),
+        execute(""),
+    ]
+    .concat();
+    let both = [message(b'1', b""), message(b'2', b"")].concat();
+    let ours = [&message(b'3', b"")[..], &both].concat();
+    for (end, told) in [
+        (
+            [error("too long"), ready(b'I')].concat(),
+            [known("serialization_failure").bytes.to_vec(), ready(b'I')].concat(),
+        ),
+        // It had failed before.
+        (
+            [done("ROLLBACK"), ready(b'I')].concat(),
+            [done("ROLLBACK"), ready(b'I')].concat(),
+        ),
+    ] {
+        let mut line = started();
+        line.asks(&query("begin"), &refuse);
+        line.asks(&asked, &refuse);
+        let expected = [
+            query("begin"),
+            parse("c", "commit"),
+            bind("", "c"),
+            instead.clone(),
+            bind("", "c"),
+            sync(),
+        ];
+        assert_eq!(line.took().0, expected.concat());
+        let begun = [done("BEGIN"), ready(b'T')].concat();
+        line.says(&[begun.clone(), both.clone(), ours.clone(), end].concat());
+        assert_eq!(line.took().1, [begun, both.clone(), told].concat());
+    }
+}
+
+#[test]
 fn the_first_that_is_done_of_a_preparation_belongs_to_it() {
     let mut line = started();
     let twice = [bind("", "one"), execute(""), sync()].concat().repeat(2);

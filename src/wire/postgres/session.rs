@@ -7,12 +7,14 @@ use bytes::Bytes;
 use super::{
     binding,
     frame::{message, text},
+    places::{BOUND, CLOSED, DONE, PARSED, Places, counted},
+    turns::leaves_open,
 };
 use crate::wire::{
     dialogue::Step,
     errors::{Moment, Refusal},
     lexer::Grammar,
-    prepared::{Prepared, Remembered},
+    prepared::{Change, Due, Prepared, Remembered},
 };
 
 /// One side's message that is passing through.
@@ -39,6 +41,8 @@ pub(super) enum By {
     Name(String),
     /// It refuses anything of the unit.
     Alone,
+    /// The same, once it has given the answers with these places to what we say ourselves.
+    Behind(Places),
     /// It answers the Execute with this place in its unit.
     Place(u64),
 }
@@ -58,6 +62,8 @@ pub struct Session {
     pub(super) said: Passing,
     /// The command at the front was accepted.
     pub(super) accepted: bool,
+    /// It stands before a command of which nothing is decided yet.
+    pub(super) stopped: bool,
     /// Commands are not stopped before: the server skips to the next Sync.
     pub(super) skips: bool,
     /// The type and the length of the command at the front, and the name of the statement that it prepares.
@@ -70,9 +76,11 @@ pub struct Session {
     /// The unit that the client is in, and the one that the server answers.
     pub(super) begun: u64,
     pub(super) answered: u64,
-    /// How many commands of its unit each of them has behind it.
-    pub(super) begun_within: u64,
-    answered_within: u64,
+    /// What the client has asked for within its unit, and what the server has given within its own.
+    pub(super) places: Places,
+    given: Places,
+    /// Whether a transaction is open once all is done that the client has sent.
+    pub(super) open: bool,
     /// Whether the last unit begun is a simple query.
     simple: bool,
     copies_in: bool,
@@ -142,9 +150,8 @@ impl Session {
     pub(super) fn asks(&mut self, kind: u8, body: &[u8], stopped: bool) {
         match kind {
             b'Q' => {
-                // Its names are those of the protocol's statements.
                 let sql = text(body).map_or(body, |(sql, _)| sql);
-                self.statements.follow(Grammar::Postgres, sql);
+                self.does(sql, self.places.of(DONE));
                 self.begins(true);
             }
             b'F' => self.begins(true),
@@ -152,17 +159,18 @@ impl Session {
             b'S' if self.copies_in => {}
             b'S' => self.begins(false),
             b'P' => {
+                let place = self.places.take(PARSED);
                 if let Some((name, rest)) = text(body) {
                     let sql = text(rest).map_or(rest, |(sql, _)| sql);
                     let prepared = Prepared {
                         text: self.meant(sql),
                         fresh: stopped,
                     };
-                    self.statements.follow(Grammar::Postgres, sql);
-                    self.statements.put(name.into(), prepared);
+                    self.expects(PARSED, place, Change::Put(name.into(), prepared));
                 }
             }
             b'B' => {
+                self.places.take(BOUND);
                 if let Some((portal, rest)) = text(body)
                     && let Some((statement, _)) = text(rest)
                 {
@@ -170,21 +178,52 @@ impl Session {
                     self.portals.put(portal.into(), prepared);
                 }
             }
-            b'E' => self.begun_within += 1,
-            b'C' => match body.split_first() {
-                Some((b'S', name)) => self.statements.remove(text(name).map_or(name, |(name, _)| name)),
-                Some((b'P', name)) => self.portals.remove(text(name).map_or(name, |(name, _)| name)),
-                _ => {}
-            },
+            b'E' => {
+                let place = self.places.take(DONE);
+                let portal = text(body).map_or(body, |(portal, _)| portal);
+                let sql = self.portals.get(portal).text;
+                self.does(sql.as_bytes(), place);
+            }
+            b'C' => {
+                let place = self.places.take(CLOSED);
+                match body.split_first() {
+                    Some((b'S', name)) => {
+                        let name = text(name).map_or(name, |(name, _)| name);
+                        self.expects(CLOSED, place, Change::Remove(name.into()));
+                    }
+                    Some((b'P', name)) => self.portals.remove(text(name).map_or(name, |(name, _)| name)),
+                    _ => {}
+                }
+            }
             b'c' | b'f' => self.copies_in = false,
             _ => {}
         }
     }
 
+    /// Follows a text that is to be done; the first of its statements has this place in the unit. The names in it are those of the
+    /// protocol's statements.
+    fn does(&mut self, sql: &[u8], first: u64) {
+        for (place, change) in self.statements.changes(Grammar::Postgres, sql) {
+            self.expects(DONE, first + place, change);
+        }
+        self.open = leaves_open(sql).unwrap_or(self.open);
+    }
+
+    /// What is prepared changes with this answer, or not at all. A name that is taken the server does not give again, but for the empty one.
+    fn expects(&mut self, kind: u8, place: u64, change: Change<Box<[u8]>>) {
+        let unit = self.begun;
+        let is_likely = match &change {
+            Change::Put(name, _) => name.is_empty() || !self.statements.knows(&**name),
+            Change::Remove(_) | Change::Clear => true,
+        };
+        self.statements
+            .expect(Due { unit, kind, place }, change, is_likely);
+    }
+
     /// The client has begun the next unit.
     fn begins(&mut self, simple: bool) {
         self.begun += 1;
-        self.begun_within = 0;
+        self.places = Places::default();
         self.simple = simple;
         self.skips = false;
     }
@@ -194,19 +233,47 @@ impl Session {
         matches!(kind, b'R' | b'K' | b'Z' | b'G' | b'E')
             || (kind == b'S' && !self.started)
             || self.muted
-            || (matches!(kind, b'C' | b'I' | b's') && self.started)
+            || (counted(kind).is_some() && self.started)
             || (kind == b'D' && self.is_replaced())
     }
 
     /// Whether the answer that the server is giving is replaced.
     fn is_replaced(&self) -> bool {
-        let by = By::Place(self.answered_within);
+        let by = By::Place(self.given.of(DONE));
         let here = |replaced: &Replaced| replaced.unit == self.answered && replaced.by == by;
         self.replaced.iter().any(here)
     }
 
+    /// Counts an answer of the server to one message: what it was to change it has changed. Whether we have asked for it ourselves.
+    fn counts(&mut self, kind: u8) -> bool {
+        let unit = self.answered;
+        let Some(kind) = counted(kind).filter(|_| self.started) else {
+            if kind == b'E' {
+                self.statements.refused(unit);
+            }
+            return false;
+        };
+        let place = self.given.take(kind);
+        self.statements.agreed(Due { unit, kind, place });
+        let ours = |replaced: &&mut Replaced| match &replaced.by {
+            By::Behind(places) => replaced.unit == unit && kind != DONE && places.of(kind) == place,
+            _ => false,
+        };
+        let Some(replaced) = self.replaced.iter_mut().find(ours) else {
+            return false;
+        };
+        if kind == BOUND {
+            replaced.by = By::Alone;
+        }
+        true
+    }
+
     /// Follows a message of the server; what to say in its place, if anything.
     pub(super) fn says(&mut self, kind: u8, body: &[u8]) -> Instead {
+        let done = self.given.of(DONE);
+        if self.counts(kind) {
+            return Instead::Drop;
+        }
         if self.muted && kind != b'Z' {
             return if is_unasked(kind) {
                 Instead::Pass
@@ -244,15 +311,16 @@ impl Session {
             }
             b'D' => return Instead::Drop,
             b'C' | b'I' | b's' => {
-                let replaced = self.take(|replaced, by| replaced == by);
+                let replaced = self.take(|by| *by == By::Place(done));
                 self.muted = replaced.is_some();
-                self.answered_within += 1;
+                // What stood in a command's place was done: its transaction had failed before.
+                self.take(|by| *by == By::Alone);
                 replaced
             }
-            b'E' => self.take(|by, _| match by {
+            b'E' => self.take(|by| match by {
                 By::Name(name) => memchr::memmem::find(body, name.as_bytes()).is_some(),
                 By::Alone => true,
-                By::Place(_) => false,
+                By::Place(_) | By::Behind(_) => false,
             }),
             _ => None,
         };
@@ -260,12 +328,11 @@ impl Session {
     }
 
     /// Takes the replacement that is meant here, if there is one.
-    fn take(&mut self, is_here: impl Fn(&By, &By) -> bool) -> Option<Refusal> {
-        let place = By::Place(self.answered_within);
+    fn take(&mut self, is_here: impl Fn(&By) -> bool) -> Option<Refusal> {
         let answered = self.answered;
-        let here = |replaced: &Replaced| match replaced.by {
-            By::Name(_) => is_here(&replaced.by, &place),
-            By::Place(_) | By::Alone => replaced.unit == answered && is_here(&replaced.by, &place),
+        let here = |replaced: &Replaced| {
+            let is_open = matches!(replaced.by, By::Name(_)) || replaced.unit == answered;
+            is_open && is_here(&replaced.by)
         };
         let found = self.replaced.iter().position(here)?;
         self.replaced.remove(found).map(|replaced| replaced.refusal)
@@ -274,13 +341,23 @@ impl Session {
     /// The server has answered a unit.
     fn ready(&mut self, body: &[u8]) {
         self.status = body.first().copied().unwrap_or(b'I');
+        let answers = std::mem::replace(&mut self.started, true);
+        if answers {
+            self.statements.refused(self.answered);
+        }
         // The first one says that the session has started, and answers nothing.
-        self.answered += u64::from(std::mem::replace(&mut self.started, true));
-        self.answered_within = 0;
+        self.answered += u64::from(answers);
+        self.given = Places::default();
         self.muted = false;
         self.begun = self.begun.max(self.answered);
         let answered = self.answered;
         self.replaced.retain(|replaced| replaced.unit >= answered);
+        if self.begun == answered && self.places == Places::default() {
+            self.open = self.status != b'I';
+            if !self.open && !self.portals.is_empty() {
+                self.portals.clear();
+            }
+        }
     }
 
     /// Whether what the server says here is where the opening is refused.

@@ -165,6 +165,27 @@ fn an_execute_is_answered_within_its_group_and_the_rest_of_the_group_is_left_alo
 }
 
 #[test]
+fn it_is_known_when_a_session_is_idle_within_a_transaction() {
+    let mut session = Session::new();
+    let mut waits = |asks: &[u8], says: &[u8]| {
+        let more = |session: &mut Session| session.hear(asks, Stops::default()).unwrap();
+        assert_eq!(more(&mut session).then, Next::More);
+        told(&mut session, says, &[100]);
+        session.waits_in_transaction()
+    };
+    assert!(!waits(b"", &welcome()));
+    assert!(!waits(&query("begin"), b""));
+    assert!(waits(b"", &ready(b'T')));
+    assert!(!waits(&parse("", "select 1"), &message(b'1', b"")));
+    assert!(waits(&sync(), &ready(b'T')));
+    assert!(waits(&query("select nonsense"), &ready(b'E')));
+    assert!(!waits(&query("rollback"), &ready(b'I')));
+    waits(&query("begin"), &ready(b'T'));
+    session.hear(&query("select 1"), Stops::COMMANDS).unwrap();
+    assert!(!session.waits_in_transaction(), "a command is held");
+}
+
+#[test]
 fn what_is_fatal_ends_the_session_where_it_stands() {
     let mut session = Session::new();
     told(&mut session, &welcome(), &[100]);

@@ -5,6 +5,7 @@ pub mod client;
 pub mod document;
 pub mod load;
 pub mod mariadb;
+pub mod messages;
 pub mod mysql;
 pub mod origin;
 pub mod postgres;

@@ -80,6 +80,15 @@ impl DatabaseError {
         }
     }
 
+    /// Whether a server that gives it refuses the end of a transaction too, where a command that it meets is queued.
+    pub(super) fn is_met_at_exec(&self, dialect: Dialect) -> bool {
+        let code = match self {
+            Self::Named(_) => self.known(dialect).map(|known| known.code),
+            Self::ByHand(written) => Some(&*written.code),
+        };
+        dialect == Dialect::Redis && code.is_some_and(redis::is_met_at_exec)
+    }
+
     /// Whether it comes only once the server was asked for the session.
     pub fn is_late(&self, dialect: Dialect) -> bool {
         self.known(dialect)

@@ -31,6 +31,11 @@ pub trait Dialogue {
         Vec::new()
     }
 
+    /// What was queued that the command before which [`Self::hear`] stopped sets going, as the end of a transaction does in Redis.
+    fn queued(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
     /// The command before which [`Self::hear`] stopped is answered in the server's place, behind as much of it as is done: what
     /// stands in the input before the statement that is refused ([`Self::statements`]), or nothing. The text is what that one asks:
     /// where it would end a transaction, the transaction is over. What to send the server instead.

@@ -4,7 +4,7 @@ use super::{answers, cancels::Ahead, input::Input, side::Side, talk::Talk};
 use crate::{
     proxy::exchange::{Course, Interrupt},
     route::Command,
-    wire::dialogue::Step,
+    wire::dialogue::{self, Step},
 };
 
 impl Talk {
@@ -27,6 +27,14 @@ impl Talk {
         // In a box: both directions would else keep room for it for as long as the session stands.
         let course = Box::pin(self.commands.ask(command, step, begun, interrupt)).await;
         (course, self.holding.end())
+    }
+
+    /// A command as faults see it.
+    pub(super) fn read(&self, command: dialogue::Command) -> Command {
+        let queued = self.dialogue.borrow().queued();
+        Command::new(self.session.dialect, command.text)
+            .within(command.in_transaction)
+            .after(queued)
     }
 
     /// What the server may still be doing that stands before the command.

@@ -40,7 +40,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// A session between a client and its server.
 pub(super) struct Talk {
     client: Rc<Client>,
-    session: Session,
+    pub(super) session: Session,
     joint: Rc<Joint>,
     pub(super) dialogue: RefCell<Box<dyn Dialogue>>,
     /// Whose session it is at the server's side.
@@ -307,8 +307,7 @@ impl Talk {
             return Ok(true);
         }
         let step = command.step;
-        let within = command.in_transaction;
-        let command = route::Command::new(self.session.dialect, command.text).within(within);
+        let command = self.read(command);
         let (course, is_cancelled) = self.ask(side, input, &command, step).await;
         let (answer, fault) = match course {
             // The request came at the last moment, and whoever passed it on counts on us.

@@ -69,6 +69,11 @@ pub trait Dialogue {
         None
     }
 
+    /// What the session is named by whose command the server has ended at this one's wish, where such wishes are commands; told once.
+    fn cancelled(&mut self) -> Option<Box<[u8]>> {
+        None
+    }
+
     /// User and database as of now, where the client says them only once the server has spoken, and has.
     fn login(&self) -> Option<(&str, &str)> {
         None

@@ -1,4 +1,4 @@
-//! A command while its faults are asked: it may be cancelled, by a request that comes on a connection of its own.
+//! A command while its faults are asked: it may be cancelled, by a request that comes on another connection.
 
 use super::{answers, cancels::Ahead, input::Input, side::Side, talk::Talk};
 use crate::{
@@ -44,6 +44,29 @@ impl Talk {
             _ if dialogue.answered() < dialogue.begun() => Ahead::Units,
             Some(unit) if unit == dialogue.begun() => Ahead::Group,
             _ => Ahead::Nothing,
+        }
+    }
+
+    /// Knows the key of the session once the server has said it.
+    pub(super) fn learn_key(&self) {
+        if self.cancel.get().is_none()
+            && let Some(key) = self.dialogue.borrow().cancel_key()
+        {
+            let cancels = &self.client.worker.shared.cancels;
+            let key = self.owner.key(self.session.dialect, key);
+            self.cancel
+                .get_or_init(|| cancels.add(&key, self.owner.clone(), &self.holding));
+        }
+    }
+
+    /// Ends the wait of the session whose command this one has had its server end.
+    pub(super) fn end_waits(&self) {
+        let Some(number) = self.dialogue.borrow_mut().cancelled() else {
+            return;
+        };
+        let key = self.owner.key(self.session.dialect, &number);
+        if let Some((_, holding)) = self.client.worker.shared.cancels.find(&key) {
+            holding.cancel();
         }
     }
 

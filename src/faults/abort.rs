@@ -148,6 +148,11 @@ impl Acts for Compiled {
         !self.answer.after && self.answer.is_of_preparation(dialect)
     }
 
+    fn meets_queued(&self, dialect: Dialect) -> bool {
+        let error = self.answer.error.as_ref();
+        !self.answer.after && error.is_some_and(|error| error.is_met_at_exec(dialect))
+    }
+
     /// What a server may say unasked, it says to the sessions that stand.
     fn farewell(&self, _: Duration, dialect: Dialect) -> Option<Arc<Answer>> {
         let known = self.answer.error.as_ref()?.known(dialect)?;

@@ -202,6 +202,10 @@ impl Acts for Commands {
         matches!(self.of, Of::Changes)
     }
 
+    fn meets_queued(&self, _: Dialect) -> bool {
+        matches!(self.of, Of::Changes)
+    }
+
     fn concerns(&self, facts: &Facts<'_>) -> bool {
         facts.command.is_some_and(|command| match self.of {
             Of::Changes => command.meaning().changes(),

@@ -73,19 +73,26 @@ impl ByHand {
                 Some("a code of PostgreSQL is a SQLSTATE of five digits and capitals, as in `40P01`")
             }
             Dialect::Postgres if self.code.starts_with(SUCCESS) => Some(NO_ERROR),
-            Dialect::Postgres if self.code.starts_with(WARNING) => {
-                Some("PostgreSQL says SQLSTATEs that begin with `01` in warnings alone, and never in an error")
+            Dialect::Postgres if self.code.starts_with(WARNING) => Some(
+                "PostgreSQL says SQLSTATEs that begin with `01` in warnings alone, and never in an error",
+            ),
+            Dialect::Mysql if number.is_none() => {
+                Some("a code of MySQL is a number up to 65535, as in `1213`")
             }
-            Dialect::Mysql if number.is_none() => Some("a code of MySQL is a number up to 65535, as in `1213`"),
             Dialect::Mysql if !self.state.as_deref().is_none_or(is_state) => {
                 Some("a state of MySQL is a SQLSTATE of five digits and capitals, as in `40001`")
             }
-            Dialect::Mysql if self.state.as_deref().is_some_and(|state| state.starts_with(SUCCESS)) => {
+            Dialect::Mysql
+                if self
+                    .state
+                    .as_deref()
+                    .is_some_and(|state| state.starts_with(SUCCESS)) =>
+            {
                 Some(NO_ERROR)
             }
-            Dialect::Mysql if number.is_some_and(|number| OF_CLIENTS.contains(&number)) => {
-                Some("numbers of MySQL from 2000 to 2999 are those of clients' own errors: no server sends them")
-            }
+            Dialect::Mysql if number.is_some_and(|number| OF_CLIENTS.contains(&number)) => Some(
+                "numbers of MySQL from 2000 to 2999 are those of clients' own errors: no server sends them",
+            ),
             Dialect::Redis if !is_word() => Some("a code of Redis is one word in capitals, as in `LOADING`"),
             Dialect::Redis if self.message.contains(['\r', '\n']) => Some("an error of Redis is one line"),
             _ => None,
@@ -100,6 +107,15 @@ impl DatabaseError {
             Self::Named(name) => catalogue_of(dialect).iter().find(|error| error.name == name),
             Self::ByHand(_) => None,
         }
+    }
+
+    /// Whether a server that gives it refuses the end of a transaction too, where a command that it meets is queued.
+    pub(super) fn is_met_at_exec(&self, dialect: Dialect) -> bool {
+        let code = match self {
+            Self::Named(_) => self.known(dialect).map(|known| known.code),
+            Self::ByHand(written) => Some(&*written.code),
+        };
+        dialect == Dialect::Redis && code.is_some_and(redis::is_met_at_exec)
     }
 
     /// Whether it comes only once the server was asked for the session.

@@ -15,7 +15,7 @@ use super::{
     line::{Cut, Shape},
 };
 use crate::{
-    route::{Dialect, matcher::Facts},
+    route::{Command, Dialect, matcher::Facts},
     units::Span,
 };
 
@@ -164,13 +164,17 @@ impl Acts for Compiled {
         true
     }
 
+    fn meets_queued(&self, _: Dialect) -> bool {
+        true
+    }
+
     fn stands_by(&self, age: Duration) -> bool {
         (self.down..self.down + self.read_only).contains(&age)
     }
 
     /// Marked is a command that changes something.
     fn marks(&self, facts: &Facts<'_>) -> bool {
-        facts.command.is_some_and(|command| command.meaning().changes())
+        facts.command.is_some_and(Command::changes)
     }
 
     fn open(&self, ask: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {

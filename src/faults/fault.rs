@@ -267,11 +267,6 @@ impl Fault {
         &self.core.matcher
     }
 
-    /// Whether its match holds, and its kind has to do with that.
-    pub fn holds(&self, facts: &Facts<'_>) -> bool {
-        self.matcher().holds(facts) && self.acts.concerns(facts)
-    }
-
     /// Counts an exchange that matches, whether it is spared or not.
     pub(super) fn meet(&self, spared: bool) {
         self.core.counters.met(spared);

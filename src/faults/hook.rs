@@ -197,6 +197,11 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it is a state of the server that counts for the end of a transaction too, where a command that it meets is queued.
+    fn meets_queued(&self, _dialect: Dialect) -> bool {
+        false
+    }
+
     /// Whether the server is a replica meanwhile, and says so to sessions that begin.
     fn stands_by(&self, _age: Duration) -> bool {
         false

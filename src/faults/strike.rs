@@ -10,7 +10,7 @@ use super::{
     fault::Fault,
 };
 use crate::{
-    route::matcher::Facts,
+    route::{Command, matcher::Facts},
     units::{Dice, Probability, stable_hash},
 };
 
@@ -33,6 +33,29 @@ pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_
             fault.key(),
             subject(entry.sticky.as_ref(), facts).unwrap_or(exchange),
         )
+}
+
+impl Fault {
+    /// Whether its match holds, and its kind has to do with that: with the command, or with one that it sets going where the server
+    /// is in a state in which that counts. One that hits by turns or odds is no state.
+    pub fn holds(&self, facts: &Facts<'_>) -> bool {
+        let holds = |facts: &Facts<'_>| self.matcher().holds(facts) && self.acts().concerns(facts);
+        let queued = facts.command.map(Command::queued).unwrap_or_default();
+        let counts = || {
+            let dialect = facts.session.map(|session| session.dialect);
+            is_whole(self.entry()) && dialect.is_some_and(|dialect| self.acts().meets_queued(dialect))
+        };
+        let mut each = queued.iter().map(|command| Facts {
+            command: Some(command),
+            ..*facts
+        });
+        holds(facts) || (!queued.is_empty() && counts() && each.any(|facts| holds(&facts)))
+    }
+}
+
+/// Whether it hits whatever matches.
+fn is_whole(entry: &Entry) -> bool {
+    entry.odds == Probability::ALWAYS && (entry.first, entry.nth, entry.every) == (None, None, None)
 }
 
 fn is_its_turn(fault: &Fault, entry: &Entry) -> bool {
@@ -83,10 +106,7 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Whether a fault makes a replica of a database, of which sessions that begin are told: only where none of their changes passes.
 pub fn stands_by(fault: &Fault, facts: &Facts<'_>, now: Instant) -> bool {
-    let entry = fault.entry();
-    let is_whole = entry.odds == Probability::ALWAYS
-        && (entry.first, entry.nth, entry.every) == (None, None, None)
-        && !fault.matcher().needs_command();
+    let is_whole = is_whole(fault.entry()) && !fault.matcher().needs_command();
     let age = now.saturating_duration_since(fault.begun());
     is_whole && !fault.is_lifted() && fault.acts().stands_by(age) && fault.matcher().holds(facts)
 }
@@ -103,7 +123,7 @@ mod tests {
             Plan, effective,
             trial::{entry, facts, in_session, plan, request},
         },
-        route::{Command, Dialect},
+        route::{Dialect, Session},
     };
 
     fn compiled(text: &str) -> Arc<Fault> {
@@ -169,6 +189,44 @@ mod tests {
             (hits - n * share).abs() <= band,
             "{hits} of {n}, should be {share}"
         );
+    }
+
+    #[test]
+    fn the_end_of_a_transaction_meets_states_for_what_is_queued() {
+        let session = Session {
+            dialect: Dialect::Redis,
+            user: "default".into(),
+            database: "0".into(),
+        };
+        let exec = |queued: &[&str]| {
+            let queued = queued.iter().map(|text| (*text).into()).collect();
+            Command::new(Dialect::Redis, "EXEC".into()).after(queued)
+        };
+        let hits = |fault: &str, queued: &[&str]| {
+            let command = exec(queued);
+            let facts = Facts {
+                session: Some(&session),
+                command: Some(&command),
+                ..facts(None)
+            };
+            strikes(&compiled(fault), Dice::new(7), 1, &facts)
+        };
+        let write = ["get a", "set cart:1 x"];
+        assert!(hits("{do: read_only}", &write) && !hits("{do: read_only}", &["get a"]));
+        assert!(
+            !hits("{odds: 99.999%, do: read_only}", &write) && !hits("{every: 1, do: read_only}", &write)
+        );
+        let aborts = |matches: &str, error: &str| {
+            let fault = format!("{{where: {{match: {{{matches}}}}}, do: {{abort: {{error: {error}}}}}}}");
+            hits(&fault, &write)
+        };
+        assert!(aborts("sql: write, table: \"cart:*\"", "out_of_memory"));
+        assert!(aborts("statement: \"set *\"", "{code: MOVED, message: 1 a:1}"));
+        assert!(
+            !aborts("sql: write, table: a", "out_of_memory"),
+            "both of one command"
+        );
+        assert!(!aborts("sql: write", "permission_denied"), "of a command alone");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct Command {
     dialect: Dialect,
     text: Arc<str>,
     in_transaction: bool,
+    queued: Vec<Self>,
     wording: OnceLock<String>,
     meaning: OnceLock<Meaning>,
 }
@@ -44,6 +45,7 @@ impl Command {
             dialect,
             text,
             in_transaction: false,
+            queued: Vec::new(),
             wording: OnceLock::new(),
             meaning: OnceLock::new(),
         }
@@ -61,6 +63,26 @@ impl Command {
     /// Whether it is one of a transaction that is open.
     pub const fn is_in_transaction(&self) -> bool {
         self.in_transaction
+    }
+
+    /// The same, which sets going what was queued before.
+    #[must_use]
+    pub fn after(self, queued: Vec<Arc<str>>) -> Self {
+        let command = |text| Self::new(self.dialect, text);
+        Self {
+            queued: queued.into_iter().map(command).collect(),
+            ..self
+        }
+    }
+
+    /// What it sets going beside itself.
+    pub fn queued(&self) -> &[Self] {
+        &self.queued
+    }
+
+    /// Whether it changes something, or sets going what does.
+    pub fn changes(&self) -> bool {
+        self.meaning().changes() || self.queued.iter().any(Self::changes)
     }
 
     /// Its text, as it was sent.

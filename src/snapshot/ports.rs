@@ -44,7 +44,9 @@ pub(super) fn obstacle(
 /// What of this process listens there, and what to do about it.
 fn own(source: &Source<'_>, admin: Option<SocketAddr>, bind: Bind) -> Option<String> {
     if admin.is_some_and(|admin| Bind(admin).collides(bind)) {
-        return Some("for its admin API; choose another port, or another `admin.bind` (`--admin`)".to_owned());
+        return Some(
+            "for its admin API; choose another port, or another `admin.bind` (`--admin`)".to_owned(),
+        );
     }
     let listeners = &source.previous?.listeners;
     let mut there = listeners

@@ -31,6 +31,11 @@ pub trait Dialogue {
         Vec::new()
     }
 
+    /// What was queued that the command before which [`Self::hear`] stopped sets going, as the end of a transaction does in Redis.
+    fn queued(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
     /// The command before which [`Self::hear`] stopped is answered in the server's place, behind as much of it as is done: what
     /// stands in the input before the statement that is refused ([`Self::statements`]), or nothing. The text is what that one asks:
     /// where it would end a transaction, the transaction is over. What to send the server instead.
@@ -66,6 +71,11 @@ pub trait Dialogue {
     /// What a request to cancel this session's command must name, once the server has said it; such requests come on
     /// connections of their own.
     fn cancel_key(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// What the session is named by whose command the server has ended at this one's wish, where such wishes are commands; told once.
+    fn cancelled(&mut self) -> Option<Box<[u8]>> {
         None
     }
 

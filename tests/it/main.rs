@@ -24,6 +24,7 @@ mod http2;
 mod life;
 mod mysql;
 mod mysql_itself;
+mod mysql_kill;
 mod mysql_passwords;
 mod mysql_tls;
 mod mysql_use;

@@ -1,5 +1,7 @@
 //! A listener of Redis before a real server: what passes, what faults say, and what real clients make of it.
 
+use std::net::SocketAddr;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -184,6 +186,79 @@ async fn a_transaction_is_over_when_its_exec_is_refused() {
         "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n$1\r\n1\r\n",
     )
     .await;
+}
+
+/// Brings a transaction to its EXEC, lets the state come, and gives what EXEC and what follows it are told.
+async fn executed(
+    at: SocketAddr,
+    queued: &str,
+    begins: impl AsyncFnOnce(),
+    ends: impl AsyncFnOnce(),
+) -> String {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream
+        .write_all(format!("MULTI\r\n{queued}").as_bytes())
+        .await
+        .unwrap();
+    for _ in 0..=queued.lines().count() {
+        rest_of_line(&mut stream).await;
+    }
+    begins().await;
+    stream.write_all(b"EXEC\r\nECHO over\r\n").await.unwrap();
+    let mut told = String::new();
+    while !told.ends_with("over\r\n") {
+        told += &rest_of_line(&mut stream).await;
+    }
+    ends().await;
+    told
+}
+
+#[tokio::test]
+async fn what_was_queued_before_a_state_came_meets_it_at_exec_as_at_the_server() {
+    let server = Redis::start(&[]).await;
+    let proxy = before(&server).await;
+    let config = async |words: &[&str]| {
+        redis_cli(server.address, words).await;
+    };
+    let set = |name: &'static str, to: &'static str| [vec!["CONFIG", "SET", name, to]];
+    let replica = [vec!["REPLICAOF", "127.0.0.1", "1"]];
+    let (master, nobody) = ([vec!["REPLICAOF", "NO", "ONE"]], "min-replicas-to-write");
+    let writes = |error: &str| format!("where: {{match: {{sql: write}}}}, do: {{abort: {{error: {error}}}}}");
+    for (begins, ends, fault) in [
+        (&replica, &master, "do: read_only".to_owned()),
+        (&replica, &master, writes("read_only")),
+        (
+            &replica,
+            &master,
+            "do: {failover: {down: 0s, read_only: 1h}}".to_owned(),
+        ),
+        (
+            &set("maxmemory", "1"),
+            &set("maxmemory", "0"),
+            writes("out_of_memory"),
+        ),
+        (&set(nobody, "1"), &set(nobody, "0"), writes("no_replicas")),
+    ] {
+        for queued in [
+            "SET a 1\r\n",
+            "GET a\r\n",
+            "GET a\r\nset a 2\r\nGET a\r\n",
+            "SET\r\nSET a 3\r\n",
+            "SET a 3\r\nSET\r\n",
+            "EVAL 'return 1' 0\r\nPUBLISH a b\r\n",
+        ] {
+            let real = async |words: &[Vec<&str>; 1]| config(&words[0]).await;
+            let real = executed(server.address, queued, || real(begins), || real(ends)).await;
+            let ours = executed(
+                proxy.address(),
+                queued,
+                || proxy.inject("state", &fault),
+                || proxy.lift("state"),
+            )
+            .await;
+            assert_eq!(ours, real, "{fault}: {queued}");
+        }
+    }
 }
 
 #[tokio::test]

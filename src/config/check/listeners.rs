@@ -198,10 +198,14 @@ fn encryption(
 
 /// A finding where a certificate is never shown.
 fn unshown(path: &Path, listener: &Listener) -> Option<Finding> {
-    let written = listener.encryption.filter(|_| listener.tls.is_some() && listener.protocol.asks_for_tls())?;
+    let written = listener
+        .encryption
+        .filter(|_| listener.tls.is_some() && listener.protocol.asks_for_tls())?;
     let what = match written {
         Encryption::Terminate => return None,
-        Encryption::Pass => "with `encryption: pass` clients see the server's certificate, and never this one",
+        Encryption::Pass => {
+            "with `encryption: pass` clients see the server's certificate, and never this one"
+        }
         Encryption::PreferClear => {
             "with `encryption: prefer_clear` clients are told that there is no encryption, and never see this certificate"
         }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -10,6 +11,8 @@ use std::{
 };
 
 use tokio::sync::Notify;
+
+use crate::route::Dialect;
 
 /// The sessions that stand, by their keys.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,18 @@ pub(super) struct Owner {
     pub(super) cluster: Arc<str>,
     /// The number of the backend.
     pub(super) backend: u64,
+    /// The server.
+    pub(super) address: SocketAddr,
+}
+
+impl Owner {
+    /// The key under which a session is known that its server has given this one. MySQL's are numbers, which each server gives anew.
+    pub(super) fn key(&self, dialect: Dialect, given: &[u8]) -> Box<[u8]> {
+        match dialect {
+            Dialect::Mysql => [self.address.to_string().as_bytes(), b" ", given].concat().into(),
+            Dialect::Postgres | Dialect::Redis => given.into(),
+        }
+    }
 }
 
 impl Cancels {
@@ -34,6 +49,7 @@ impl Cancels {
         Known {
             cancels: self.clone(),
             key: key.into(),
+            holding: holding.clone(),
         }
     }
 
@@ -52,11 +68,20 @@ impl Cancels {
 pub(super) struct Known {
     cancels: Cancels,
     key: Box<[u8]>,
+    holding: Arc<Holding>,
 }
 
 impl Drop for Known {
     fn drop(&mut self) {
-        self.cancels.keys(|keys| keys.remove(&self.key));
+        self.cancels.keys(|keys| {
+            // A server that has begun anew may have given it to another session.
+            if keys
+                .get(&self.key)
+                .is_some_and(|(_, of)| Arc::ptr_eq(of, &self.holding))
+            {
+                keys.remove(&self.key);
+            }
+        });
     }
 }
 
@@ -162,11 +187,30 @@ mod tests {
         let owner = Owner {
             cluster: "app".into(),
             backend: 7,
+            address: "127.0.0.1:3306".parse().unwrap(),
         };
         let known = cancels.add(b"key", owner.clone(), &holding);
         let (found, held) = cancels.find(b"key").unwrap();
         assert!(found == owner && Arc::ptr_eq(&held, &holding));
+        let next = cancels.add(b"key", owner, &Arc::default());
         drop(known);
+        assert!(cancels.find(b"key").is_some(), "it is another's by now");
+        drop(next);
         assert!(cancels.find(b"key").is_none());
+    }
+
+    #[test]
+    fn two_servers_may_give_the_same_number() {
+        let key = |dialect, address: &str| {
+            let owner = Owner {
+                cluster: "app".into(),
+                backend: 7,
+                address: address.parse().unwrap(),
+            };
+            owner.key(dialect, b"\x07\0\0\0")
+        };
+        let (one, other) = ("127.0.0.1:3306", "127.0.0.1:3307");
+        assert_ne!(key(Dialect::Mysql, one), key(Dialect::Mysql, other));
+        assert_eq!(key(Dialect::Postgres, one), key(Dialect::Postgres, other));
     }
 }

@@ -1,4 +1,4 @@
-//! A command while its faults are asked: it may be cancelled, by a request that comes on a connection of its own.
+//! A command while its faults are asked: it may be cancelled, by a request that comes on another connection.
 
 use super::{answers, cancels::Ahead, input::Input, side::Side, talk::Talk};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
         relay::Joint,
     },
     route::Command,
-    wire::dialogue::Step,
+    wire::dialogue::{self, Step},
 };
 
 impl Talk {
@@ -41,6 +41,14 @@ impl Talk {
         &self.joint
     }
 
+    /// A command as faults see it.
+    pub(super) fn read(&self, command: dialogue::Command) -> Command {
+        let queued = self.dialogue.borrow().queued();
+        Command::new(self.session.dialect, command.text)
+            .within(command.in_transaction)
+            .after(queued)
+    }
+
     /// What the server may still be doing that stands before the command.
     fn ahead(&self) -> Ahead {
         let dialogue = self.dialogue.borrow();
@@ -48,6 +56,29 @@ impl Talk {
             _ if dialogue.answered() < dialogue.begun() => Ahead::Units,
             Some(unit) if unit == dialogue.begun() => Ahead::Group,
             _ => Ahead::Nothing,
+        }
+    }
+
+    /// Knows the key of the session once the server has said it.
+    pub(super) fn learn_key(&self) {
+        if self.cancel.get().is_none()
+            && let Some(key) = self.dialogue.borrow().cancel_key()
+        {
+            let cancels = &self.client.worker.shared.cancels;
+            let key = self.owner.key(self.session.dialect, key);
+            self.cancel
+                .get_or_init(|| cancels.add(&key, self.owner.clone(), &self.holding));
+        }
+    }
+
+    /// Ends the wait of the session whose command this one has had its server end.
+    pub(super) fn end_waits(&self) {
+        let Some(number) = self.dialogue.borrow_mut().cancelled() else {
+            return;
+        };
+        let key = self.owner.key(self.session.dialect, &number);
+        if let Some((_, holding)) = self.client.worker.shared.cancels.find(&key) {
+            holding.cancel();
         }
     }
 

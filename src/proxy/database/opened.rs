@@ -233,6 +233,7 @@ async fn join(
     let owner = Owner {
         cluster: target.name.clone(),
         backend: target.backend_id(backend),
+        address: upstream.peer(),
     };
     let talk = Talk::new(client, session, joint, dialogue, owner);
     let lane = target.backend_lanes[backend].lane(client.worker.index);

@@ -39,14 +39,14 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 /// A session between a client and its server.
 pub(super) struct Talk {
-    client: Rc<Client>,
-    session: Session,
+    pub(super) client: Rc<Client>,
+    pub(super) session: Session,
     pub(super) joint: Rc<Joint>,
     pub(super) dialogue: RefCell<Box<dyn Dialogue>>,
     /// Whose session it is at the server's side.
-    owner: Owner,
+    pub(super) owner: Owner,
     /// By what its commands can be cancelled.
-    cancel: OnceCell<Known>,
+    pub(super) cancel: OnceCell<Known>,
     /// What such a request meets of them here.
     pub(super) holding: Arc<Holding>,
     pub(super) commands: Commands,
@@ -225,6 +225,7 @@ impl Talk {
             input.advance(drop);
             side.say(say).await?;
             self.learn_key();
+            self.end_waits();
             if !self.settle(side).await? {
                 return Ok(false);
             }
@@ -288,17 +289,6 @@ impl Talk {
         self.joint.learned(before.as_deref());
     }
 
-    /// Knows the key of the session once the server has said it.
-    fn learn_key(&self) {
-        if self.cancel.get().is_none()
-            && let Some(key) = self.dialogue.borrow().cancel_key()
-        {
-            let cancels = &self.client.worker.shared.cancels;
-            self.cancel
-                .get_or_init(|| cancels.add(key, self.owner.clone(), &self.holding));
-        }
-    }
-
     /// Asks the faults about a command, and does as they say; false: the session is over.
     async fn decide(&self, side: &mut Side, input: &mut Input, command: Command) -> io::Result<bool> {
         self.joint.follow();
@@ -307,8 +297,7 @@ impl Talk {
             return Ok(true);
         }
         let step = command.step;
-        let within = command.in_transaction;
-        let command = route::Command::new(self.session.dialect, command.text).within(within);
+        let command = self.read(command);
         let (course, is_cancelled) = self.ask(side, input, &command, step).await;
         let (answer, fault) = match course {
             // The request came at the last moment, and whoever passed it on counts on us.

@@ -75,7 +75,7 @@ fn used(sql: &[u8]) -> Option<&[u8]> {
 }
 
 /// What stands behind blanks and comments.
-fn without_comments(mut sql: &[u8]) -> &[u8] {
+pub(super) fn without_comments(mut sql: &[u8]) -> &[u8] {
     loop {
         sql = sql.trim_ascii_start();
         let (begin, end): (usize, &[u8]) = match sql {

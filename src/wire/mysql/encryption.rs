@@ -105,6 +105,7 @@ impl Session {
     pub fn logged_in(greeting: &PassedGreeting, said: &Packet, encrypted: Encrypted) -> Result<Self, Lost> {
         let mut session = Self {
             can: greeting.can,
+            thread: greeting.thread(),
             encrypted,
             ..Self::default()
         };

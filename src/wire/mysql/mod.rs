@@ -10,6 +10,7 @@ mod com;
 mod encryption;
 mod errors;
 mod frame;
+mod kill;
 mod login;
 mod opening;
 mod passing;

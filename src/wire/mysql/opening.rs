@@ -81,6 +81,13 @@ impl PassedGreeting {
         })
     }
 
+    /// The number of the session, by which others end it.
+    pub(super) fn thread(&self) -> Option<[u8; 4]> {
+        // Half of the salt, and a NUL, are between the two.
+        let at = self.low.checked_sub(4 + 8 + 1)?;
+        self.payload.get(at..at + 4)?.try_into().ok()
+    }
+
     /// Whether the server speaks TLS.
     pub const fn has_tls(&self) -> bool {
         self.has_tls

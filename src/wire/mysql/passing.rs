@@ -239,6 +239,14 @@ impl Dialogue for Session {
         }
     }
 
+    fn cancel_key(&self) -> Option<&[u8]> {
+        self.thread.as_ref().map(<[u8; 4]>::as_slice)
+    }
+
+    fn cancelled(&mut self) -> Option<Box<[u8]>> {
+        Some(self.ended.take()?.to_le_bytes().into())
+    }
+
     fn login(&self) -> Option<(&str, &str)> {
         self.login.as_ref().map(|login| (&*login.user, &*login.database))
     }
@@ -297,7 +305,7 @@ impl Session {
         }
         let greeting =
             PassedGreeting::read(payload).ok_or(Lost("the server's greeting is of an unknown form"))?;
-        self.can = greeting.can;
+        (self.can, self.thread) = (greeting.can, greeting.thread());
         self.phase = Phase::Login;
         Ok(told(
             at,

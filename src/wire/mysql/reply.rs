@@ -58,6 +58,8 @@ pub(super) struct Reply {
     begun: bool,
     /// What holds once the server has said OK.
     pub(super) chosen: Option<Choice>,
+    /// The session whose command it has ended then.
+    pub(super) ended: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,7 @@ impl Reply {
             modern,
             begun: false,
             chosen: None,
+            ended: None,
         }
     }
 

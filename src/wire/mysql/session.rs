@@ -79,6 +79,10 @@ pub struct Session {
     /// What the server can do, of what the client was told.
     pub(super) can: u32,
     pub(super) encrypted: Encrypted,
+    /// Its number at the server.
+    pub(super) thread: Option<[u8; 4]>,
+    /// The session whose command the server has ended at this one's wish.
+    pub(super) ended: Option<u32>,
     pub(super) statements: Statements,
     pub(super) waiting: VecDeque<Reply>,
     pub(super) begun: u64,
@@ -172,9 +176,10 @@ impl Session {
             self.statements.follow(sql);
         }
         let chosen = self.chosen(kind, body);
+        let ended = self.ends_of(kind, body);
         self.expect(answer)?;
         if let Some(reply) = self.waiting.back_mut() {
-            reply.chosen = chosen;
+            (reply.chosen, reply.ended) = (chosen, ended);
         }
         Ok(())
     }
@@ -251,10 +256,11 @@ impl Session {
         let Some(reply) = self.waiting.front_mut() else {
             return Ok(());
         };
-        if front.first() == Some(&OK)
-            && let (Some(chosen), Some(login)) = (reply.chosen.take(), &mut self.login)
-        {
-            chosen.holds_for(login);
+        if front.first() == Some(&OK) {
+            self.ended = reply.ended.take().or(self.ended);
+            if let (Some(chosen), Some(login)) = (reply.chosen.take(), &mut self.login) {
+                chosen.holds_for(login);
+            }
         }
         match reply.packet(front, length) {
             Event::More => {}

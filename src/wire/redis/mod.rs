@@ -14,3 +14,4 @@ mod words;
 pub use choice::{DEFAULT_DATABASE, DEFAULT_USER};
 pub use errors::{ERRORS, refusal};
 pub use session::Session;
+pub use transaction::is_met_at_exec;

@@ -1,13 +1,13 @@
 //! A connection to Redis: which command is answered by which reply, at any split of its bytes.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
     choice::Choices,
     frame::{bulk, part},
-    transaction::{DISCARD, EXEC, Ends, aborted, silence},
+    transaction::{DISCARD, EXEC, Ends, Transaction, aborted, silence},
     words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, proves, words},
 };
 use crate::wire::{
@@ -80,6 +80,9 @@ pub struct Session {
     marked: bool,
     /// Whose it is.
     choices: Choices,
+    transaction: Transaction,
+    /// The command at the front would set going what is queued.
+    executes: bool,
     /// Answers that are replaced, by their unit.
     refused: VecDeque<(u64, By, Refusal)>,
     number: u64,
@@ -94,12 +97,14 @@ impl Session {
 
     /// What the commands have come to.
     #[cfg(test)]
-    pub(super) fn known(&self) -> (u64, Option<u64>, bool, Choices) {
-        (self.begun, self.free, self.marked, self.choices.clone())
+    pub(super) fn known(&self) -> (u64, Option<u64>, bool, Choices, Transaction) {
+        let (choices, transaction) = (self.choices.clone(), self.transaction.clone());
+        (self.begun, self.free, self.marked, choices, transaction)
     }
 
     /// Follows a command that goes on to the server.
-    fn asks(&mut self, words: &[&str]) -> Result<(), Lost> {
+    fn asks(&mut self, text: &str) -> Result<(), Lost> {
+        let words: &[&str] = &text.split(' ').collect::<Vec<_>>();
         let is = |n: usize, word: &str| words.get(n).is_some_and(|w| w.eq_ignore_ascii_case(word));
         let subscribes = ["subscribe", "psubscribe", "ssubscribe"]
             .iter()
@@ -128,6 +133,7 @@ impl Session {
             self.marked = false;
         }
         self.choices.ask(self.begun, words)?;
+        self.transaction.asks(self.begun, text);
         self.begun += 1;
         Ok(())
     }
@@ -146,6 +152,7 @@ impl Session {
             dropped: true,
             ..words.front.into()
         };
+        self.executes = Ends::of(&words.text) == Some(Ends::Exec);
         Some(Command {
             text: words.text.as_str().into(),
             step,
@@ -242,6 +249,7 @@ impl Dialogue for Session {
             }
             let rest = &input[at..];
             if !stops.commands
+                && !self.transaction.is_open()
                 && let Some(front) = plain(rest)?
             {
                 (self.asked, self.begun) = (front.into(), self.begun + 1);
@@ -262,8 +270,7 @@ impl Dialogue for Session {
                 return heard(at, 0, Next::Command(command));
             }
             self.accepted = false;
-            let words: Vec<_> = words.text.split(' ').collect();
-            self.asks(&words)?;
+            self.asks(&words.text)?;
         }
     }
 
@@ -277,8 +284,13 @@ impl Dialogue for Session {
         // In a transaction the server notes that a command was refused, and EXEC fails.
         let name = format!("chaosproxy_{}", self.number);
         let stub = format!("*1\r\n${}\r\n{name}\r\n", name.len());
-        match Ends::of(text) {
+        let ends = Ends::of(text);
+        if ends.is_some() {
+            self.transaction = Transaction::default();
+        }
+        match ends {
             None => {
+                self.transaction.fails(self.begun);
                 self.stands_in(refusal);
                 stub.into()
             }
@@ -297,6 +309,14 @@ impl Dialogue for Session {
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
         self.refused.push_back((self.begun, By::Deed, refusal));
+    }
+
+    fn queued(&self) -> Vec<Arc<str>> {
+        if self.executes {
+            self.transaction.queued()
+        } else {
+            Vec::new()
+        }
     }
 
     fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {
@@ -345,6 +365,9 @@ impl Dialogue for Session {
                     return told(at, 0, Bytes::new(), After::More);
                 };
                 self.choices.answered([kind, second]);
+            }
+            if kind == b'-' {
+                self.transaction.fails(self.answered);
             }
             if let Some(refusal) = self.begin_reply(kind) {
                 self.over = refusal.closes;

@@ -76,6 +76,28 @@ fn a_transaction_whose_end_is_refused_is_over_at_the_server_too() {
 }
 
 #[test]
+fn what_a_transaction_has_queued_is_told_before_its_exec() {
+    let mut session = Session::new();
+    let queued = command(&["SET", "a", "1"]);
+    let asked = format!("MULTI\r\n{queued}SET\r\nSET b 1\r\n");
+    // No fault is in scope yet.
+    let heard = session.hear(asked.as_bytes(), Stops::default()).unwrap();
+    assert_eq!(heard.pass, asked.len());
+    session
+        .tell(b"+OK\r\n+QUEUED\r\n-ERR wrong number\r\n", Watch::default())
+        .unwrap();
+    let exec = command(&["GET", "EXEC"]) + &command(&["EXEC"]);
+    let at = |session: &mut Session, from: usize| match session.hear(&exec.as_bytes()[from..], Stops::ALL) {
+        Ok(heard) => (from + heard.pass, session.queued()),
+        Err(lost) => panic!("{lost}"),
+    };
+    let (get, none) = at(&mut session, 0);
+    assert!(none.is_empty(), "it sets nothing going");
+    session.accept();
+    assert_eq!(at(&mut session, get).1, ["SET a 1".into()]);
+}
+
+#[test]
 fn nested_replies_maps_nulls_and_pushes_are_followed() {
     let mut line = Line::default();
     line.asks(command(&["HELLO", "3"]).as_bytes(), &no_set);
@@ -267,7 +289,7 @@ proptest! {
     /// What is not looked at closely while no fault is in scope is counted as if it were.
     #[test]
     fn without_faults_the_same_is_known(
-        verbs in prop::collection::vec("(?i)get|ping|auth|hello|client|select|s?subscribe|p?unsubscribe|reset|monitor", 0..6),
+        verbs in prop::collection::vec("(?i)get|ping|auth|hello|client|select|s?subscribe|p?unsubscribe|reset|monitor|multi|exec|discard", 0..6),
         rest in prop::collection::vec("3|reply|auth|[a-z]{0,90}", 0..3),
         by_hand in any::<bool>(),
     ) {

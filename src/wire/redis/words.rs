@@ -46,7 +46,7 @@ pub(super) fn plain(rest: &[u8]) -> Result<Option<Front>, Lost> {
 }
 
 /// The verbs after which the connection may go on otherwise; the session knows how.
-const TELLING: [&[u8]; 14] = [
+const TELLING: [&[u8]; 15] = [
     b"auth",
     b"hello",
     b"select",
@@ -61,6 +61,7 @@ const TELLING: [&[u8]; 14] = [
     b"psync",
     b"client",
     b"reset",
+    b"multi",
 ];
 
 /// Whether a command is about the connection itself: a server that fails still answers it.

@@ -1,0 +1,54 @@
+"""Kills queries that take for ever, and says what their session heard and what became of it."""
+import sys
+import threading
+
+import pymysql
+from pymysql.constants import CLIENT
+
+p = dict(host='127.0.0.1', port=int(sys.argv[1]), user='web', password=sys.argv[2], database='shop',
+         client_flag=CLIENT.MULTI_STATEMENTS)
+c, k = pymysql.connect(**p), pymysql.connect(**p)
+LONG = 'select count(*) from orders o' + ''.join(f', information_schema.collations c{n}' for n in range(6))
+
+
+def ask(sql):
+    try:
+        with c.cursor() as u:
+            u.execute(sql)
+            print(u.fetchall())
+    except pymysql.MySQLError as e:
+        print(type(e).__name__, *e.args)
+
+
+def killed(how, sql):
+    asking = threading.Thread(target=ask, args=[sql])
+    asking.start()
+    while asking.is_alive():
+        try:
+            if how == 'COM_PROCESS_KILL':
+                k.kill(c.thread_id())
+            else:
+                with k.cursor() as u:
+                    u.execute(how % c.thread_id())
+        except pymysql.MySQLError as e:
+            assert e.args[0] == 1094, e
+        asking.join(.1)
+
+
+ask('begin')
+ask('insert into orders values (2, 0)')
+killed('KILL QUERY %d', LONG)
+killed('/* late */ kill query %d;', 'insert into orders select 3, 0 from (' + LONG + ') l')
+killed('kill query %d', 'select 1; ' + LONG)
+ask('select id from orders order by id')
+ask('rollback')
+ask('select id from orders order by id')
+for how in sys.argv[3:]:
+    killed(how, LONG)
+    ask('select 1')
+    c = pymysql.connect(**p)
+try:
+    with k.cursor() as u:
+        u.execute('kill query 999999')
+except pymysql.MySQLError as e:
+    print(*e.args)

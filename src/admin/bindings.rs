@@ -47,9 +47,10 @@ fn is_beneath(document: &Document, cluster: &str) -> bool {
 
 /// Whether a listener leads to a cluster that lets sessions of a database pass encrypted.
 fn is_unread(document: &Document, cluster: &str) -> bool {
-    document.listeners.iter().any(|(name, listener)| {
-        listener.passes_unread() && listener.ways(name).any(|(_, to)| to == cluster)
-    })
+    document
+        .listeners
+        .iter()
+        .any(|(name, listener)| listener.passes_unread() && listener.ways(name).any(|(_, to)| to == cluster))
 }
 
 #[cfg(test)]

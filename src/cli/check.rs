@@ -330,7 +330,10 @@ faults:
         let dead = &json["faults"][0];
         assert_eq!(dead["effective"], serde_json::json!({"min": 0.0, "max": 0.5}));
         assert_eq!(dead["unread"], serde_json::json!(["orders"]));
-        assert_eq!(dead["reach"]["backends"], serde_json::json!(["orders/b", "carts/c"]));
+        assert_eq!(
+            dead["reach"]["backends"],
+            serde_json::json!(["orders/b", "carts/c"])
+        );
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl Listener {
     /// How much of what comes here, on its way to this cluster, a fault can do something to.
     pub fn shows(&self, entry: &Entry, cluster: Option<&ClusterSettings>) -> Sight {
         let probe = cluster.and_then(|cluster| Some(&cluster.health.as_ref()?.probe));
-        let is_checked = || entry.leg() == Leg::Upstream && probe.is_some_and(|probe| probe.login().is_some());
+        let is_checked =
+            || entry.leg() == Leg::Upstream && probe.is_some_and(|probe| probe.login().is_some());
         // These two ask nothing of traffic.
         if matches!(entry.r#do, Do::Health(_) | Do::BadReload(_)) {
             Sight::All

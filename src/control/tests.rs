@@ -126,7 +126,8 @@ async fn a_port_that_the_process_itself_has_is_told_with_who_has_it() {
     let check = |second: SocketAddr, words: &str| {
         let wants = document("127.0.0.1:0", &second.to_string());
         let error = control.apply(&wants, "a.yaml", author()).unwrap_err().to_string();
-        let begins = format!("listeners.second.bind: cannot listen on {second}: address in use: this process");
+        let begins =
+            format!("listeners.second.bind: cannot listen on {second}: address in use: this process");
         assert!(error.starts_with(&begins) && error.contains(words), "{error}");
     };
     check(

@@ -52,7 +52,10 @@ impl Do {
     pub fn is_said_in(&self, dialect: Dialect) -> bool {
         let is_known = |error| catalogue_of(dialect).iter().any(|known| known.name == error);
         let is_named = matches!(self, Self::Failover(_)) || self.error().is_none_or(is_known);
-        is_named && self.error_by_hand().is_none_or(|written| written.flaw(dialect).is_none())
+        is_named
+            && self
+                .error_by_hand()
+                .is_none_or(|written| written.flaw(dialect).is_none())
     }
 
     /// Whether it goes by what is said in a session of a database, and can do nothing to one that passes unread. A server that is

@@ -73,19 +73,26 @@ impl ByHand {
                 Some("a code of PostgreSQL is a SQLSTATE of five digits and capitals, as in `40P01`")
             }
             Dialect::Postgres if self.code.starts_with(SUCCESS) => Some(NO_ERROR),
-            Dialect::Postgres if self.code.starts_with(WARNING) => {
-                Some("PostgreSQL says SQLSTATEs that begin with `01` in warnings alone, and never in an error")
+            Dialect::Postgres if self.code.starts_with(WARNING) => Some(
+                "PostgreSQL says SQLSTATEs that begin with `01` in warnings alone, and never in an error",
+            ),
+            Dialect::Mysql if number.is_none() => {
+                Some("a code of MySQL is a number up to 65535, as in `1213`")
             }
-            Dialect::Mysql if number.is_none() => Some("a code of MySQL is a number up to 65535, as in `1213`"),
             Dialect::Mysql if !self.state.as_deref().is_none_or(is_state) => {
                 Some("a state of MySQL is a SQLSTATE of five digits and capitals, as in `40001`")
             }
-            Dialect::Mysql if self.state.as_deref().is_some_and(|state| state.starts_with(SUCCESS)) => {
+            Dialect::Mysql
+                if self
+                    .state
+                    .as_deref()
+                    .is_some_and(|state| state.starts_with(SUCCESS)) =>
+            {
                 Some(NO_ERROR)
             }
-            Dialect::Mysql if number.is_some_and(|number| OF_CLIENTS.contains(&number)) => {
-                Some("numbers of MySQL from 2000 to 2999 are those of clients' own errors: no server sends them")
-            }
+            Dialect::Mysql if number.is_some_and(|number| OF_CLIENTS.contains(&number)) => Some(
+                "numbers of MySQL from 2000 to 2999 are those of clients' own errors: no server sends them",
+            ),
             Dialect::Redis if !is_word() => Some("a code of Redis is one word in capitals, as in `LOADING`"),
             Dialect::Redis if self.message.contains(['\r', '\n']) => Some("an error of Redis is one line"),
             _ => None,

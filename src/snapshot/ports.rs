@@ -2,20 +2,11 @@
 
 use std::{io, net::SocketAddr};
 
-use super::{Compiler, Obstacle, Source};
+use super::{Obstacle, Source};
 use crate::{
     config::{Bind, Path},
     net::listen::BindError,
 };
-
-impl Compiler {
-    /// The same, of a process whose admin API listens there.
-    #[must_use]
-    pub const fn beside_admin(mut self, admin: SocketAddr) -> Self {
-        self.admin = Some(admin);
-        self
-    }
-}
 
 /// What stands in the way of a listener: who of this process has its address, or what the system says.
 pub(super) fn obstacle(
@@ -44,7 +35,9 @@ pub(super) fn obstacle(
 /// What of this process listens there, and what to do about it.
 fn own(source: &Source<'_>, admin: Option<SocketAddr>, bind: Bind) -> Option<String> {
     if admin.is_some_and(|admin| Bind(admin).collides(bind)) {
-        return Some("for its admin API; choose another port, or another `admin.bind` (`--admin`)".to_owned());
+        return Some(
+            "for its admin API; choose another port, or another `admin.bind` (`--admin`)".to_owned(),
+        );
     }
     let listeners = &source.previous?.listeners;
     let mut there = listeners

@@ -159,11 +159,20 @@ clusters: {a: {backends: [{address: 10.0.0.1:80}]}}
             json!({"abort": {"error": "deadlock", "status": 500}}),
             "web raw orders carts",
         );
-        check(json!({"abort": {"error": {"code": "40001", "message": "no"}}}), "orders carts");
-        check(json!({"abort": {"error": {"code": "BUSY", "message": "no"}}}), "cache");
+        check(
+            json!({"abort": {"error": {"code": "40001", "message": "no"}}}),
+            "orders carts",
+        );
+        check(
+            json!({"abort": {"error": {"code": "BUSY", "message": "no"}}}),
+            "cache",
+        );
         check(json!("deadlocks"), "orders carts");
         check(json!("read_only"), "orders carts cache");
-        check(json!({"failover": {"meets": "starting_up"}}), "raw orders carts cache");
+        check(
+            json!({"failover": {"meets": "starting_up"}}),
+            "raw orders carts cache",
+        );
         check(json!("disconnect"), "orders carts cache");
     }
 }

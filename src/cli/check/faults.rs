@@ -166,7 +166,9 @@ impl CheckedFault {
         let name = &self.name;
         let mut notes = Vec::new();
         if let Some(earlier) = &self.nothing_left_by {
-            notes.push(format!("{name}: nothing is left by {earlier}, which is tried first"));
+            notes.push(format!(
+                "{name}: nothing is left by {earlier}, which is tried first"
+            ));
         }
         if !self.depends_on.is_empty() {
             let earlier = self.depends_on.join(", ");

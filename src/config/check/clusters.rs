@@ -1,6 +1,6 @@
 //! Clusters and their backends.
 
-use super::Finding;
+use super::{Finding, plain};
 use crate::{
     config::{
         document::Document,
@@ -17,6 +17,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         weights(&path, cluster, found);
         times(&path, cluster, found);
         databases(&path, cluster, found);
+        plain::cluster(document, (name, cluster), &path, found);
         found.extend(spoken(document, name, &path).or_else(|| checked(document, (name, cluster), &path)));
     }
 }
@@ -51,7 +52,12 @@ fn spoken(document: &Document, cluster: &str, path: &Path) -> Option<Finding> {
 fn checked(document: &Document, (name, cluster): (&str, &ClusterSettings), path: &Path) -> Option<Finding> {
     let health = cluster.health.as_ref()?;
     let (asks, kind) = (speaks(&health.probe)?, health.probe.name());
-    let is_own = |port: u16| cluster.backends.iter().all(|backend| backend.address.port() != port);
+    let is_own = |port: u16| {
+        cluster
+            .backends
+            .iter()
+            .all(|backend| backend.address.port() != port)
+    };
     let (listener, other) = speakers(document, name).find(|(_, listener)| listener.protocol != asks)?;
     if health.port().is_some_and(is_own) {
         return None;
@@ -59,7 +65,9 @@ fn checked(document: &Document, (name, cluster): (&str, &ClusterSettings), path:
     let speaks = other.protocol.as_str();
     Some(Finding::new(
         path.key("health").key(kind),
-        format!("this would ask servers in `{kind}` that speak `{speaks}`: listener `{listener}` leads to them"),
+        format!(
+            "this would ask servers in `{kind}` that speak `{speaks}`: listener `{listener}` leads to them"
+        ),
         format!("check them by `{speaks}` or `tcp`, or set the `port` at which something else answers"),
     ))
 }

@@ -80,7 +80,10 @@ impl<'d> Ground<'d> {
 
     /// The listeners at which sessions pass unread that it does not meet, and nobody knows how many they are.
     pub fn unread(&self) -> BTreeSet<&'d str> {
-        let ways = self.taken.iter().filter_map(|(_, i)| self.reach.as_ref()?.ways().get(*i));
+        let ways = self
+            .taken
+            .values()
+            .filter_map(|i| self.reach.as_ref()?.ways().get(*i));
         ways.filter(|way| way.shows(self.entry) == Sight::Read)
             .map(|way| way.place.0)
             .collect()

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Finding, routes};
+use super::{Finding, plain, routes};
 use crate::{
     config::{
         circle::{Hop, way_back},
@@ -34,6 +34,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         encryption(document, (name, listener), &path.key("encryption"), found);
         found.extend(unshown(&path, listener));
         routes::check(document, name, listener, &path, found);
+        plain::listener(&path, listener, found);
     }
     addresses(document, found);
     circles(document, found);
@@ -198,10 +199,14 @@ fn encryption(
 
 /// A finding where a certificate is never shown.
 fn unshown(path: &Path, listener: &Listener) -> Option<Finding> {
-    let written = listener.encryption.filter(|_| listener.tls.is_some() && listener.protocol.asks_for_tls())?;
+    let written = listener
+        .encryption
+        .filter(|_| listener.tls.is_some() && listener.protocol.asks_for_tls())?;
     let what = match written {
         Encryption::Terminate => return None,
-        Encryption::Pass => "with `encryption: pass` clients see the server's certificate, and never this one",
+        Encryption::Pass => {
+            "with `encryption: pass` clients see the server's certificate, and never this one"
+        }
         Encryption::PreferClear => {
             "with `encryption: prefer_clear` clients are told that there is no encryption, and never see this certificate"
         }

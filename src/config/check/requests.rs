@@ -39,7 +39,9 @@ pub(super) fn unspoken(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<F
         _ => ("", Vec::new(), ""),
     };
     let is_said = |key: &str| key == "status" && says_status(entry, ways);
-    let vain = written.into_iter().filter(|(key, is_written)| *is_written && !is_said(key));
+    let vain = written
+        .into_iter()
+        .filter(|(key, is_written)| *is_written && !is_said(key));
     let vain: Vec<&str> = vain.map(|(key, _)| key).collect();
     let names = all_of(&vain);
     match vain.first() {

@@ -128,12 +128,19 @@ fn unheeded(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
         ),
         Do::Capacity(capacity) => {
             if capacity.beyond == Beyond::Refuse && capacity.status.is_some() {
-                let what = "with `beyond: refuse` connections are refused, and nobody gets an answer of this status";
+                let what =
+                    "with `beyond: refuse` connections are refused, and nobody gets an answer of this status";
                 finding("capacity", "status", what, "remove it, or `beyond`");
             }
             if capacity.restart_after.is_some() && capacity.die_after.is_none() {
-                let what = "without `die_after` the backend survives any overload, and never comes back from one";
-                finding("capacity", "restart_after", what, "add `die_after`, or remove this");
+                let what =
+                    "without `die_after` the backend survives any overload, and never comes back from one";
+                finding(
+                    "capacity",
+                    "restart_after",
+                    what,
+                    "add `die_after`, or remove this",
+                );
             }
         }
         Do::Latency(latency) if latency.flow == Flow::Request && !latency.is_of_chunks() => finding(
@@ -146,7 +153,12 @@ fn unheeded(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
             if reset.flow == Flow::Request && reset.after_bytes.is_none() && reset.since == Since::Start =>
         {
             let what = "this looks at no bytes, so that their direction says nothing";
-            finding("reset", "flow", what, "add `after_bytes` or `since: data`, or remove this");
+            finding(
+                "reset",
+                "flow",
+                what,
+                "add `after_bytes` or `since: data`, or remove this",
+            );
         }
         Do::Close(close) if close.flow == Flow::Request && close.after_bytes.is_none() => {
             let what = "this looks at no bytes, so that their direction says nothing";

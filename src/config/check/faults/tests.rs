@@ -156,12 +156,24 @@ clusters:
         ("books", "{code: \"1213\", state: \"4\", message: no}", "SQLSTATE"),
         ("books", "{code: \"1213\", message: \"a\\0\"}", "no NUL"),
         ("books", "{code: \"0\", message: no}", "a number up to 65535"),
-        ("books", "{code: \"1213\", state: \"00000\", message: no}", "no error"),
+        (
+            "books",
+            "{code: \"1213\", state: \"00000\", message: no}",
+            "no error",
+        ),
         ("books", "{code: \"2013\", message: no}", "clients' own"),
         ("shop", "{code: \"00000\", message: no}", "no error"),
         ("shop", "{code: \"01000\", message: no}", "in warnings alone"),
-        ("shop", "{code: \"40P01\", state: \"40P01\", message: no}", "only MySQL has a `state`"),
-        ("cache", "{code: ERR, state: \"40001\", message: no}", "only MySQL has a `state`"),
+        (
+            "shop",
+            "{code: \"40P01\", state: \"40P01\", message: no}",
+            "only MySQL has a `state`",
+        ),
+        (
+            "cache",
+            "{code: ERR, state: \"40001\", message: no}",
+            "only MySQL has a `state`",
+        ),
     ] {
         let found = wrong(cluster, &format!("{{abort: {{error: {error}}}}}"));
         assert!(
@@ -172,11 +184,21 @@ clusters:
     for (cluster, error) in [
         ("books", "{code: \"1213\", state: \"40001\", message: \"a\\nb\"}"),
         // MySQL says these two in strict mode, and of a cursor that is read beyond its end.
-        ("books", "{code: \"1265\", state: \"01000\", message: Data truncated}"),
+        (
+            "books",
+            "{code: \"1265\", state: \"01000\", message: Data truncated}",
+        ),
         ("books", "{code: \"1329\", state: \"02000\", message: No data}"),
-        ("shop", "{code: \"02000\", message: specified row no longer exists}"),
+        (
+            "shop",
+            "{code: \"02000\", message: specified row no longer exists}",
+        ),
     ] {
-        assert_eq!(wrong(cluster, &format!("{{abort: {{error: {error}}}}}")), [], "{error}");
+        assert_eq!(
+            wrong(cluster, &format!("{{abort: {{error: {error}}}}}")),
+            [],
+            "{error}"
+        );
     }
     // Of what is named HTTP gets nothing, and Redis has no such error.
     let text = "{where: {leg: client}, do: {abort: {error: deadlock}}, for: 1m}";

@@ -8,7 +8,10 @@ use crate::{
         path::Path,
     },
     route::RouteSettings,
-    upstream::ClusterSettings,
+    upstream::{
+        ClusterSettings,
+        settings::{Balance, HashOn},
+    },
 };
 
 /// Finds settings of a listener and its routes that are about requests of HTTP alone.
@@ -82,15 +85,35 @@ pub(super) fn cluster(
     if first == Protocol::Http || leading.any(|protocol| protocol == Protocol::Http) {
         return;
     }
+    let what = "this is about requests of HTTP alone, and no `http` listener leads here";
+    if let Some(Balance::Hash {
+        on: HashOn::Header(_) | HashOn::Cookie(_),
+    }) = cluster.balance
+    {
+        let mend = "write `hash: {on: client}`, or choose in another way";
+        found.push(Finding::new(
+            path.key("balance").key("hash").key("on"),
+            what,
+            mend,
+        ));
+    }
+    if cluster
+        .outlier
+        .as_ref()
+        .is_some_and(|outlier| !outlier.statuses.is_empty())
+    {
+        found.push(Finding::new(
+            path.key("outlier").key("statuses"),
+            what,
+            "remove it",
+        ));
+    }
     let keys = [
         ("host", cluster.host.is_some()),
         ("answer_timeout", cluster.answer_timeout.is_some()),
         ("keep_alive", cluster.keep_alive != Default::default()),
     ];
-    found.extend(written(path, &keys).map(|path| {
-        let what = "this is about requests of HTTP alone, and no `http` listener leads here";
-        Finding::new(path, what, "remove it")
-    }));
+    found.extend(written(path, &keys).map(|path| Finding::new(path, what, "remove it")));
 }
 
 /// The places of what is written.

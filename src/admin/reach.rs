@@ -24,7 +24,7 @@ pub struct Reach {
     pub of_backends: usize,
     /// The share of the exchanges there that it hits.
     pub odds: Probability,
-    /// Whether only exchanges that look a certain way are hit.
+    /// Whether only exchanges that look a certain way are hit, or only those that do not pass unread.
     pub narrowed: bool,
 }
 
@@ -33,6 +33,7 @@ impl Reach {
     pub fn of(document: &Document, fault: &Fault) -> Self {
         let mut listeners = Vec::new();
         let mut backends = Vec::new();
+        let mut is_partly_unread = false;
         let of_traffic = fault.entry().r#do.touches_exchanges();
         let ways = if of_traffic {
             ways(document)
@@ -46,8 +47,10 @@ impl Reach {
                 cluster: Some(&cluster),
                 backend: Some(&backend),
             };
-            let covers = || fault.covers(&scope) && can_act(document, fault, &scope);
-            if (!of_traffic || covers()) && plays(document, fault, &scope) {
+            let sight = sight(document, fault, &scope);
+            let meets = !of_traffic || (fault.covers(&scope) && sight != Sight::Nothing);
+            if meets && plays(document, fault, &scope) {
+                is_partly_unread |= sight == Sight::Read;
                 listeners.push(listener.clone());
                 backends.push(format!("{cluster}/{backend}"));
             }
@@ -64,7 +67,7 @@ impl Reach {
                 .map(|(_, cluster)| cluster.backends.len())
                 .sum(),
             odds: entry.odds,
-            narrowed: counted || !entry.r#where.r#match.is_empty(),
+            narrowed: counted || is_partly_unread || !entry.r#where.r#match.is_empty(),
         }
     }
 
@@ -92,11 +95,11 @@ impl fmt::Display for Reach {
     }
 }
 
-/// Whether the fault can do something to what comes there by its listener.
-fn can_act(document: &Document, fault: &Fault, scope: &Scope<'_>) -> bool {
+/// How much of what comes there by its listener the fault can do something to.
+fn sight(document: &Document, fault: &Fault, scope: &Scope<'_>) -> Sight {
     let cluster = scope.cluster.and_then(|name| document.clusters.get(name));
     let listener = scope.listener.and_then(|name| document.listeners.get(name));
-    listener.is_none_or(|listener| listener.shows(fault.entry(), cluster) != Sight::Nothing)
+    listener.map_or(Sight::All, |listener| listener.shows(fault.entry(), cluster))
 }
 
 /// Every way through the proxy: listener, route, cluster, backend.

@@ -311,8 +311,8 @@ faults:
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r"
         chaosproxy.yaml: right (document): 6 listeners, 6 clusters, 6 backends, 0 roles
           fault  does                                       odds  effective             reaches
-          dead   abort: {error: deadlock}                   50%   0% to 50%             2 of 6 backends (client)
-          told   abort: {status: 500, error: deadlock}      50%   0% to 50%             4 of 6 backends (client)
+          dead   abort: {error: deadlock}                   50%   0% to 50%             2 of 6 backends (client, some)
+          told   abort: {status: 500, error: deadlock}      50%   0% to 50%             4 of 6 backends (client, some)
           hand   abort: {error: {code: 1213, message: no}}  100%  25%                   carts/c (client)
           page   abort: {status: 500}                       100%  50%                   web/a (client)
           busy   abort: {error: busy}                       100%  100%                  cache/e (client)

@@ -27,7 +27,7 @@ pub struct Listener {
     /// `prefer_clear`. Beside `tls` nothing else may be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
-    /// Which cluster serves what, tried in the order written; the first that matches is taken.
+    /// Which cluster serves what, tried in the order written; the first that matches is taken. Only `http` listeners have several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteSettings>,
     /// The cluster that serves everything: short for one route without a match.

@@ -47,7 +47,7 @@ pub struct Compiler {
     folder: PathBuf,
     dice: Dice,
     /// Where the admin API listens.
-    pub(super) admin: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     /// The number of the next backend.
     next_id: AtomicU64,
 }
@@ -79,6 +79,13 @@ impl Compiler {
             admin: None,
             next_id: AtomicU64::new(1),
         }
+    }
+
+    /// The same, of a process whose admin API listens there.
+    #[must_use]
+    pub const fn beside_admin(mut self, admin: SocketAddr) -> Self {
+        self.admin = Some(admin);
+        self
     }
 
     /// Where everything is counted.

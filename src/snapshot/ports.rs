@@ -2,20 +2,11 @@
 
 use std::{io, net::SocketAddr};
 
-use super::{Compiler, Obstacle, Source};
+use super::{Obstacle, Source};
 use crate::{
     config::{Bind, Path},
     net::listen::BindError,
 };
-
-impl Compiler {
-    /// The same, of a process whose admin API listens there.
-    #[must_use]
-    pub const fn beside_admin(mut self, admin: SocketAddr) -> Self {
-        self.admin = Some(admin);
-        self
-    }
-}
 
 /// What stands in the way of a listener: who of this process has its address, or what the system says.
 pub(super) fn obstacle(

@@ -1,6 +1,6 @@
 //! Clusters and their backends.
 
-use super::Finding;
+use super::{Finding, plain};
 use crate::{
     config::{
         document::Document,
@@ -17,6 +17,8 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         weights(&path, cluster, found);
         times(&path, cluster, found);
         databases(&path, cluster, found);
+        found.extend(waits(&path, cluster));
+        plain::cluster(document, (name, cluster), &path, found);
         found.extend(spoken(document, name, &path).or_else(|| checked(document, (name, cluster), &path)));
     }
 }
@@ -110,6 +112,24 @@ fn weights(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
     }
 }
 
+/// A finding where it is said how long one waits, and nobody has to.
+fn waits(path: &Path, cluster: &ClusterSettings) -> Option<Finding> {
+    let limits = &cluster.limits;
+    let is_limited = limits.connections.is_some() || limits.requests.is_some();
+    let written = [
+        ("waiting", limits.waiting.is_some()),
+        ("waiting_timeout", limits.waiting_timeout.is_some()),
+    ];
+    let (key, _) = written
+        .into_iter()
+        .find(|(_, is_written)| *is_written && !is_limited)?;
+    Some(Finding::new(
+        path.key("limits").key(key),
+        "nobody waits where any number of connections and requests may be under way",
+        "set `connections` or `requests` beside it, or remove it",
+    ))
+}
+
 /// How databases are asked, and which of them get anything.
 fn databases(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
     let probe = cluster.health.as_ref().map(|health| &health.probe);
@@ -164,6 +184,17 @@ fn times(path: &Path, cluster: &ClusterSettings, found: &mut Vec<Finding>) {
             path.key("dns").key("at_least"),
             what,
             "make it shorter than `at_most`",
+        ));
+    }
+    let times_out = cluster.outlier.as_ref();
+    if let Some((first, most)) = times_out.and_then(|outlier| outlier.eject_for.zip(outlier.max_eject_for))
+        && first > most
+    {
+        let what = format!("the longest time out, {most}, is shorter than the first, {first}");
+        found.push(Finding::new(
+            path.key("outlier").key("max_eject_for"),
+            what,
+            "make it at least as long as `eject_for`",
         ));
     }
     if let Some(health) = &cluster.health

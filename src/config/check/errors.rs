@@ -37,6 +37,27 @@ pub(super) fn unsaid(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Op
     Some((what, mend))
 }
 
+/// Why nothing is done before an error is given, where each that the fault's traffic can get comes in place of a session.
+pub(super) fn undone(
+    kind: &Do,
+    protocols: impl Iterator<Item = Protocol>,
+) -> Option<(&'static str, &'static str)> {
+    let (Do::Abort(abort), Some(error)) = (kind, kind.error()) else {
+        return None;
+    };
+    // A client of Redis shows its password with a command.
+    let is_opening = |protocol: Protocol| {
+        let mut errors = protocol.dialect().map(catalogue_of)?.iter();
+        let known = errors.find(|known| known.name == error)?;
+        Some(known.moment.is_opening() && protocol != Protocol::Redis)
+    };
+    let mut told = protocols.filter_map(is_opening).peekable();
+    (abort.after && abort.is_for_sessions() && told.peek().is_some() && told.all(|is| is)).then_some((
+        "this error comes in place of a session, so there is no command that could be done before it",
+        "remove `after`, or use an error of a command, as `deadlock`",
+    ))
+}
+
 /// Why an error that is written by hand is none of any database that it reaches.
 pub(super) fn ill_written(kind: &Do, protocols: impl Iterator<Item = Protocol>) -> Option<&'static str> {
     let written = kind.error_by_hand()?;

@@ -82,8 +82,8 @@ impl<'d> Ground<'d> {
     pub fn unread(&self) -> BTreeSet<&'d str> {
         let ways = self
             .taken
-            .iter()
-            .filter_map(|(_, i)| self.reach.as_ref()?.ways().get(*i));
+            .values()
+            .filter_map(|i| self.reach.as_ref()?.ways().get(*i));
         ways.filter(|way| way.shows(self.entry) == Sight::Read)
             .map(|way| way.place.0)
             .collect()

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Finding, routes};
+use super::{Finding, plain, routes};
 use crate::{
     config::{
         circle::{Hop, way_back},
@@ -34,6 +34,7 @@ pub(super) fn check(document: &Document, found: &mut Vec<Finding>) {
         encryption(document, (name, listener), &path.key("encryption"), found);
         found.extend(unshown(&path, listener));
         routes::check(document, name, listener, &path, found);
+        plain::listener(&path, listener, found);
     }
     addresses(document, found);
     circles(document, found);

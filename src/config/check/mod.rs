@@ -9,6 +9,7 @@ mod ground;
 mod listeners;
 mod matches;
 mod names;
+mod plain;
 mod reach;
 mod requests;
 mod routes;

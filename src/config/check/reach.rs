@@ -2,7 +2,7 @@
 
 use super::{
     Finding,
-    errors::{ill_written, unsaid},
+    errors::{ill_written, undone, unsaid},
     matches::{SPEAK_DATABASE, unheld},
     requests::unspoken,
     unseen::unseen,
@@ -89,9 +89,11 @@ impl<'d> Reach<'d> {
         if let Some((what, mend)) = self.out_of_reach(entry) {
             return finding(&what, &mend);
         }
-        // Where sessions pass unread no error is said to them.
-        let speaking = || self.0.iter().filter(|way| !way.speaks() || !way.is_blind());
-        let protocols = || speaking().map(Way::protocol);
+        // Where sessions pass unread, others are what an error is said to, and where there are none, health checks.
+        let hears = |way: &&Way<'_>| way.speaks() && !way.is_blind();
+        let is_heard = self.0.iter().any(|way| hears(&way));
+        let told = |way: &&Way<'_>| !is_heard || !way.speaks() || hears(way);
+        let protocols = || self.0.iter().filter(told).map(Way::protocol);
         if let Some(found) = unspoken(whole, entry, &self.0) {
             return Some(found);
         }
@@ -104,6 +106,13 @@ impl<'d> Reach<'d> {
         }
         if let Some((what, mend)) = unsaid(&entry.r#do, protocols()) {
             return Some(Finding::new(whole.key("do"), what, mend));
+        }
+        if let Some((what, mend)) = undone(&entry.r#do, protocols()) {
+            return Some(Finding::new(
+                whole.key("do").key("abort").key("after"),
+                what,
+                mend,
+            ));
         }
         unheld(whole, entry, &self.0)
     }

@@ -111,7 +111,7 @@ fn unheld(path: &Path, threads: &Threads, ways: &[Way<'_>]) -> Option<Finding> {
     Some(Finding::new(
         path.clone(),
         "no listener that leads here sees what this asks for, so nothing hangs in any case",
-        "ask for what there is: of requests with `http`, of sessions and commands with a database, of `client` everywhere; or \
-         remove it",
+        "ask for `path`, `user_agent` and the like with `http`, for `sql`, `table` and the like with a database, or for `client`; \
+         or remove it",
     ))
 }

@@ -25,7 +25,12 @@ pub(super) fn check(
         let mend = "add `cluster: ...`, or `routes` with one each";
         found.push(Finding::new(path.clone(), what, mend));
     }
-    let mut before = Before::default();
+    // What is no request takes the first route, whatever its match.
+    let of_requests = listener.protocol == Protocol::Http;
+    let mut before = Before {
+        of_requests,
+        ..Before::default()
+    };
     for (i, route) in listener.routes.iter().enumerate() {
         let path = path.key("routes").item(i);
         found.extend(leads_nowhere(document, &path, &route.cluster));
@@ -40,7 +45,11 @@ pub(super) fn check(
         found.push(Finding::new(
             path.key("cluster"),
             what,
-            "remove it, or that route",
+            if of_requests {
+                "remove it, or that route"
+            } else {
+                ELSEWHERE
+            },
         ));
     }
 }
@@ -52,10 +61,15 @@ fn leads_nowhere(document: &Document, path: &Path, cluster: &str) -> Option<Find
     unknown.then(|| Finding::unknown(path.key("cluster"), "cluster", cluster, &home, known))
 }
 
+/// How to mend what only routes of requests could do.
+const ELSEWHERE: &str =
+    "remove it, or give it a listener of its own: only requests of HTTP have several routes";
+
 /// What the routes before one have taken: the first that takes everything, each match and name with its first route, and all
 /// matches in their order.
 #[derive(Default)]
 struct Before<'d> {
+    of_requests: bool,
     open: Option<usize>,
     matches: HashMap<String, usize>,
     routes: Vec<&'d Match>,
@@ -74,7 +88,10 @@ impl<'d> Before<'d> {
             found.push(Finding::new(
                 path.clone(),
                 what,
-                "put it before that route, or remove one of them",
+                match self.of_requests {
+                    true => "put it before that route, or remove one of them",
+                    false => ELSEWHERE,
+                },
             ));
         }
         if let Some((name, first)) = route
@@ -91,7 +108,8 @@ impl<'d> Before<'d> {
         }
         self.matches.entry(form).or_insert(i);
         self.routes.push(&route.r#match);
-        self.open = self.open.or(route.r#match.is_empty().then_some(i));
+        let takes_all = route.r#match.is_empty() || !self.of_requests;
+        self.open = self.open.or(takes_all.then_some(i));
         if let Some(name) = &route.name {
             self.names.entry(name).or_insert(i);
         }
@@ -103,25 +121,24 @@ impl<'d> Before<'d> {
     }
 }
 
-/// A match that no exchange of this listener can hold.
+/// A match that no exchange of this listener can hold, or that none is asked.
 fn impossible(path: &Path, listener: &Listener, r#match: &Match) -> Option<Finding> {
     let path = path.key("match");
-    if is_foreign(listener.protocol, r#match) {
-        let (what, mend) = match listener.protocol {
-            Protocol::Http => (
-                "an `http` listener sees no commands of a database, so this never holds",
-                "remove what it asks of a session or a command",
-            ),
-            Protocol::Tcp => (
-                "a `tcp` listener sees no requests, so this never holds",
-                "match on `client` or `tls_name`, or set `protocol: http`",
-            ),
-            Protocol::Postgres | Protocol::Mysql | Protocol::Redis => (
-                "a listener of a database sees no HTTP requests, so this never holds",
-                "match on `user`, `database`, `sql`, `table` or `statement`",
-            ),
-        };
+    let protocol = listener.protocol.as_str();
+    if listener.protocol != Protocol::Http && !r#match.is_empty() {
+        let what = format!(
+            "all that comes to a `{protocol}` listener goes by its first route, and no match is asked"
+        );
+        let mend = "remove the match, and give what is to go elsewhere a listener of its own; faults may have such a match";
         return Some(Finding::new(path, what, mend));
+    }
+    if is_foreign(listener.protocol, r#match) {
+        let what = "an `http` listener sees no commands of a database, so this never holds";
+        return Some(Finding::new(
+            path,
+            what,
+            "remove what it asks of a session or a command",
+        ));
     }
     let blind = listener.tls.is_none() && !r#match.tls_name.is_empty();
     let what = "a listener without `tls` sees no name, so this never holds";

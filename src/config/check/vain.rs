@@ -126,6 +126,12 @@ fn unheeded(path: &Path, kind: &Do, found: &mut Vec<Finding>) {
             "a message goes with a `grpc_status`, and there is none",
             "add it, as in `grpc_status: 14`, or remove this",
         ),
+        Do::Abort(abort) if abort.unanswered && abort.after => finding(
+            "abort",
+            "after",
+            "with `unanswered` this stands in the place of an answer that no backend has given, and throws none away",
+            "keep one of `after` and `unanswered`",
+        ),
         Do::Capacity(capacity) => {
             if capacity.beyond == Beyond::Refuse && capacity.status.is_some() {
                 let what =

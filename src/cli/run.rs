@@ -157,8 +157,10 @@ impl Args {
         let plan = self.plan(terminal)?;
         if plan.incident.is_some() {
             // Before anything is started for a drill that could not be written down.
-            fs::create_dir_all(&plan.reports)
-                .map_err(|error| Trouble::file("made", &plan.reports, &error))?;
+            fs::create_dir_all(&plan.reports).map_err(|error| Trouble {
+                next: "make the folder writable, or name another with --report-dir".to_owned(),
+                ..Trouble::file("made", &plan.reports, &error)
+            })?;
         }
         let screen = Screen::stderr();
         log::set_up(form, &level, &screen)
@@ -347,7 +349,7 @@ mod tests {
         let line = ["chaosproxy", "--profile", "orm-break", "--report-dir", "/proc/x"];
         let trouble = Cli::read(line).unwrap().run.perform(TERMINAL).unwrap_err();
         assert!(
-            trouble.to_string().contains("/proc/x cannot be made"),
+            trouble.to_string().contains("/proc/x cannot be made") && trouble.next.contains("--report-dir"),
             "{trouble}"
         );
     }

@@ -8,11 +8,12 @@ use super::{
     frame::{HEAD, head, message, text},
     places::{BOUND, CLOSED, DONE, PARSED, Places},
     session::{By, Instead, Passing, Replaced, Session, is_unasked},
+    turns::revives,
 };
 use crate::wire::{
     dialogue::{After, Command, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
-    lexer::{Grammar, ends_transaction, word},
+    lexer::{Grammar, ends_transaction},
 };
 
 /// So much of a message is looked at; of a longer statement the front tells what it is.
@@ -70,11 +71,7 @@ impl Session {
             return None;
         }
         let statements = self.statements_of(kind, body);
-        let ends = |text: &str| {
-            let (verb, _) = word(Grammar::Postgres, text);
-            matches!(verb.as_str(), "rollback" | "abort" | "commit" | "end")
-        };
-        let end = statements.iter().position(|(_, text)| ends(text))?;
+        let end = statements.iter().position(|(_, text)| revives(text))?;
         let behind = statements.get(end + 1..).filter(|behind| !behind.is_empty())?;
         self.behind = behind[0].0;
         let texts: Vec<_> = behind.iter().map(|(_, text)| text.as_str()).collect();
@@ -145,7 +142,7 @@ impl Dialogue for Session {
                 {
                     self.stops_at(kind, length, body);
                     let revived = self.revived(kind, body);
-                    let fails = self.status == b'E' && revived.is_none();
+                    let fails = self.status == b'E' && !self.is_revived && revived.is_none();
                     let command = Command {
                         text: revived.unwrap_or(text),
                         step,

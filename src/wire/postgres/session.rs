@@ -8,7 +8,7 @@ use super::{
     binding,
     frame::{message, text},
     places::{BOUND, CLOSED, DONE, PARSED, Places, counted},
-    turns::leaves_open,
+    turns::{leaves_open, revives},
 };
 use crate::wire::{
     dialogue::Step,
@@ -81,6 +81,8 @@ pub struct Session {
     given: Places,
     /// Whether a transaction is open once all is done that the client has sent.
     pub(super) open: bool,
+    /// What has been sent ends the transaction that has failed.
+    pub(super) is_revived: bool,
     /// Whether the last unit begun is a simple query.
     simple: bool,
     copies_in: bool,
@@ -207,6 +209,7 @@ impl Session {
             self.expects(DONE, first + place, change);
         }
         self.open = leaves_open(sql).unwrap_or(self.open);
+        self.is_revived |= self.status == b'E' && revives(&String::from_utf8_lossy(sql));
     }
 
     /// What is prepared changes with this answer, or not at all. A name that is taken the server does not give again, but for the empty one.
@@ -226,6 +229,10 @@ impl Session {
         self.places = Places::default();
         self.simple = simple;
         self.skips = false;
+        if !self.open {
+            // They end with their transaction, which may be that of the unit.
+            self.portals.clear();
+        }
     }
 
     /// Whether a message of the server tells something.
@@ -349,14 +356,13 @@ impl Session {
         self.answered += u64::from(answers);
         self.given = Places::default();
         self.muted = false;
+        self.copies_in = false;
         self.begun = self.begun.max(self.answered);
         let answered = self.answered;
         self.replaced.retain(|replaced| replaced.unit >= answered);
         if self.begun == answered && self.places == Places::default() {
             self.open = self.status != b'I';
-            if !self.open && !self.portals.is_empty() {
-                self.portals.clear();
-            }
+            self.is_revived = false;
         }
     }
 

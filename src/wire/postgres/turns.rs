@@ -32,6 +32,12 @@ pub(super) fn leaves_open(sql: &[u8]) -> Option<bool> {
     pieces(Grammar::Postgres, &text).into_iter().rev().find_map(turn)
 }
 
+/// Whether one statement ends a transaction that has failed, or goes back to before it failed; others are refused in it.
+pub(super) fn revives(statement: &str) -> bool {
+    let (verb, _) = word(Grammar::Postgres, statement);
+    matches!(verb.as_str(), "rollback" | "abort" | "commit" | "end")
+}
+
 fn turn(statement: &str) -> Option<bool> {
     let (verb, rest) = word(Grammar::Postgres, statement);
     match verb.as_str() {

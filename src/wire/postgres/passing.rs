@@ -183,8 +183,9 @@ impl Dialogue for Session {
         let name = format!("chaosproxy_{}", self.number);
         let (kind, left) = self.front;
         self.asked = Passing { left, dropped: true };
-        let ends =
-            kind != b'P' && ends_transaction(Grammar::Postgres, text) && (self.open || !done.is_empty());
+        // One that was open may be so still: behind an error the server skips what was to end it.
+        let may_be_open = self.open || self.status != b'I' || !done.is_empty();
+        let ends = kind != b'P' && may_be_open && ends_transaction(Grammar::Postgres, text);
         self.replaced.push_back(Replaced {
             by: match kind {
                 b'E' if ends => By::Behind(self.places),

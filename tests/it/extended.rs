@@ -300,6 +300,40 @@ async fn behind_the_end_of_a_failed_transaction_commands_meet_faults_before_it_i
 }
 
 #[tokio::test]
+async fn behind_a_command_that_is_done_and_said_to_have_failed_nothing_of_its_group_is_done() {
+    let server = Postgres::start().await;
+    let admin = connect(server.address, "admin", "shop").await.unwrap();
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    let fault =
+        "where: {match: {statement: insert*}}, do: {abort: {error: serialization_failure, after: true}}";
+    proxy.inject("late", fault).await;
+    let group = [
+        whole("insert into orders values (1)"),
+        parse("x", "select 1"),
+        whole("truncate orders"),
+        sync(),
+    ];
+    let told = hears(
+        &admin,
+        proxy.address(),
+        "id int",
+        &[
+            at_once(&group),
+            at_once(&[parse("x", "select 1"), sync()]),
+            (
+                [query("begin"), group.concat(), whole("commit"), sync()].concat(),
+                b'Z',
+                3,
+            ),
+        ],
+    )
+    .await;
+    assert!(told[0].contains("40001") && told[3].contains("40001"), "{told:?}");
+    assert_eq!(told[1], "1 \"\"\nZ \"I\"\n", "the name is free");
+    assert_eq!(told[5], "2", "{told:?}");
+}
+
+#[tokio::test]
 async fn portals_are_followed_however_many_a_session_has_had() {
     let server = Postgres::start().await;
     let admin = connect(server.address, "admin", "shop").await.unwrap();

@@ -89,6 +89,11 @@ const fn is_heard(kind: u8) -> bool {
     matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'C' | b'F' | b'S' | b'c' | b'f')
 }
 
+/// Whether the server skips a message behind an error, up to the end of the unit; what asks for the answers so far asks for the error.
+const fn is_skipped(kind: u8) -> bool {
+    matches!(kind, b'Q' | b'P' | b'B' | b'D' | b'E' | b'C' | b'F')
+}
+
 /// How much of a message must be there before it is followed.
 fn needed(kind: u8, bytes: &[u8], length: usize) -> usize {
     let there = &bytes[HEAD..length.min(bytes.len())];
@@ -125,6 +130,13 @@ impl Dialogue for Session {
             let Some((kind, length)) = head(rest)? else {
                 return heard(at, 0, Next::More);
             };
+            if self.drops && !self.accepted && is_skipped(kind) {
+                self.asked = Passing {
+                    left: length,
+                    dropped: true,
+                };
+                continue;
+            }
             if is_heard(kind) {
                 if rest.len() < needed(kind, rest, length) {
                     return heard(at, 0, Next::More);
@@ -230,6 +242,7 @@ impl Dialogue for Session {
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
         let (kind, _) = self.front;
+        self.drops = kind != b'Q';
         self.replaced.push_back(Replaced {
             by: By::Place(if kind == b'Q' { 0 } else { self.places.of(DONE) }),
             unit: self.begun,

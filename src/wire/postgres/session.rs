@@ -65,6 +65,8 @@ pub struct Session {
     pub(super) stopped: bool,
     /// Commands are not stopped before: the server skips to the next Sync.
     pub(super) skips: bool,
+    /// The same where we do it in the server's place: it has done a command, and its client is told that it has failed.
+    pub(super) drops: bool,
     /// The type and the length of the command at the front, and the name of the statement that it prepares.
     pub(super) front: (u8, usize),
     pub(super) front_name: Box<[u8]>,
@@ -207,6 +209,7 @@ impl Session {
         self.places = Places::default();
         self.simple = simple;
         self.skips = false;
+        self.drops = false;
         if !self.open {
             // They end with their transaction, which may be that of the unit.
             self.portals.clear();

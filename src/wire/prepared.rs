@@ -16,6 +16,9 @@ const MOST_TEXT: usize = 4 << 20;
 /// So many changes wait for the server's word at a time; before more, the first of them is taken for made.
 const MOST_WAITING: usize = 256;
 
+/// So much room is kept for what comes next.
+const FEW: usize = 16;
+
 /// What a prepared statement says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prepared {
@@ -224,9 +227,14 @@ impl<K: Eq + Hash> Remembered<K> {
         self.known.is_empty() && self.waiting.is_empty()
     }
 
-    /// None means anything any more.
+    /// None means anything any more. Room for few is kept: portals are forgotten with each unit.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        if self.known.capacity() > FEW {
+            self.known = HashMap::new();
+        }
+        self.known.clear();
+        self.waiting.clear();
+        self.bytes = 0;
     }
 }
 

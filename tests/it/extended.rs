@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::kit::{
     Doc, Proxy,
-    messages::{Said, bind, close, execute, flush, parse, query, sync, whole},
+    messages::{Said, bind, close, copied, execute, flush, parse, query, sync, whole},
     postgres::{Postgres, connect},
 };
 
@@ -138,6 +138,14 @@ async fn a_commit_that_was_prepared_and_fails_ends_its_transaction() {
             b'Z',
             4,
         )],
+        // Behind a copy, of which the group has an end of its own.
+        vec![
+            at_once(&[query("begin")]),
+            ([whole("copy orders from stdin"), sync()].concat(), b'G', 1),
+            at_once(&[copied("1\n1\n"), sync()]),
+            at_once(&[whole("commit"), sync()]),
+            after(),
+        ],
         // Another error of the group stands.
         vec![
             at_once(&[query("begin")]),
@@ -262,6 +270,67 @@ async fn a_statement_is_what_the_server_has_prepared() {
     }
     assert!(told[1].contains("42P05") && told[2].contains("ZZ999"), "{told:?}");
     assert!(told[3].contains("SELECT 1"), "{told:?}");
+}
+
+#[tokio::test]
+async fn behind_the_end_of_a_failed_transaction_commands_meet_faults_before_it_is_answered() {
+    let server = Postgres::start().await;
+    let admin = connect(server.address, "admin", "shop").await.unwrap();
+    admin.batch_execute("create table orders (id int)").await.unwrap();
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    let fault = "where: {match: {table: orders}}, do: {abort: {error: {code: \"ZZ999\", message: met}}}";
+    proxy.inject("met", fault).await;
+    let reads = "select * from orders";
+    for (end, then) in [("rollback", 'I'), ("rollback and chain", 'E'), ("commit", 'I')] {
+        for behind in [
+            vec![whole(end), whole(reads), sync()],
+            vec![whole(end), sync(), whole(reads), sync()],
+            vec![query(end), query(reads)],
+        ] {
+            let mut session = Said::begin(proxy.address()).await;
+            session.says("begin").await;
+            session.says("select 1/0").await;
+            session.sends(&behind.concat()).await;
+            let mut told = session.until(b'E').await;
+            told += &session.answer().await;
+            let state = format!("Z \"{then}\"\n");
+            assert!(told.contains("ZZ999") && told.ends_with(&state), "{end}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn behind_a_command_that_is_done_and_said_to_have_failed_nothing_of_its_group_is_done() {
+    let server = Postgres::start().await;
+    let admin = connect(server.address, "admin", "shop").await.unwrap();
+    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
+    let fault =
+        "where: {match: {statement: insert*}}, do: {abort: {error: serialization_failure, after: true}}";
+    proxy.inject("late", fault).await;
+    let group = [
+        whole("insert into orders values (1)"),
+        parse("x", "select 1"),
+        whole("truncate orders"),
+        sync(),
+    ];
+    let told = hears(
+        &admin,
+        proxy.address(),
+        "id int",
+        &[
+            at_once(&group),
+            at_once(&[parse("x", "select 1"), sync()]),
+            (
+                [query("begin"), group.concat(), whole("commit"), sync()].concat(),
+                b'Z',
+                3,
+            ),
+        ],
+    )
+    .await;
+    assert!(told[0].contains("40001") && told[3].contains("40001"), "{told:?}");
+    assert_eq!(told[1], "1 \"\"\nZ \"I\"\n", "the name is free");
+    assert_eq!(told[5], "2", "{told:?}");
 }
 
 #[tokio::test]

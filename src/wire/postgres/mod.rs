@@ -3,6 +3,7 @@
 //! Format: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 
 mod binding;
+mod changes;
 mod errors;
 mod frame;
 mod opening;

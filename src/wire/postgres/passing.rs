@@ -8,11 +8,12 @@ use super::{
     frame::{HEAD, head, message, text},
     places::{BOUND, CLOSED, DONE, PARSED, Places},
     session::{By, Instead, Passing, Replaced, Session, is_unasked},
+    turns::revives,
 };
 use crate::wire::{
     dialogue::{After, Command, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
-    lexer::{Grammar, ends_transaction, word},
+    lexer::{Grammar, ends_transaction},
 };
 
 /// So much of a message is looked at; of a longer statement the front tells what it is.
@@ -70,11 +71,7 @@ impl Session {
             return None;
         }
         let statements = self.statements_of(kind, body);
-        let ends = |text: &str| {
-            let (verb, _) = word(Grammar::Postgres, text);
-            matches!(verb.as_str(), "rollback" | "abort" | "commit" | "end")
-        };
-        let end = statements.iter().position(|(_, text)| ends(text))?;
+        let end = statements.iter().position(|(_, text)| revives(text))?;
         let behind = statements.get(end + 1..).filter(|behind| !behind.is_empty())?;
         self.behind = behind[0].0;
         let texts: Vec<_> = behind.iter().map(|(_, text)| text.as_str()).collect();
@@ -90,6 +87,11 @@ fn end_of_transaction(name: &str) -> String {
 /// Whether a message of the client tells something.
 const fn is_heard(kind: u8) -> bool {
     matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'C' | b'F' | b'S' | b'c' | b'f')
+}
+
+/// Whether the server skips a message behind an error, up to the end of the unit; what asks for the answers so far asks for the error.
+const fn is_skipped(kind: u8) -> bool {
+    matches!(kind, b'Q' | b'P' | b'B' | b'D' | b'E' | b'C' | b'F')
 }
 
 /// How much of a message must be there before it is followed.
@@ -128,6 +130,13 @@ impl Dialogue for Session {
             let Some((kind, length)) = head(rest)? else {
                 return heard(at, 0, Next::More);
             };
+            if self.drops && !self.accepted && is_skipped(kind) {
+                self.asked = Passing {
+                    left: length,
+                    dropped: true,
+                };
+                continue;
+            }
             if is_heard(kind) {
                 if rest.len() < needed(kind, rest, length) {
                     return heard(at, 0, Next::More);
@@ -145,7 +154,7 @@ impl Dialogue for Session {
                 {
                     self.stops_at(kind, length, body);
                     let revived = self.revived(kind, body);
-                    let fails = self.status == b'E' && revived.is_none();
+                    let fails = self.status == b'E' && !self.is_revived && revived.is_none();
                     let command = Command {
                         text: revived.unwrap_or(text),
                         step,
@@ -186,8 +195,9 @@ impl Dialogue for Session {
         let name = format!("chaosproxy_{}", self.number);
         let (kind, left) = self.front;
         self.asked = Passing { left, dropped: true };
-        let ends =
-            kind != b'P' && ends_transaction(Grammar::Postgres, text) && (self.open || !done.is_empty());
+        // One that was open may be so still: behind an error the server skips what was to end it.
+        let may_be_open = self.open || self.status != b'I' || !done.is_empty();
+        let ends = kind != b'P' && may_be_open && ends_transaction(Grammar::Postgres, text);
         self.replaced.push_back(Replaced {
             by: match kind {
                 b'E' if ends => By::Behind(self.places),
@@ -232,6 +242,7 @@ impl Dialogue for Session {
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
         let (kind, _) = self.front;
+        self.drops = kind != b'Q';
         self.replaced.push_back(Replaced {
             by: By::Place(if kind == b'Q' { 0 } else { self.places.of(DONE) }),
             unit: self.begun,

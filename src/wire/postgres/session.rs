@@ -8,13 +8,12 @@ use super::{
     binding,
     frame::{message, text},
     places::{BOUND, CLOSED, DONE, PARSED, Places, counted},
-    turns::leaves_open,
 };
 use crate::wire::{
     dialogue::Step,
     errors::{Moment, Refusal},
     lexer::Grammar,
-    prepared::{Change, Due, Prepared, Remembered},
+    prepared::{Change, Prepared, Remembered},
 };
 
 /// One side's message that is passing through.
@@ -66,6 +65,8 @@ pub struct Session {
     pub(super) stopped: bool,
     /// Commands are not stopped before: the server skips to the next Sync.
     pub(super) skips: bool,
+    /// The same where we do it in the server's place: it has done a command, and its client is told that it has failed.
+    pub(super) drops: bool,
     /// The type and the length of the command at the front, and the name of the statement that it prepares.
     pub(super) front: (u8, usize),
     pub(super) front_name: Box<[u8]>,
@@ -78,9 +79,11 @@ pub struct Session {
     pub(super) answered: u64,
     /// What the client has asked for within its unit, and what the server has given within its own.
     pub(super) places: Places,
-    given: Places,
+    pub(super) given: Places,
     /// Whether a transaction is open once all is done that the client has sent.
     pub(super) open: bool,
+    /// What has been sent ends the transaction that has failed.
+    pub(super) is_revived: bool,
     /// Whether the last unit begun is a simple query.
     simple: bool,
     copies_in: bool,
@@ -182,7 +185,7 @@ impl Session {
                 let place = self.places.take(DONE);
                 let portal = text(body).map_or(body, |(portal, _)| portal);
                 let sql = self.portals.get(portal).text;
-                self.does(sql.as_bytes(), place);
+                self.does_one(sql.as_bytes(), place);
             }
             b'C' => {
                 let place = self.places.take(CLOSED);
@@ -200,32 +203,17 @@ impl Session {
         }
     }
 
-    /// Follows a text that is to be done; the first of its statements has this place in the unit. The names in it are those of the
-    /// protocol's statements.
-    fn does(&mut self, sql: &[u8], first: u64) {
-        for (place, change) in self.statements.changes(Grammar::Postgres, sql) {
-            self.expects(DONE, first + place, change);
-        }
-        self.open = leaves_open(sql).unwrap_or(self.open);
-    }
-
-    /// What is prepared changes with this answer, or not at all. A name that is taken the server does not give again, but for the empty one.
-    fn expects(&mut self, kind: u8, place: u64, change: Change<Box<[u8]>>) {
-        let unit = self.begun;
-        let is_likely = match &change {
-            Change::Put(name, _) => name.is_empty() || !self.statements.knows(&**name),
-            Change::Remove(_) | Change::Clear => true,
-        };
-        self.statements
-            .expect(Due { unit, kind, place }, change, is_likely);
-    }
-
     /// The client has begun the next unit.
     fn begins(&mut self, simple: bool) {
         self.begun += 1;
         self.places = Places::default();
         self.simple = simple;
         self.skips = false;
+        self.drops = false;
+        if !self.open {
+            // They end with their transaction, which may be that of the unit.
+            self.portals.clear();
+        }
     }
 
     /// Whether a message of the server tells something.
@@ -242,30 +230,6 @@ impl Session {
         let by = By::Place(self.given.of(DONE));
         let here = |replaced: &Replaced| replaced.unit == self.answered && replaced.by == by;
         self.replaced.iter().any(here)
-    }
-
-    /// Counts an answer of the server to one message: what it was to change it has changed. Whether we have asked for it ourselves.
-    fn counts(&mut self, kind: u8) -> bool {
-        let unit = self.answered;
-        let Some(kind) = counted(kind).filter(|_| self.started) else {
-            if kind == b'E' {
-                self.statements.refused(unit);
-            }
-            return false;
-        };
-        let place = self.given.take(kind);
-        self.statements.agreed(Due { unit, kind, place });
-        let ours = |replaced: &&mut Replaced| match &replaced.by {
-            By::Behind(places) => replaced.unit == unit && kind != DONE && places.of(kind) == place,
-            _ => false,
-        };
-        let Some(replaced) = self.replaced.iter_mut().find(ours) else {
-            return false;
-        };
-        if kind == BOUND {
-            replaced.by = By::Alone;
-        }
-        true
     }
 
     /// Follows a message of the server; what to say in its place, if anything.
@@ -349,14 +313,13 @@ impl Session {
         self.answered += u64::from(answers);
         self.given = Places::default();
         self.muted = false;
+        self.copies_in = false;
         self.begun = self.begun.max(self.answered);
         let answered = self.answered;
         self.replaced.retain(|replaced| replaced.unit >= answered);
         if self.begun == answered && self.places == Places::default() {
             self.open = self.status != b'I';
-            if !self.open && !self.portals.is_empty() {
-                self.portals.clear();
-            }
+            self.is_revived = false;
         }
     }
 

@@ -18,18 +18,29 @@ const VERBS: [&[u8]; 9] = [
 
 /// Whether a transaction is open once a text is done; `None`: as before.
 pub(super) fn leaves_open(sql: &[u8]) -> Option<bool> {
-    let sql = sql.trim_ascii_start();
-    let is_several = memchr::memchr(b';', sql.trim_ascii_end().strip_suffix(b";").unwrap_or(sql)).is_some();
-    // Asked of every command: most are of no interest.
-    let may = |verb: &&[u8]| {
-        sql.get(..verb.len())
-            .is_some_and(|front| front.eq_ignore_ascii_case(verb))
-    };
-    if !is_several && !VERBS.iter().any(may) {
+    let one = sql.trim_ascii();
+    let is_several = memchr::memchr(b';', one.strip_suffix(b";").unwrap_or(one)).is_some();
+    if !is_several && !begins_like(sql, &VERBS) {
         return None;
     }
     let text = String::from_utf8_lossy(sql);
     pieces(Grammar::Postgres, &text).into_iter().rev().find_map(turn)
+}
+
+/// Whether one statement ends a transaction that has failed, or goes back to before it failed; others are refused in it.
+pub(super) fn revives(statement: &str) -> bool {
+    let (verb, _) = word(Grammar::Postgres, statement);
+    matches!(verb.as_str(), "rollback" | "abort" | "commit" | "end")
+}
+
+/// Whether a text begins with one of these, in capitals or not, behind blanks. Asked of every command: most are of no interest.
+pub(super) fn begins_like(sql: &[u8], words: &[&[u8]]) -> bool {
+    let sql = sql.trim_ascii_start();
+    let front = |word: &[u8]| {
+        sql.get(..word.len())
+            .is_some_and(|front| front.eq_ignore_ascii_case(word))
+    };
+    words.iter().any(|word| front(word))
 }
 
 fn turn(statement: &str) -> Option<bool> {

@@ -46,6 +46,11 @@ pub fn whole(sql: &str) -> Vec<u8> {
     [parse("", sql), bind("", ""), describe(""), execute("", 0)].concat()
 }
 
+/// All rows of a copy.
+pub fn copied(rows: &str) -> Vec<u8> {
+    [message(b'd', rows.as_bytes()), message(b'c', b"")].concat()
+}
+
 /// Asks for what there is so far.
 pub fn flush() -> Vec<u8> {
     message(b'H', b"")

@@ -212,11 +212,18 @@ impl Fault {
     /// Whether it meets sessions, or commands, on a database listener.
     pub fn meets(&self, unit: Unit, dialect: Dialect) -> bool {
         match unit {
+            _ if self.is_unsaid(dialect) => false,
+            Unit::Choice => self.is_of_databases(dialect) || self.meets(Unit::Command, dialect),
             Unit::Preparation => self.meets(Unit::Command, dialect) && self.acts.meets_preparation(dialect),
             Unit::Prepared => self.meets(Unit::Command, dialect) && !self.acts.meets_preparation(dialect),
             _ if self.core.matcher.needs_command() => unit == Unit::Command,
             _ => self.acts.meets(unit, dialect),
         }
+    }
+
+    /// Whether no server of these gives its error, so that it leaves them alone.
+    pub fn is_unsaid(&self, dialect: Dialect) -> bool {
+        self.core.stands.unsaid.contains(&dialect)
     }
 
     /// Whether it ends database sessions that stand when it comes, or shapes their bytes.

@@ -3,11 +3,13 @@
 use tokio::time::Instant;
 
 use super::{
+    Do,
+    database_error::catalogue_of,
     doc::{Doc, Hook},
     entry::{Entry, Where},
     hook::Leg,
 };
-use crate::route::matcher::Match;
+use crate::route::{Dialect, matcher::Match};
 
 /// Which exchanges need to ask it at all; known once, for the hot path.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Stands {
     pub(super) in_traffic: bool,
     pub(super) in_bytes: bool,
     pub(super) needs_request: bool,
+    /// Databases whose servers do not have the error that it gives: it leaves them alone.
+    pub(super) unsaid: Vec<Dialect>,
 }
 
 impl Stands {
@@ -28,8 +32,19 @@ impl Stands {
                 .any(|hook| !matches!(hook, Hook::Probe | Hook::Control)),
             in_bytes: doc.acts_at.contains(&Hook::Flow),
             needs_request: needs_request(entry, doc),
+            unsaid: unsaid(&entry.r#do),
         }
     }
+}
+
+/// The databases that have no such error. One that fails over does something else there.
+fn unsaid(kind: &Do) -> Vec<Dialect> {
+    let error = kind.error().filter(|_| !matches!(kind, Do::Failover(_)));
+    let has = |dialect: &Dialect| {
+        error.is_none_or(|name| catalogue_of(*dialect).iter().any(|known| known.name == name))
+    };
+    let all = [Dialect::Postgres, Dialect::Mysql, Dialect::Redis];
+    all.into_iter().filter(|dialect| !has(dialect)).collect()
 }
 
 /// The side of the proxy: as written, or where the kind can only stand, or where the names point.

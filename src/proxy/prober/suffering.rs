@@ -36,10 +36,16 @@ pub(super) fn session_of(probe: &Probe) -> Option<Session> {
     })
 }
 
-/// Whether a check may meet a fault: a password that it does not show is not refused.
+/// Whether a check may meet a fault: a password that it does not show is not refused, nor is a database that it does not name, nor is
+/// it told what no such server says.
 pub(super) fn may_meet(fault: &Fault, session: Option<&Session>, shows_password: bool) -> bool {
-    let of_proofs = session.is_some_and(|session| fault.meets(Unit::Proof, session.dialect));
-    shows_password || !of_proofs
+    let Some(session) = session else {
+        return true;
+    };
+    let meets = |unit| fault.meets(unit, session.dialect);
+    !fault.is_unsaid(session.dialect)
+        && (shows_password || !meets(Unit::Proof))
+        && (!session.database.is_empty() || !fault.is_of_databases(session.dialect))
 }
 
 /// Goes through the faults of a plan.

@@ -20,6 +20,7 @@ mod session;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod using;
 
 pub use encryption::Packet;
 pub use errors::{ERRORS, refusal};

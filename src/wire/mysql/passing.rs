@@ -129,6 +129,7 @@ impl Dialogue for Session {
     /// In one text with what is done before, where the client may send such.
     fn refuse(&mut self, refusal: Refusal, done: &[u8], text: &str) -> Bytes {
         let done = done.get(HEAD..).unwrap_or_default();
+        let refusal = self.of_choice(refusal, text);
         // A deadlock costs the whole transaction, as an error at its end does; any other only the statement, which is then never run.
         let instead: &[u8] =
             if number_of(&refusal) == Some(DEADLOCK) || ends_transaction(Grammar::Mysql, text) {
@@ -171,6 +172,10 @@ impl Dialogue for Session {
 
     fn refuse_opening(&mut self, refusal: Refusal) {
         self.opening = Some(refusal);
+    }
+
+    fn has_refused_opening(&self) -> bool {
+        self.refused_opening
     }
 
     fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {

@@ -95,6 +95,8 @@ pub struct Session {
     /// The answer was replaced, and nothing more of it is heard.
     pub(super) muted: bool,
     pub(super) opening: Option<Refusal>,
+    /// That was said.
+    pub(super) refused_opening: bool,
     pub(super) over: bool,
 }
 
@@ -126,6 +128,10 @@ impl Session {
 
     /// The command that a packet of the client is, if it is one for which a decision is wanted.
     fn command(&self, kind: u8, body: &[u8], stops: Stops) -> Option<(Arc<str>, Step)> {
+        let chooses = stops.choices.then(|| self.choosing(kind, body));
+        if let Some(text) = chooses.flatten() {
+            return Some((text, Step::Choose));
+        }
         match kind {
             com::QUERY if stops.commands => Some((self.statements.said(self.sql(body)), Step::Whole)),
             com::PREPARE if stops.preparing => Some((lossy(body), Step::Prepare)),
@@ -320,6 +326,7 @@ impl Session {
                 ..Words::default()
             };
             refusal.bytes = rewritten(&refusal.bytes, sequence, |text| words.fill(text));
+            self.refused_opening = true;
             return Some(refusal);
         }
         let replaced = self.refused.front()?;
@@ -375,7 +382,7 @@ impl Session {
 const DATABASE: &[u8] = b"{database}";
 
 /// An error at another place in the exchange, and with another text.
-fn rewritten(bytes: &Bytes, sequence: u8, text: impl FnOnce(&str) -> String) -> Bytes {
+pub(super) fn rewritten(bytes: &Bytes, sequence: u8, text: impl FnOnce(&str) -> String) -> Bytes {
     let (front, said) = bytes.split_at(bytes.len().min(BEFORE_TEXT));
     let text = text(&String::from_utf8_lossy(said));
     packet(

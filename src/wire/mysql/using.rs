@@ -1,11 +1,6 @@
 //! What a session that has begun is told of the database that it chooses, in the words of an error of the opening.
 
-use super::{
-    choice::Choice,
-    com,
-    frame::HEAD,
-    session::{Session, rewritten},
-};
+use super::{answering::rewritten, choice::Choice, com, frame::HEAD, session::Session};
 use crate::wire::errors::{Moment, Refusal, Words};
 
 impl Session {

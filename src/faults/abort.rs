@@ -148,6 +148,10 @@ impl Acts for Compiled {
         !self.answer.after && self.answer.is_of_preparation(dialect)
     }
 
+    fn is_of_databases(&self, dialect: Dialect) -> bool {
+        self.answer.is_of_databases(dialect)
+    }
+
     fn meets_queued(&self, dialect: Dialect) -> bool {
         let error = self.answer.error.as_ref();
         !self.answer.after && error.is_some_and(|error| error.is_met_at_exec(dialect))

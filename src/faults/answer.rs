@@ -13,7 +13,7 @@ use crate::{
         Dialect,
         name::{FieldName, FieldValue},
     },
-    wire::errors::Moment,
+    wire::errors::{KnownError, Moment},
 };
 
 /// An answer given by a fault.
@@ -76,6 +76,14 @@ impl Answer {
     /// Whether a session of a database gets it only once its server was asked for the session.
     pub fn is_late(&self, dialect: Dialect) -> bool {
         self.error.as_ref().is_some_and(|error| error.is_late(dialect))
+    }
+
+    /// Whether it is about the database that a session names, be it in its opening or later.
+    pub(super) fn is_of_databases(&self, dialect: Dialect) -> bool {
+        let known = self.error.as_ref().and_then(|error| error.known(dialect));
+        let is_such = |known: &KnownError| known.moment == Moment::Login && known.text.contains("{database}");
+        // A session of PostgreSQL stays with the one that it has begun with.
+        dialect == Dialect::Mysql && known.is_some_and(is_such)
     }
 
     /// Whether a server would say it already to what prepares a command.

@@ -13,7 +13,7 @@ use super::{
     queue::{Place, Pool, Queue},
 };
 use crate::{
-    route::{Dialect, Sql, Wording, matcher::Facts},
+    route::{Command, Dialect, Sql, Wording, matcher::Facts},
     units::Span,
 };
 
@@ -211,15 +211,15 @@ impl Acts for Commands {
             Of::Changes => command.meaning().changes(),
             Of::Rows => command.meaning().is_about_rows(),
             Of::Writes => command.meaning().is(Sql::Write),
-            Of::Tables => {
-                let meaning = command.meaning();
-                let is_named = match &self.table {
-                    Some(table) => meaning.names(table),
-                    None => meaning.table().is_some(),
-                };
-                is_named && meaning.needs_table()
-            }
+            Of::Tables => self.subject(command).is_some(),
         })
+    }
+
+    fn subject<'c>(&self, command: &'c Command) -> Option<&'c str> {
+        match self.of {
+            Of::Tables => command.meaning().needs(self.table.as_ref()),
+            Of::Changes | Of::Rows | Of::Writes => None,
+        }
     }
 
     fn open(&self, _: &mut Ask, _: Option<&mut request::Parts>) -> Verdict {

@@ -212,6 +212,7 @@ impl Fault {
     /// Whether it meets sessions, or commands, on a database listener.
     pub fn meets(&self, unit: Unit, dialect: Dialect) -> bool {
         match unit {
+            Unit::Choice => self.is_of_databases(dialect) || self.meets(Unit::Command, dialect),
             Unit::Preparation => self.meets(Unit::Command, dialect) && self.acts.meets_preparation(dialect),
             Unit::Prepared => self.meets(Unit::Command, dialect) && !self.acts.meets_preparation(dialect),
             _ if self.core.matcher.needs_command() => unit == Unit::Command,

@@ -16,7 +16,7 @@ use super::{
     track::Track,
 };
 use crate::{
-    route::{Dialect, matcher::Facts},
+    route::{Command, Dialect, matcher::Facts},
     units::{Address, Span, Stream},
 };
 
@@ -113,6 +113,8 @@ pub enum Unit {
     Prepared,
     /// What proves who the client is, where that is a command like others, and not part of the opening.
     Proof,
+    /// What chooses a database in a session that has begun.
+    Choice,
 }
 
 /// What a health check is told instead of the truth.
@@ -195,6 +197,16 @@ pub(super) trait Acts: fmt::Debug + Send + Sync {
     /// Whether a server would say it already to what prepares a command.
     fn meets_preparation(&self, _dialect: Dialect) -> bool {
         false
+    }
+
+    /// Whether its error is of the database that a session names, be it in its opening or later.
+    fn is_of_databases(&self, _dialect: Dialect) -> bool {
+        false
+    }
+
+    /// The table of a command's that it is about.
+    fn subject<'c>(&self, _command: &'c Command) -> Option<&'c str> {
+        None
     }
 
     /// Whether it is a state of the server that counts for the end of a transaction too, where a command that it meets is queued.

@@ -173,6 +173,10 @@ impl Acts for Opening {
         unit_of(&self.answer, dialect)
     }
 
+    fn is_of_databases(&self, dialect: Dialect) -> bool {
+        self.answer.is_of_databases(dialect)
+    }
+
     fn marks(&self, facts: &Facts<'_>) -> bool {
         facts.session.is_some()
     }

@@ -6,7 +6,7 @@ use http::{request, response};
 use tokio::time::Instant;
 
 pub use self::ends::Due;
-use self::ends::cut_at_once;
+use self::{ends::cut_at_once, late::is_late};
 use super::{
     answer::Answer,
     chain::Chain,
@@ -117,6 +117,19 @@ impl Plan {
         }
     }
 
+    /// Rolls for a health check: what it meets it meets as a request, or as a session and a command in one.
+    pub fn of_check<'a>(
+        candidates: impl IntoIterator<Item = &'a Arc<Fault>>,
+        dice: Dice,
+        number: u64,
+        facts: &Facts<'_>,
+    ) -> Self {
+        Self {
+            begins: facts.session.map(|session| (session.dialect, Unit::Command)),
+            ..Self::roll(candidates, dice, number, facts)
+        }
+    }
+
     /// Rolls for a database session that passes unread: only faults of connections and of their bytes can do something to it.
     pub fn of_unread(candidates: &[Arc<Fault>], dice: Dice, exchange: u64, facts: &Facts<'_>) -> Self {
         let may = |fault: &Fault| {
@@ -193,12 +206,13 @@ impl Plan {
 
     /// Before anything is sent on this leg. HTTP gives the head, which may be rewritten; TCP gives `None`.
     pub fn open(&mut self, i: usize, now: Instant, head: Option<&mut request::Parts>) -> Verdict {
+        let begins = self.begins;
         self.ask(
             i,
             now,
             Hook::Open,
             |acts, ask| acts.open(ask, head),
-            Verdict::acts,
+            |verdict| verdict.acts() && !is_late(verdict, begins),
         )
         .unwrap_or(Verdict::Pass)
     }
@@ -374,5 +388,6 @@ pub fn told(candidates: &[Arc<Fault>], dice: Dice, probe: u64) -> Option<(Told, 
 }
 
 mod ends;
+mod late;
 #[cfg(test)]
 mod tests;

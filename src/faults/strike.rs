@@ -10,7 +10,7 @@ use super::{
     fault::Fault,
 };
 use crate::{
-    route::{Command, matcher::Facts},
+    route::{Command, Dialect, matcher::Facts},
     units::{Dice, Probability, stable_hash},
 };
 
@@ -36,6 +36,18 @@ pub(super) fn strikes(fault: &Fault, dice: Dice, exchange: u64, facts: &Facts<'_
 }
 
 impl Fault {
+    /// Whether its error is of the database that a session names, where one may name it later.
+    pub fn is_of_databases(&self, dialect: Dialect) -> bool {
+        self.acts().is_of_databases(dialect)
+    }
+
+    /// The table of a command's that it is about; `None`: any.
+    pub fn subject<'c>(&self, command: &'c Command) -> Option<&'c str> {
+        self.acts()
+            .subject(command)
+            .or_else(|| self.matcher().table(command))
+    }
+
     /// Whether its match holds, and its kind has to do with that: with the command, or with one that it sets going where the server
     /// is in a state in which that counts. One that hits by turns or odds is no state.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {

@@ -232,7 +232,7 @@ impl Checker {
         let faults = target.faults[index].sift(&facts);
         let meets =
             |fault: &&Arc<faults::Fault>| may_meet(fault, session.as_ref(), target.password.is_some());
-        let mut plan = Plan::roll(faults.filter(meets), dice, number, &facts);
+        let mut plan = Plan::of_check(faults.filter(meets), dice, number, &facts);
         suffer(&mut plan, session.as_ref(), refused).await?;
         let stream = connect(settings, target, addresses, &mut plan).await?;
         let password = target.password.as_deref();

@@ -34,6 +34,7 @@ pub struct Command {
     text: Arc<str>,
     in_transaction: bool,
     queued: Vec<Self>,
+    table: Option<String>,
     wording: OnceLock<String>,
     meaning: OnceLock<Meaning>,
 }
@@ -46,6 +47,7 @@ impl Command {
             text,
             in_transaction: false,
             queued: Vec::new(),
+            table: None,
             wording: OnceLock::new(),
             meaning: OnceLock::new(),
         }
@@ -73,6 +75,17 @@ impl Command {
             queued: queued.into_iter().map(command).collect(),
             ..self
         }
+    }
+
+    /// The same, of whose tables this one is in question.
+    #[must_use]
+    pub fn about(self, table: Option<String>) -> Self {
+        Self { table, ..self }
+    }
+
+    /// The table in question, or the first that it names.
+    pub fn table(&self) -> Option<&str> {
+        self.table.as_deref().or_else(|| self.meaning().table())
     }
 
     /// What it sets going beside itself.

@@ -176,6 +176,13 @@ impl Matcher {
         })
     }
 
+    /// The first table that it asks for and a command names.
+    pub fn table<'c>(&self, command: &'c Command) -> Option<&'c str> {
+        self.conditions
+            .iter()
+            .find_map(|condition| condition.table(command))
+    }
+
     pub(super) fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -217,6 +224,14 @@ impl Condition {
             Self::Sql(kinds) => kinds.iter().any(|kind| command.meaning().is(*kind)),
             Self::Table(tables) => tables.iter().any(|table| command.meaning().names(table)),
             _ => false,
+        }
+    }
+
+    /// The first table that it asks for and a command names.
+    fn table<'c>(&self, command: &'c Command) -> Option<&'c str> {
+        match self {
+            Self::Table(tables) => tables.iter().find_map(|table| command.meaning().named(table)),
+            _ => None,
         }
     }
 

@@ -24,8 +24,8 @@ pub struct Meaning {
     tables: Vec<String>,
     changes: bool,
     runs_script: bool,
-    /// One of its statements fails where its table is missing.
-    needs_table: bool,
+    /// Those of the tables without which one of its statements fails.
+    needed: Vec<String>,
     /// They are keys: capitals count, and a dot is one letter of many.
     exact: bool,
 }
@@ -36,7 +36,7 @@ impl Meaning {
         self.kinds.extend(other.kinds);
         self.tables.extend(other.tables);
         self.changes |= other.changes;
-        self.needs_table |= other.needs_table;
+        self.needed.extend(other.needed);
         self
     }
 
@@ -57,23 +57,38 @@ impl Meaning {
 
     /// Whether it names such a table, with its schema or without, or such a key.
     pub fn names(&self, table: &Wording) -> bool {
-        if self.exact {
-            return self.tables.iter().any(|key| table.holds_exactly(key));
-        }
-        self.tables
-            .iter()
-            .any(|name| table.holds(name) || name.rsplit_once('.').is_some_and(|(_, bare)| table.holds(bare)))
+        self.named(table).is_some()
     }
 
-    /// Whether it fails where its table is missing, as `DROP TABLE IF EXISTS` does not.
-    pub const fn needs_table(&self) -> bool {
-        self.needs_table
+    /// The first such table or key.
+    pub fn named(&self, table: &Wording) -> Option<&str> {
+        first(&self.tables, |name| holds(table, name, self.exact))
+    }
+
+    /// The first table without which it fails, of those that this holds for: a statement that makes it does not, nor does one that
+    /// takes it away if it is there.
+    pub fn needs(&self, table: Option<&Wording>) -> Option<&str> {
+        first(&self.needed, |name| {
+            table.is_none_or(|table| holds(table, name, self.exact))
+        })
     }
 
     /// The first table that it names.
     pub fn table(&self) -> Option<&str> {
         self.tables.first().map(String::as_str)
     }
+}
+
+fn first(names: &[String], is_meant: impl Fn(&str) -> bool) -> Option<&str> {
+    names.iter().map(String::as_str).find(|name| is_meant(name))
+}
+
+/// Whether a table is meant, with its schema or without, or a key.
+fn holds(table: &Wording, name: &str, exact: bool) -> bool {
+    if exact {
+        return table.holds_exactly(name);
+    }
+    table.holds(name) || name.rsplit_once('.').is_some_and(|(_, bare)| table.holds(bare))
 }
 
 /// What a text asks.
@@ -94,12 +109,15 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
             _ => by_words(dialect, grammar, text),
         };
     };
-    let mut named = Vec::new();
-    for table in statements
-        .iter()
-        .flat_map(|statement| tables::of(grammar, statement))
-    {
-        tables::add(&mut named, table);
+    let (mut named, mut needed) = (Vec::new(), Vec::new());
+    for statement in &statements {
+        let may_be_missing = tables::may_be_missing(statement);
+        for table in tables::of(grammar, statement) {
+            if !may_be_missing.contains(&table) {
+                tables::add(&mut needed, table.clone());
+            }
+            tables::add(&mut named, table);
+        }
     }
     Meaning {
         kinds: statements.iter().filter_map(kind_of).collect(),
@@ -108,7 +126,7 @@ pub(super) fn meaning(dialect: Dialect, text: &str) -> Meaning {
             change::is_refused(dialect, statement) || on_standby()
         }),
         runs_script: false,
-        needs_table: !statements.iter().all(tables::may_be_missing),
+        needed,
         tables: named,
         exact: false,
     }
@@ -140,7 +158,7 @@ fn of_redis(text: &str) -> Meaning {
         kinds: kind.into_iter().collect(),
         changes: kind == Some(Sql::Write),
         runs_script: does == Does::Script,
-        needs_table: false,
+        needed: Vec::new(),
         tables: redis::key(&words)
             .map(|key| key.replace('\u{a0}', " "))
             .into_iter()
@@ -169,12 +187,14 @@ fn by_words(dialect: Dialect, grammar: &dyn Grammar, text: &str) -> Meaning {
         Some(Sql::Write) if dialect == Dialect::Mysql && starts_with_do(text) => Some(Sql::Read),
         kind => kind,
     };
+    let tables = tables::by_words(grammar, text);
+    let made = usize::from(tables::is_made_by_words(without_comments(text)));
     Meaning {
         kinds: kind.into_iter().collect(),
         changes: change::is_refused_by_words(dialect, kind, text)
             || (dialect == Dialect::Postgres && standby::by_words(text).is_some()),
-        tables: tables::by_words(grammar, text),
-        needs_table: true,
+        needed: tables.iter().skip(made).cloned().collect(),
+        tables,
         ..Meaning::default()
     }
 }
@@ -252,6 +272,46 @@ mod tests {
         assert!(!is_write(Dialect::Mysql, "select id, 1 into @a, @b from orders"));
         assert!(!is_write(Dialect::Mysql, "select 1 into @x"));
         assert!(is_write(Dialect::Postgres, "select id into copies from orders"));
+    }
+
+    #[test]
+    fn a_table_is_needed_by_what_fails_without_it() {
+        let check = |dialect, text: &str, needed: &[&str]| {
+            assert_eq!(meaning(dialect, text).needed, needed, "{text}");
+        };
+        for (text, needed) in [
+            ("create table orders (id int)", &[][..]),
+            ("create table if not exists orders (id int)", &[]),
+            ("create table orders as select * from items", &["items"]),
+            ("create view orders as select * from items", &["items"]),
+            ("drop table if exists orders, items", &[]),
+            ("drop table orders", &["orders"]),
+            ("drop table if exists orders; select 1 from orders", &["orders"]),
+            ("truncate orders", &["orders"]),
+            // Not known to the parser.
+            ("create table orders (id int) !!nonsense", &[]),
+            ("create table orders !!nonsense select * from items", &["items"]),
+        ] {
+            check(Dialect::Postgres, text, needed);
+            check(Dialect::Mysql, text, needed);
+        }
+        check(
+            Dialect::Postgres,
+            "select item into orders from items",
+            &["items"],
+        );
+        check(
+            Dialect::Postgres,
+            "alter table if exists orders add more int",
+            &[],
+        );
+        check(
+            Dialect::Postgres,
+            "alter table items rename to orders",
+            &["items"],
+        );
+        check(Dialect::Mysql, "rename table items to orders", &["items"]);
+        check(Dialect::Mysql, "create temporary table orders like items", &[]);
     }
 
     #[test]

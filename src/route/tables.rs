@@ -28,9 +28,31 @@ pub(super) fn of(grammar: &dyn Grammar, statement: &Statement) -> Vec<String> {
     tables
 }
 
-/// Whether a statement does its work where its table is missing, too.
-pub(super) const fn may_be_missing(statement: &Statement) -> bool {
-    matches!(statement, Statement::Drop { if_exists: true, .. })
+/// Tables without which a statement does its work all the same: those that it makes, and those that it takes away or changes if they
+/// are there.
+pub(super) fn may_be_missing(statement: &Statement) -> Vec<String> {
+    use std::slice::from_ref;
+    let names = match statement {
+        Statement::Drop {
+            if_exists: true,
+            names,
+            ..
+        } => names,
+        Statement::CreateTable(table) => from_ref(&table.name),
+        Statement::CreateView(view) => from_ref(&view.name),
+        Statement::AlterTable(table) if table.if_exists => from_ref(&table.name),
+        _ => &[],
+    };
+    names.iter().map(written).collect()
+}
+
+/// The same of a text that the parser does not know.
+pub(super) fn is_made_by_words(text: &str) -> bool {
+    let mut words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let mut is_next = |word: &str| words.next().is_some_and(|next| next.eq_ignore_ascii_case(word));
+    is_next("create") && is_next("table")
 }
 
 /// Tables that the parser takes for names of no relation.

@@ -48,6 +48,11 @@ pub trait Dialogue {
     /// Keeps an answer for the moment of the opening that it belongs to, where the protocol has an opening.
     fn refuse_opening(&mut self, _refusal: Refusal) {}
 
+    /// Whether such an answer was said.
+    fn has_refused_opening(&self) -> bool {
+        false
+    }
+
     /// The client is told in the opening that the server is a replica, where the protocol has words for it.
     fn stands_by(&mut self) {}
 
@@ -100,6 +105,8 @@ pub struct Stops {
     pub preparing: bool,
     /// Before each that proves who the client is, where that is a command like others.
     pub proofs: bool,
+    /// Before each that chooses a database, where that is a command like others.
+    pub choices: bool,
 }
 
 impl Stops {
@@ -108,6 +115,7 @@ impl Stops {
         commands: true,
         preparing: true,
         proofs: true,
+        choices: true,
     };
 
     /// Before what is done.
@@ -115,6 +123,7 @@ impl Stops {
         commands: true,
         preparing: false,
         proofs: false,
+        choices: false,
     };
 }
 
@@ -189,6 +198,8 @@ pub enum Step {
     First,
     /// To prove who the client is.
     Prove,
+    /// To choose a database.
+    Choose,
 }
 
 /// What is waited for in the server's bytes.

@@ -58,6 +58,7 @@ fn converse<D: Dialogue>(
         commands: stops & 1 != 0,
         preparing: stops & 2 != 0,
         proofs: stops & 4 != 0,
+        choices: stops & 8 != 0,
     };
     let mut whole = Ends::new(new(), stops);
     let mut split = Ends::new(new(), stops);

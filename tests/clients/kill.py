@@ -1,6 +1,12 @@
-"""Kills queries that take for ever, and says what their session heard and what became of it."""
+"""Kills queries that take for ever, and says what their session heard and what became of it.
+
+`kill.py PORT PASSWORD ADMIN HOW...`: ADMIN is the port of the proxy whose fault `held` holds the queries, or 0 where the server itself
+runs them.
+"""
+import json
 import sys
 import threading
+import urllib.request
 
 import pymysql
 from pymysql.constants import CLIENT
@@ -11,18 +17,35 @@ c, k = pymysql.connect(**p), pymysql.connect(**p)
 LONG = 'select count(*) from orders o' + ''.join(f', information_schema.collations c{n}' for n in range(6))
 
 
-def ask(sql):
+def ask(sql, shows=True):
     try:
         with c.cursor() as u:
             u.execute(sql)
-            print(u.fetchall())
+            if shows:
+                print(u.fetchall())
     except pymysql.MySQLError as e:
         print(type(e).__name__, *e.args)
 
 
+ended = 0
+
+
+def is_under_way():
+    if sys.argv[3] != '0':
+        fault = urllib.request.urlopen(f'http://127.0.0.1:{sys.argv[3]}/api/v1/faults/held')
+        return json.load(fault)['hits'] > ended
+    with k.cursor() as u:
+        u.execute("select count(*) from information_schema.processlist where info like '%%collations c5%%' and id = %s", (c.thread_id(),))
+        return u.fetchone()[0] > 0
+
+
 def killed(how, sql):
-    asking = threading.Thread(target=ask, args=[sql])
+    global ended
+    asking = threading.Thread(target=ask, args=[sql, False])
     asking.start()
+    while not is_under_way():
+        asking.join(.01)
+    ended += 1
     while asking.is_alive():
         try:
             if how == 'COM_PROCESS_KILL':
@@ -43,7 +66,7 @@ killed('kill query %d', 'select 1; ' + LONG)
 ask('select id from orders order by id')
 ask('rollback')
 ask('select id from orders order by id')
-for how in sys.argv[3:]:
+for how in sys.argv[4:]:
     killed(how, LONG)
     ask('select 1')
     c = pymysql.connect(**p)

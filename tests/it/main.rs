@@ -22,6 +22,7 @@ mod held;
 mod http1;
 mod http2;
 mod life;
+mod missing;
 mod mysql;
 mod mysql_itself;
 mod mysql_kill;

@@ -6,6 +6,7 @@ use mysql_async::prelude::Queryable;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{
+    databases::python,
     kit::{
         Doc, Proxy, eventually,
         mariadb::{Mariadb, mariadb, mariadb_with},
@@ -286,4 +287,49 @@ async fn tables_are_known_in_statements_of_every_form() {
         ["0"],
         "nothing was done"
     );
+}
+
+/// Says commands that come in several packets: texts beyond 16 MiB, and a value that is sent ahead of its statement.
+const IN_PARTS: &str = r"
+import pymysql, struct, sys
+c = pymysql.connect(host='127.0.0.1', port=int(sys.argv[1]), user='web', password=sys.argv[2], database='shop', autocommit=True)
+def ask(sql):
+    with c.cursor() as u:
+        try:
+            u.execute(sql)
+            print(*u.fetchall())
+        except pymysql.MySQLError as e: print(*e.args)
+for length in (0xfffffe, 0xffffff, 0x1000000, 0x1fffffe):
+    front = 'insert into orders values (1, \''
+    ask(front + 'x' * (length - 1 - len(front) - 2) + '\')')
+    ask('select 1')
+c._execute_command(0x16, b'insert into orders values (2, ?)')
+number = c._read_packet().read_all()[1:5]
+c._read_packet(), c._read_packet()
+for _ in range(2):
+    c._execute_command(0x18, number + struct.pack('<H', 0) + b'x' * 10)
+    c._execute_command(0x17, number + b'\0\1\0\0\0' + b'\0' + b'\1' + b'\xfc\0')
+    try: print(c._read_packet().is_ok_packet())
+    except pymysql.MySQLError as e: print(*e.args)
+ask('select length(item) from orders where id = 2')
+";
+
+#[tokio::test]
+async fn a_command_in_several_packets_is_refused_as_a_whole() {
+    let server = Mariadb::start().await;
+    let proxy = before(&server).await;
+    assert!(
+        sql(&proxy, "create table orders (id int primary key, item longblob)")
+            .await
+            .status
+            .success()
+    );
+    let fault = "where: {match: {sql: write}}, first: 5, do: {abort: {error: deadlock}}";
+    proxy.inject("refused", fault).await;
+    let deadlock = "1213 Deadlock found when trying to get lock; try restarting transaction";
+    let expected = format!(
+        "{}{deadlock}\nTrue\n(10,)",
+        format!("{deadlock}\n(1,)\n").repeat(4)
+    );
+    assert_eq!(python(IN_PARTS, &proxy).await, expected);
 }

@@ -12,9 +12,9 @@ use crate::kit::{
 };
 use crate::mysql_itself::connect;
 
-async fn kills(at: SocketAddr, hows: &[&str]) -> String {
-    let port = at.port().to_string();
-    let arguments: Vec<_> = [&*port, PASSWORD]
+async fn kills(at: SocketAddr, admin: u16, hows: &[&str]) -> String {
+    let (port, admin) = (at.port().to_string(), admin.to_string());
+    let arguments: Vec<_> = [&*port, PASSWORD, &*admin]
         .into_iter()
         .chain(hows.iter().copied())
         .collect();
@@ -24,12 +24,16 @@ async fn kills(at: SocketAddr, hows: &[&str]) -> String {
 /// The same at the server, and through the proxy where each of those queries is held.
 async fn ends_the_same(server: SocketAddr, hows: &[&str], hold: &str) {
     let proxy = Proxy::start(&Doc::mysql(&[server])).await;
-    let real = kills(server, hows).await;
+    let real = kills(server, 0, hows).await;
     let interrupted = "OperationalError 1317 Query execution was interrupted";
     assert_eq!(real.matches(interrupted).count(), 3, "{real}");
     let fault = format!("where: {{match: {{statement: \"*collations*\"}}}}, do: {{{hold}}}");
     proxy.inject("held", &fault).await;
-    assert_eq!(kills(proxy.address(), hows).await, real, "{hold}");
+    assert_eq!(
+        kills(proxy.address(), proxy.admin().port(), hows).await,
+        real,
+        "{hold}"
+    );
     assert_eq!(proxy.held().await, 0.0);
     let met = proxy.show("/api/v1/faults/held").await["hits"].as_u64();
     assert_eq!(met, Some(3 + hows.len() as u64), "each of them was held");

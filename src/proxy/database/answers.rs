@@ -30,6 +30,8 @@ const IN_TLS: &str = "SSL encryption";
 
 /// The answer of a fault to a session, or to a command in it.
 pub(super) fn refusal(answer: &Answer, session: &Session, command: Option<&Command>) -> Refusal {
+    // What is said of an opening has nothing of a command's, also where it answers one.
+    let command = command.filter(|_| !answer.is_late(session.dialect));
     written(&said(answer, session, command, IN_CLEAR), session.dialect)
 }
 
@@ -119,9 +121,7 @@ fn of_catalogue(
         Dialect::Redis => verb.make_ascii_lowercase(),
         _ => {}
     }
-    let mut table = command
-        .and_then(|command| command.meaning().table())
-        .unwrap_or(UNKNOWN_TABLE);
+    let mut table = command.and_then(Command::table).unwrap_or(UNKNOWN_TABLE);
     // MySQL names a table's own database, and does so apart from the table.
     if session.dialect == Dialect::Mysql
         && let Some((of, bare)) = table.rsplit_once('.')

@@ -67,6 +67,7 @@ impl Commands {
                 stops.preparing |= fault.meets(Unit::Preparation, self.dialect);
             }
             stops.proofs |= fault.meets(Unit::Proof, self.dialect);
+            stops.choices |= fault.is_of_databases(self.dialect);
         }
         stops
     }
@@ -93,6 +94,7 @@ impl Commands {
             Step::Prepare => Unit::Preparation,
             Step::First => Unit::Prepared,
             Step::Prove => Unit::Proof,
+            Step::Choose => Unit::Choice,
         };
         let mut interrupt = std::pin::pin!(interrupt);
         for (faults, number) in [

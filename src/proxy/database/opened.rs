@@ -177,6 +177,13 @@ async fn encrypt(
     Ok((opened, dialled))
 }
 
+/// Whether a fault makes a replica of the backend.
+fn is_standby(client: &Client, session: &Session, (route, backend): (&Route, usize)) -> bool {
+    let (facts, now) = (client.facts_of(Some(session)), Instant::now());
+    let mut faults = route.faults.iter().chain(route.upstream[backend].iter());
+    faults.any(|fault| stands_by(fault, &facts, now))
+}
+
 /// Joins the client to its backend until they part, by the truth by which it was dialled: what has changed since is looked for then.
 /// Gives back the plans and what the commands met, for the record.
 async fn join(
@@ -204,11 +211,10 @@ async fn join(
         first,
         mut dialogue,
     } = opened;
-    let now = Instant::now();
-    let mut faults = route.faults.iter().chain(route.upstream[backend].iter());
-    if faults.any(|fault| stands_by(fault, &client.facts_of(Some(&session)), now)) {
+    if is_standby(client, &session, (route, backend)) {
         dialogue.stands_by();
     }
+    let of = usize::from(late.is_none());
     if let Some(answer) = late.or(late_upstream) {
         dialogue.refuse_opening(answers::refusal(&answer, &session, None));
     }
@@ -240,6 +246,9 @@ async fn join(
     lane.connections.came.inc();
     let (parted, by_commands) = talk.run(stream, upstream, target.settings.idle_timeout()).await;
     lane.connections.went.inc();
+    if talk.dialogue.borrow().has_refused_opening() {
+        parted.plans[of].say_late();
+    }
     if let Some(error) = &parted.error {
         tracing::debug!(peer = %client.peer, backend = target.cluster.backends()[backend].name(), error, "session failed");
     }

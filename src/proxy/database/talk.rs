@@ -334,6 +334,8 @@ impl Talk {
         let first = statements.first().map_or(0, |first| first.before);
         let met = fault.and_then(|fault| self.commands.first_met(fault, statements));
         let (before, command) = met.unwrap_or((first, command));
+        let table = fault.and_then(|fault| fault.subject(&command)).map(str::to_owned);
+        let command = command.about(table);
         let known = self.client.session();
         let session = known.as_deref().unwrap_or(&self.session);
         let refusal: Refusal = answers::refusal(answer, session, Some(&command));

@@ -36,12 +36,16 @@ pub(super) fn session_of(probe: &Probe) -> Option<Session> {
     })
 }
 
-/// Whether a check may meet a fault: one that its database knows, and a password that it does not show is not refused.
+/// Whether a check may meet a fault: a password that it does not show is not refused, nor is a database that it does not name, nor is
+/// it told what no such server says.
 pub(super) fn may_meet(fault: &Fault, session: Option<&Session>, shows_password: bool) -> bool {
-    session.is_none_or(|session| {
-        let of_proofs = fault.meets(Unit::Proof, session.dialect);
-        fault.entry().r#do.is_said_in(session.dialect) && (shows_password || !of_proofs)
-    })
+    let Some(session) = session else {
+        return true;
+    };
+    let meets = |unit| fault.meets(unit, session.dialect);
+    fault.entry().r#do.is_said_in(session.dialect)
+        && (shows_password || !meets(Unit::Proof))
+        && (!session.database.is_empty() || !fault.is_of_databases(session.dialect))
 }
 
 /// Goes through the faults of a plan.

@@ -43,6 +43,11 @@ impl Choice {
         })
     }
 
+    /// The database; empty for none.
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The server has agreed.
     pub(super) fn holds_for(self, login: &mut Login) {
         login.database = self.database;

@@ -12,6 +12,8 @@ pub(super) const PREPARE: u8 = 0x16;
 pub(super) const EXECUTE: u8 = 0x17;
 pub(super) const LONG_DATA: u8 = 0x18;
 pub(super) const CLOSE: u8 = 0x19;
+/// Forgets what was sent ahead for a statement (`COM_STMT_RESET`).
+pub(super) const FORGET: u8 = 0x1a;
 pub(super) const FETCH: u8 = 0x1c;
 pub(super) const BINLOG_DUMP_GTID: u8 = 0x1e;
 pub(super) const RESET: u8 = 0x1f;

@@ -4,6 +4,7 @@
 //! Format: <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>,
 //! <https://mariadb.com/kb/en/clientserver-protocol/>
 
+mod answering;
 mod attributes;
 mod choice;
 mod com;
@@ -14,12 +15,14 @@ mod kill;
 mod login;
 mod opening;
 mod passing;
+mod refusing;
 mod reply;
 mod sealing;
 mod session;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod using;
 
 pub use encryption::Packet;
 pub use errors::{ERRORS, refusal};

@@ -6,14 +6,14 @@ use super::{
     com,
     errors::ERR,
     frame::{FULL, HEAD, Head, head, packet},
-    opening::{MAX_OPENING, PassedGreeting, can},
-    reply::{Kind, Reply},
-    session::{By, Passing, Phase, Replaced, Session},
+    opening::{MAX_OPENING, PassedGreeting},
+    refusing::prepared,
+    reply::Reply,
+    session::{By, Front, Phase, Replaced, Session},
 };
 use crate::wire::{
     dialogue::{After, Dialogue, Heard, Lost, Next, Statement, Stops, Told, Watch},
     errors::Refusal,
-    lexer::{Grammar, ends_transaction},
 };
 
 /// So much of a packet is looked at; of a longer statement the front tells what it is.
@@ -21,9 +21,6 @@ const LOOK: usize = 16 << 10;
 
 /// So much of a packet of an answer is looked at.
 const LOOK_AT_ANSWER: usize = 64;
-
-/// The number of a deadlock: the server then ends the whole transaction.
-const DEADLOCK: u16 = 1213;
 
 /// As much of a packet's payload as is looked at; `None` until it is there.
 fn front_of(bytes: &[u8], head: Head, look: usize) -> Option<&[u8]> {
@@ -45,14 +42,6 @@ fn renumbered(head: Head, sequence: u8) -> Bytes {
     Bytes::copy_from_slice(&[a, b, c, sequence])
 }
 
-/// The number of an error that was written in the catalogue's form.
-fn number_of(refusal: &Refusal) -> Option<u16> {
-    match refusal.bytes.get(HEAD..)? {
-        [ERR, a, b, ..] => Some(u16::from_le_bytes([*a, *b])),
-        _ => None,
-    }
-}
-
 impl Dialogue for Session {
     fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
         let (mut at, mut drop) = (0, 0);
@@ -67,7 +56,10 @@ impl Dialogue for Session {
                 }
                 if self.asked.dropped && !self.asked.goes_on {
                     self.asked.dropped = false;
-                    return heard(at, drop, Next::Again);
+                    return Ok(Heard {
+                        say: std::mem::take(&mut self.stub),
+                        ..Heard::plain(at, drop, Next::Again)
+                    });
                 }
             }
             if self.phase == Phase::Stream {
@@ -92,7 +84,10 @@ impl Dialogue for Session {
                 };
                 if let Some(command) = self.hears(there, front.payload, stops)? {
                     self.asked.goes_on = false;
-                    self.front = front.payload;
+                    self.front = Front {
+                        length: front.payload,
+                        prepared: prepared(there),
+                    };
                     return heard(at, 0, Next::Command(command));
                 }
                 if self.renumbers() {
@@ -102,6 +97,10 @@ impl Dialogue for Session {
                         ..Heard::plain(at, HEAD, Next::Again)
                     });
                 }
+            } else if self.asked.dropped
+                && let Some(replaced) = self.refused.back_mut()
+            {
+                replaced.behind = replaced.behind.wrapping_add(1);
             }
             self.asked.left = HEAD + front.payload;
         }
@@ -112,7 +111,7 @@ impl Dialogue for Session {
     }
 
     fn statements(&self, input: &[u8]) -> Vec<Statement> {
-        let there = (HEAD + self.front.min(LOOK)).min(input.len());
+        let there = (HEAD + self.front.length.min(LOOK)).min(input.len());
         let Some(&[com::QUERY, ref body @ ..]) = input.get(HEAD..there) else {
             return Vec::new();
         };
@@ -126,38 +125,8 @@ impl Dialogue for Session {
         statements.into_iter().map(placed).collect()
     }
 
-    /// In one text with what is done before, where the client may send such.
     fn refuse(&mut self, refusal: Refusal, done: &[u8], text: &str) -> Bytes {
-        let done = done.get(HEAD..).unwrap_or_default();
-        // A deadlock costs the whole transaction, as an error at its end does; any other only the statement, which is then never run.
-        let instead: &[u8] =
-            if number_of(&refusal) == Some(DEADLOCK) || ends_transaction(Grammar::Mysql, text) {
-                b"ROLLBACK"
-            } else {
-                b"DO 0"
-            };
-        self.asked = Passing {
-            left: HEAD + self.front,
-            dropped: true,
-            goes_on: self.front == FULL,
-        };
-        self.refused.push_back(Replaced {
-            unit: self.begun,
-            by: if done.is_empty() { By::Stub } else { By::Last },
-            refusal,
-        });
-        // There is room: a command beyond it is doomed, and not decided upon.
-        if let Some((_, body)) = done.split_first() {
-            let _ = self.asks(com::QUERY, body, false);
-            return packet(0, &[done, b"\n", instead].concat());
-        }
-        let _ = self.expect(Kind::Results);
-        let attributes: &[u8] = if self.both_can(can::QUERY_ATTRIBUTES) {
-            &[0, 1]
-        } else {
-            &[]
-        };
-        packet(0, &[&[com::QUERY], attributes, instead].concat())
+        self.refuses(refusal, done.get(HEAD..).unwrap_or_default(), text)
     }
 
     fn replace(&mut self, refusal: Refusal) {
@@ -166,11 +135,16 @@ impl Dialogue for Session {
             unit: self.begun,
             by: By::Deed,
             refusal,
+            behind: 0,
         });
     }
 
     fn refuse_opening(&mut self, refusal: Refusal) {
         self.opening = Some(refusal);
+    }
+
+    fn has_refused_opening(&self) -> bool {
+        self.refused_opening
     }
 
     fn tell(&mut self, input: &[u8], watch: Watch) -> Result<Told, Lost> {
@@ -319,7 +293,10 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{BASE, Line, OK, greeting, known, logged_in, login, no_change, query, result},
+        super::{
+            opening::can,
+            tests::{BASE, Line, OK, greeting, known, logged_in, login, no_change, query, result},
+        },
         *,
     };
 

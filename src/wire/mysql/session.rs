@@ -8,15 +8,14 @@ use super::{
     attributes::text_behind,
     choice::Choice,
     com,
-    errors::{ERR, of_mariadb},
-    frame::{HEAD, long, packet},
+    frame::long,
     opening::{Encrypted, Login, can, login},
-    reply::{Event, Kind, LOCAL_INFILE, OK, Reply},
+    reply::{Event, Kind, OK, Reply},
     statements::Statements,
 };
 use crate::wire::{
     dialogue::{Command, Lost, Step, Stops},
-    errors::{Refusal, Words},
+    errors::Refusal,
     prepared::Prepared,
 };
 
@@ -56,6 +55,17 @@ pub(super) struct Replaced {
     pub(super) unit: u64,
     pub(super) by: By,
     pub(super) refusal: Refusal,
+    /// So many packets of the command follow its first: the answer's number counts them.
+    pub(super) behind: u8,
+}
+
+/// The command at the front.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Front {
+    /// How long its payload's first packet is.
+    pub(super) length: usize,
+    /// The number of the prepared statement that it runs.
+    pub(super) prepared: Option<u32>,
 }
 
 /// What the server does in the meantime.
@@ -89,12 +99,15 @@ pub struct Session {
     pub(super) answered: u64,
     /// The command at the front was accepted.
     pub(super) accepted: bool,
-    /// How long its payload's first packet is.
-    pub(super) front: usize,
+    pub(super) front: Front,
+    /// What the server gets in a command's place once all of that is dropped.
+    pub(super) stub: Bytes,
     pub(super) refused: VecDeque<Replaced>,
     /// The answer was replaced, and nothing more of it is heard.
     pub(super) muted: bool,
     pub(super) opening: Option<Refusal>,
+    /// That was said.
+    pub(super) refused_opening: bool,
     pub(super) over: bool,
 }
 
@@ -126,6 +139,10 @@ impl Session {
 
     /// The command that a packet of the client is, if it is one for which a decision is wanted.
     fn command(&self, kind: u8, body: &[u8], stops: Stops) -> Option<(Arc<str>, Step)> {
+        let chooses = stops.choices.then(|| self.choosing(kind, body));
+        if let Some(text) = chooses.flatten() {
+            return Some((text, Step::Choose));
+        }
         match kind {
             com::QUERY if stops.commands => Some((self.statements.said(self.sql(body)), Step::Whole)),
             com::PREPARE if stops.preparing => Some((lossy(body), Step::Prepare)),
@@ -293,99 +310,7 @@ impl Session {
         let answered = self.answered;
         self.refused.retain(|replaced| replaced.unit >= answered);
     }
-
-    /// What is said in place of the server's packet at the front, if anything.
-    pub(super) fn instead(&mut self, front: &[u8], sequence: u8) -> Option<Refusal> {
-        let reply = self.waiting.front()?;
-        if let Some(refusal) = self.refuses_proof(front, sequence) {
-            return Some(refusal);
-        }
-        if self.phase == Phase::Proof && self.begun == 0 {
-            // The client is welcome: this is where the server would have said no.
-            const WELCOME: u8 = 0;
-            if front.first() != Some(&WELCOME) {
-                return None;
-            }
-            let mut refusal = self.opening.take()?;
-            let login = self.login.as_ref();
-            // Who names no database is let in where one is missing.
-            let has_database = login.is_some_and(|login| !login.database.is_empty());
-            if !has_database && memchr::memmem::find(&refusal.bytes, DATABASE).is_some() {
-                return None;
-            }
-            // It was written before the client had said who it is.
-            let words = Words {
-                user: login.map_or("", |login| &login.user),
-                database: login.map_or("", |login| &login.database),
-                ..Words::default()
-            };
-            refusal.bytes = rewritten(&refusal.bytes, sequence, |text| words.fill(text));
-            return Some(refusal);
-        }
-        let replaced = self.refused.front()?;
-        if !reply.is_to_begin() || replaced.unit != self.answered {
-            return None;
-        }
-        if replaced.by == By::Stub || (replaced.by == By::Last && reply.ends_with(front)) {
-            return self.take_refused(sequence);
-        }
-        match front.first() {
-            // A statement before it is answered.
-            Some(kind) if replaced.by == By::Last && *kind != ERR => None,
-            // The file comes first.
-            Some(&LOCAL_INFILE) => None,
-            // The server's own error stands.
-            Some(&ERR) => {
-                self.refused.pop_front();
-                None
-            }
-            _ => {
-                self.muted = true;
-                self.take_refused(sequence)
-            }
-        }
-    }
-
-    /// The next error to be said, at this place in the exchange.
-    fn take_refused(&mut self, sequence: u8) -> Option<Refusal> {
-        let mut refusal = self.refused.pop_front()?.refusal;
-        let product = self.product();
-        if self.can & can::IS_MYSQL == 0
-            && let Some(own) = of_mariadb(&refusal.bytes)
-        {
-            refusal.bytes = own;
-        }
-        refusal.bytes = rewritten(&refusal.bytes, sequence, |text| {
-            text.replace("{product}", product)
-        });
-        Some(refusal)
-    }
-
-    /// What the server calls itself in its errors.
-    const fn product(&self) -> &'static str {
-        if self.can & can::IS_MYSQL == 0 {
-            "MariaDB"
-        } else {
-            "MySQL"
-        }
-    }
 }
-
-/// What stands for the database in an error that was written before the client has said who it is.
-const DATABASE: &[u8] = b"{database}";
-
-/// An error at another place in the exchange, and with another text.
-fn rewritten(bytes: &Bytes, sequence: u8, text: impl FnOnce(&str) -> String) -> Bytes {
-    let (front, said) = bytes.split_at(bytes.len().min(BEFORE_TEXT));
-    let text = text(&String::from_utf8_lossy(said));
-    packet(
-        sequence,
-        &[&front[HEAD.min(front.len())..], text.as_bytes()].concat(),
-    )
-}
-
-/// Head, first byte, number and SQLSTATE of an error.
-const BEFORE_TEXT: usize = HEAD + 1 + 2 + 6;
 
 fn lossy(bytes: &[u8]) -> Arc<str> {
     String::from_utf8_lossy(bytes).into()

@@ -152,7 +152,10 @@ fn a_statement_is_known_by_its_number() {
         line.says(&packet(1, OK));
         assert_eq!(
             line.took(),
-            (query("DO 0").to_vec(), known("read_only_mode").bytes.to_vec())
+            (
+                packet(0, &[0x1a, 9, 0, 0, 0]).to_vec(),
+                known("read_only_mode").bytes.to_vec()
+            )
         );
         assert_eq!(line.session.answered(), 2);
     }

@@ -15,8 +15,8 @@ use crate::wire::{
     errors::Refusal,
 };
 
-/// So many answers may be under way in the server's place at a time.
-const MOST_REFUSALS: usize = 1024;
+/// So many answers may be under way in the server's place at a time: a pipeline is sent whole before its answers are read.
+const MOST_REFUSALS: usize = 64 << 10;
 
 /// What is left of the client's command that is passing through.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,7 +112,9 @@ impl Session {
         let unsubscribes = ["unsubscribe", "punsubscribe", "sunsubscribe"]
             .iter()
             .any(|word| is(0, word));
-        if subscribes || unsubscribes {
+        // One that is queued is answered by that, as others are.
+        let is_queued = self.marked && self.transaction.is_open();
+        if (subscribes || unsubscribes) && !is_queued {
             // Answered by as many messages as channels are named; in RESP 3 these are marked as unasked.
             if !self.marked {
                 self.free = Some(self.begun);
@@ -162,7 +164,11 @@ impl Session {
     }
 
     /// The next reply of the server is replaced by this.
-    fn stands_in(&mut self, refusal: Refusal) {
+    fn stands_in(&mut self, mut refusal: Refusal) {
+        // Of many that say the same one is kept.
+        if let Some((.., before)) = self.refused.back().filter(|(.., before)| *before == refusal) {
+            refusal = before.clone();
+        }
         self.refused.push_back((self.begun, By::Stub, refusal));
         self.begun += 1;
     }
@@ -190,7 +196,8 @@ impl Session {
 
     /// Begins with the reply at the front; what to say in its place, if anything.
     fn begin_reply(&mut self, kind: u8) -> Option<Refusal> {
-        let answers = kind != b'>';
+        // What is marked answers nothing, nor does an error to which no unit is open: that of a subscription.
+        let answers = kind != b'>' && self.answered < self.begun;
         self.said = Said {
             values: 1,
             answers,

@@ -50,6 +50,16 @@ fn an_error_takes_the_place_of_exactly_its_reply() {
 }
 
 #[test]
+fn a_long_pipeline_is_refused_to_its_end() {
+    let mut line = Line::default();
+    let (get, set) = (command(&["GET", "a"]), command(&["SET", "a", "b"]));
+    line.asks(format!("{set}{get}").repeat(20_000).as_bytes(), &no_set);
+    assert!(!text(&line.server).contains("SET"));
+    line.says("-ERR unknown\r\n_\r\n".repeat(20_000).as_bytes());
+    assert_eq!(text(&line.client).matches("-READONLY").count(), 20_000);
+}
+
+#[test]
 fn a_transaction_whose_end_is_refused_is_over_at_the_server_too() {
     let (exec, discard, ping) = (command(&["EXEC"]), command(&["discard"]), command(&["PING"]));
     let refuse = |name: &'static str| {
@@ -134,6 +144,34 @@ fn a_subscription_passes_as_it_comes() {
     let messages = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n";
     line.says(format!("$-1\r\n{messages}").as_bytes());
     assert_eq!(text(&line.client), format!("$-1\r\n{messages}"));
+}
+
+#[test]
+fn a_subscription_that_fails_or_is_queued_shifts_no_answer() {
+    let readonly = text(&known("read_only").bytes).to_owned();
+    let set = command(&["SET", "a", "b"]);
+    let mut line = Line::default();
+    line.asks(
+        format!("HELLO 3\r\n{}", command(&["SUBSCRIBE"])).as_bytes(),
+        &no_set,
+    );
+    line.says(b"%0\r\n-ERR wrong number of arguments\r\n");
+    line.took();
+    line.asks(set.as_bytes(), &no_set);
+    line.says(b"-ERR unknown command\r\n");
+    assert_eq!(text(&line.took().1), readonly);
+    let subscribe = command(&["SUBSCRIBE", "news"]);
+    line.asks(
+        format!("MULTI\r\n{subscribe}{set}EXEC\r\n{set}").as_bytes(),
+        &no_set,
+    );
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    line.says(format!("+OK\r\n+QUEUED\r\n-ERR unknown\r\n{aborted}-ERR unknown\r\n").as_bytes());
+    assert_eq!(
+        text(&line.took().1),
+        format!("+OK\r\n+QUEUED\r\n{readonly}{aborted}{readonly}")
+    );
+    assert_eq!(line.session.begun(), line.session.answered());
 }
 
 #[test]

@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn queued(transaction: &Transaction) -> Vec<String> {
-        transaction.queued().iter().map(|text| text.to_string()).collect()
+        transaction.queued().iter().map(ToString::to_string).collect()
     }
 
     #[test]

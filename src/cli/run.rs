@@ -157,9 +157,8 @@ impl Args {
         let plan = self.plan(terminal)?;
         if plan.incident.is_some() {
             // Before anything is started for a drill that could not be written down.
-            fs::create_dir_all(&plan.reports).map_err(|error| Trouble {
-                next: "make the folder writable, or name another with --report-dir".to_owned(),
-                ..Trouble::file("made", &plan.reports, &error)
+            fs::create_dir_all(&plan.reports).map_err(|error| {
+                Trouble::file("made", &plan.reports, &error).or("name another with --report-dir")
             })?;
         }
         let screen = Screen::stderr();

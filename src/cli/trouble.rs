@@ -87,6 +87,12 @@ impl Trouble {
         )
     }
 
+    /// The same, with another way out.
+    pub(super) fn or(mut self, next: &str) -> Self {
+        self.next = format!("{}, or {next}", self.next);
+        self
+    }
+
     /// The same for programs: one object on one line.
     pub(super) fn json(&self) -> String {
         let mut said = json!({"error": self.what, "exit": self.exit as u8});

@@ -123,6 +123,15 @@ impl Command {
         word.unwrap_or_default().to_ascii_uppercase()
     }
 
+    /// Whether it drops tables: servers have words of their own for one that is not there.
+    pub fn drops_table(&self) -> bool {
+        let is = |word: Option<&str>, name: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(name));
+        let mut words = self.wording().split(' ');
+        let drops = is(words.next(), "drop");
+        let what = words.next();
+        drops && (is(what, "table") || (is(what, "temporary") && is(words.next(), "table")))
+    }
+
     /// How a standby of PostgreSQL refuses it, where that is in another way than a transaction's that only reads.
     pub fn on_standby(&self) -> Option<OnStandby> {
         match self.dialect {

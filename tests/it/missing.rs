@@ -13,12 +13,13 @@ use crate::kit::{
 };
 
 /// What is said where there is a table `items`, and none that is called `orders`.
-const WITHOUT_ORDERS: [&str; 11] = [
+const WITHOUT_ORDERS: [&str; 12] = [
     "create table orders (id int)",
     "create table if not exists orders (id int)",
     "create table orders as select * from items",
     "create temporary table orders (id int)",
     "drop table if exists orders",
+    "drop table orders",
     "create view orders as select * from items",
     "select items.id from items join orders on items.id = orders.id",
     "create table more as select * from orders",
@@ -46,6 +47,7 @@ async fn a_table_that_is_missing_can_be_made_in_postgres() {
     let own = [
         "alter table if exists orders add more int",
         "select id into orders from items",
+        "drop table public.orders cascade",
     ];
     for text in WITHOUT_ORDERS.into_iter().chain(own) {
         let mut told = Vec::new();
@@ -75,7 +77,12 @@ async fn can_be_made(at: std::net::SocketAddr, administer: impl AsyncFn(&str)) {
     proxy
         .inject("missed", "do: {missed_migration: {table: orders}}")
         .await;
-    let own = ["rename table items to orders", "create table orders like items"];
+    let own = [
+        "rename table items to orders",
+        "create table orders like items",
+        "drop temporary table orders",
+        "Drop  table shop.orders",
+    ];
     let url = |at| format!("mysql://web:{PASSWORD}@{at}/shop?prefer_socket=false");
     for text in WITHOUT_ORDERS.into_iter().chain(own) {
         let mut told = Vec::new();

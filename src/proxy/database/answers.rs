@@ -19,6 +19,12 @@ const UNNAMED: &str = "internal_error";
 /// The error of a server that only reads, for which a standby of PostgreSQL has words of its own.
 const READ_ONLY: &str = "read_only";
 
+/// The error of a table that is not there, for which who would drop it is told others.
+const MISSING_TABLE: &str = "missing_table";
+
+/// What is said of a table that is not there to who would drop it.
+const UNKNOWN: &str = "unknown_table";
+
 /// What a session that wants to begin is told where a fault names no error: the server has no room for it.
 const UNNAMED_OPENING: &str = "too_many_connections";
 
@@ -139,6 +145,9 @@ fn of_catalogue(
         };
         known = DatabaseError::Named(name.to_owned()).known(session.dialect);
         of.clone_into(&mut verb);
+    }
+    if known.is_some_and(|known| known.name == MISSING_TABLE) && command.is_some_and(Command::drops_table) {
+        known = DatabaseError::Named(UNKNOWN.to_owned()).known(session.dialect);
     }
     let words = Words {
         user,

@@ -34,6 +34,7 @@ pub const ERRORS: &[KnownError] = &[
     line(("too_many_connections_for_role", "1203", "42000"), Fatal, Login, "User {user} already has more than 'max_user_connections' active connections", "a limit of the user"),
     line(("resource_limit", "1226", "42000"), Fatal, Login, "User '{user}' has exceeded the 'max_connections_per_hour' resource (current value: 100)", "a quota of the user"),
     line(("missing_table", "1146", "42S02"), Error, Prepare, "Table '{database}.{table}' doesn't exist", "a migration that was missed"),
+    line(("unknown_table", "1051", "42S02"), Error, Command, "Unknown table '{database}.{table}'", "a DROP TABLE of a table that was not made"),
     line(("missing_column", "1054", "42S22"), Error, Prepare, "Unknown column '{table}_id' in 'field list'", "a migration that was missed"),
     line(("permission_denied", "1142", "42000"), Error, Prepare, "{verb} command denied to user '{user}'@'localhost' for table '{table}'", "a grant that was missed"),
     line(("read_only", "1290", "HY000"), Error, Command, "The {product} server is running with the --read-only option so it cannot execute this statement", "a write that meets a replica"),

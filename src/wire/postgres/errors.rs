@@ -23,6 +23,7 @@ pub const ERRORS: &[KnownError] = &[
     KnownError::new("reserved_slots", "53300", Fatal, Login, "remaining connection slots are reserved for non-replication superuser connections", "the last slots are kept for administrators"),
     KnownError::new("missing_schema", "3F000", Error, Prepare, "schema \"{schema}\" does not exist", "a migration that was missed"),
     KnownError::new("missing_table", "42P01", Error, Prepare, "relation \"{table}\" does not exist", "a migration that was missed"),
+    KnownError::new("unknown_table", "42P01", Error, Command, "table \"{bare}\" does not exist", "a DROP TABLE of a table that was not made"),
     KnownError::new("missing_column", "42703", Error, Prepare, "column \"{bare}_id\" does not exist", "a migration that was missed"),
     KnownError::new("permission_denied", "42501", Error, Command, "permission denied for table {bare}", "a grant that was missed"),
     KnownError::new("read_only", "25006", Error, Command, "cannot execute {verb} in a read-only transaction", "a write that meets a replica"),

@@ -196,6 +196,13 @@ pub struct Obstacle {
 }
 
 impl Snapshot {
+    /// The listener that has these sockets, which one of this name had, whatever it is called by now.
+    pub fn listener_at(&self, before: &str, sockets: &Arc<Sockets>) -> Option<&Arc<Listener>> {
+        let has = |listener: &&Arc<Listener>| Arc::ptr_eq(&listener.sockets, sockets);
+        let same = self.listeners.get(before).filter(has);
+        same.or_else(|| self.listeners.values().find(has))
+    }
+
     /// Counts something that a fault has hit, in a worker's lane.
     pub fn count_hit(&self, fault: &str, worker: usize) {
         if let Some(lanes) = self.fault_lanes.get(fault) {

@@ -35,8 +35,12 @@ pub async fn accept(
     stop: CancellationToken,
 ) {
     let on_pause = {
-        let (events, name) = (worker.shared.events.clone(), listener.name.clone());
-        move |pause: &Pause| events.tell(paused(&name, pause))
+        let (worker, name, sockets) = (worker.clone(), listener.name.clone(), listener.sockets.clone());
+        move |pause: &Pause| {
+            let view = worker.view();
+            let now = view.listener_at(&name, &sockets).map_or(&name, |now| &now.name);
+            worker.shared.events.tell(paused(now, pause));
+        }
     };
     let mut acceptor = match Acceptor::new(post, listener.permits.clone(), on_pause) {
         Ok(acceptor) => acceptor,
@@ -49,7 +53,8 @@ pub async fn accept(
     let mut known = (view, listener);
     let mut begin = |stream, admitted| {
         let view = worker.view();
-        if let Some(newer) = view.listeners.get(&known.1.name) {
+        let newer = view.listener_at(&known.1.name, &known.1.sockets);
+        if let Some(newer) = newer.or_else(|| view.listeners.get(&known.1.name)) {
             known = (view.clone(), newer.clone());
         }
         let (view, listener) = known.clone();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     faults::Plan,
-    net::{Permits, Post, Sockets},
+    net::{Post, Sockets},
     route::Facts,
     snapshot::{Listener, Target},
     telemetry::access::Pen,
@@ -104,15 +104,11 @@ impl Thread {
         let mut before = self.worker.view();
         loop {
             let view = self.worker.view();
-            // Those that are gone, or have moved to another port, stop accepting; their connections end by themselves.
-            serving.retain(|name, serving| {
-                view.listeners
-                    .get(&**name)
-                    .is_some_and(|listener| Arc::ptr_eq(&listener.sockets, &serving.sockets))
-            });
+            rename(&mut serving, &view);
             for (name, listener) in &view.listeners {
-                if let Some(now) = serving.get(&**name) {
-                    now.permits
+                if serving.contains_key(name) {
+                    listener
+                        .permits
                         .resize(listener.settings.limits.connections.get() as usize);
                 } else if let Some(post) = listener.sockets.take(self.worker.index) {
                     serving.insert(listener.name.clone(), self.serve(&view, listener, post));
@@ -171,8 +167,22 @@ impl Thread {
         ));
         Serving {
             sockets: listener.sockets.clone(),
-            permits: listener.permits.clone(),
             stop,
+        }
+    }
+}
+
+/// Lets what is served go by the names of a view. Listeners that are gone, or have moved to another port, stop accepting; their
+/// connections end by themselves.
+fn rename(serving: &mut HashMap<Arc<str>, Serving>, view: &View) {
+    let has_moved = |name: &Arc<str>, serving: &mut Serving| {
+        let now = view.listeners.get(name);
+        !now.is_some_and(|now| Arc::ptr_eq(&now.sockets, &serving.sockets))
+    };
+    let moved: Vec<_> = serving.extract_if(has_moved).collect();
+    for (name, moved) in moved {
+        if let Some(now) = view.listener_at(&name, &moved.sockets) {
+            serving.insert(now.name.clone(), moved);
         }
     }
 }
@@ -190,7 +200,6 @@ fn turned_backends(view: &View) -> Vec<BackendId> {
 /// A listener that this worker accepts on; dropped, it accepts no more.
 struct Serving {
     sockets: Arc<Sockets>,
-    permits: Permits,
     stop: CancellationToken,
 }
 

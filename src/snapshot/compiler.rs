@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     Listener, Obstacle, Route, Snapshot, Source, Target,
-    ports::obstacle,
+    ports::{obstacle, stood_there},
     secret::password,
     standing::{Sorted, compile_faults},
     steering::{monitors, steered, watched},
@@ -267,7 +267,7 @@ impl Compiler {
     ) -> Result<Listener, Obstacle> {
         let source = parts.source;
         let before = source.previous.and_then(|previous| previous.listeners.get(name));
-        let same = before.filter(|before| before.sockets.asked() == settings.bind.0);
+        let same = stood_there(source, before, settings);
         let sockets = match same {
             Some(same) => same.sockets.clone(),
             None => Arc::new(

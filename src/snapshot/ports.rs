@@ -1,12 +1,47 @@
-//! Why an address cannot be listened on, where it is this very process that listens there.
+//! Who of this very process listens at an address: a listener whose place another takes, or one that is in its way.
 
 use std::{io, net::SocketAddr};
 
-use super::{Obstacle, Source};
+use std::sync::Arc;
+
+use super::{Listener, Obstacle, Source};
 use crate::{
-    config::{Bind, Path},
+    config::{self, Bind, Path},
     net::listen::BindError,
 };
+
+/// Who listened at the address of a listener before: itself, or another that does so no more. Its sockets carry over, so that no
+/// connection in their queues is lost.
+pub(super) fn stood_there<'a>(
+    source: &Source<'a>,
+    before: Option<&'a Arc<Listener>>,
+    settings: &config::Listener,
+) -> Option<&'a Arc<Listener>> {
+    let same = before.filter(|before| before.sockets.asked() == settings.bind.0);
+    same.or_else(|| given_up(source, settings))
+}
+
+/// A listener of the document in force that gives up this address: it has another name now, or two swap their ports. Of port 0
+/// nobody knows who was meant.
+fn given_up<'a>(source: &Source<'a>, settings: &config::Listener) -> Option<&'a Arc<Listener>> {
+    let bind = settings.bind;
+    let keeps = |name: &str| {
+        let now = source.document.listeners.get(name);
+        now.is_some_and(|now| now.bind == bind)
+    };
+    let is_written = |settings: &config::Listener| settings.life.is_none();
+    let was_there = |(name, listener): &(&Arc<str>, &Arc<Listener>)| {
+        listener.sockets.asked() == bind.0 && is_written(&listener.settings) && !keeps(name)
+    };
+    let before = source
+        .previous
+        .filter(|_| bind.0.port() != 0 && is_written(settings))?;
+    before
+        .listeners
+        .iter()
+        .find(was_there)
+        .map(|(_, listener)| listener)
+}
 
 /// What stands in the way of a listener: who of this process has its address, or what the system says.
 pub(super) fn obstacle(

@@ -1,5 +1,7 @@
 //! The document changes while the proxy runs: by file, signal and API; whole, or not at all.
 
+use std::net::SocketAddr;
+
 use http::Method;
 use rustix::process::Signal;
 use serde_json::json;
@@ -270,4 +272,46 @@ async fn a_tcp_connection_stands_through_a_reload() {
     }
     raw.say("there\n").await;
     raw.until("there\n").await;
+}
+
+#[tokio::test]
+async fn listeners_take_over_each_others_ports_and_lose_no_connection() {
+    let (a, b) = (Origin::named("a"), Origin::named("b"));
+    let (here, there) = (Place::new().address, Place::new().address);
+    let listeners = |lines: [(&str, SocketAddr, &str); 2]| {
+        let line = |(name, bind, cluster)| format!("  {name}: {{bind: {bind}, cluster: {cluster}}}\n");
+        let (a, b) = (a.address, b.address);
+        format!(
+            "listeners:\n{}clusters:\n  a: {{backends: [{{address: \"{a}\"}}]}}\n  b: {{backends: [{{address: \"{b}\"}}]}}\n",
+            lines.map(line).concat()
+        )
+    };
+    let proxy = Proxy::setup()
+        .start(listeners([("one", here, "a"), ("two", there, "b")]))
+        .await;
+    let serve = async |at, who: &str| {
+        eventually("the other serves", async || get(at, "/").await.text() == who).await;
+    };
+    serve(here, "a").await;
+    let load = Load::start(there, 8);
+    load.goes_on_for(50).await;
+    for (lines, at_here, at_there) in [
+        ([("one", there, "a"), ("two", here, "b")], "b", "a"),
+        ([("other", there, "b"), ("two", here, "a")], "a", "b"),
+        ([("two", there, "a"), ("third", here, "b")], "b", "a"),
+    ] {
+        let answer = proxy.apply(listeners(lines)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serve(here, at_here).await;
+        serve(there, at_there).await;
+        let shown = proxy.show("/api/v1/status").await.to_string();
+        assert!(
+            lines
+                .iter()
+                .all(|(name, ..)| shown.contains(&format!("\"{name}\""))),
+            "{shown}"
+        );
+    }
+    load.goes_on_for(100).await;
+    load.must_have_been_fine().await;
 }

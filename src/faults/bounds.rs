@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::{
-    ByHand, DatabaseError, Deadlocks, Do, Flow, MissedMigration, MissingDatabase, ReadOnly, SlowQueries,
-    Standing, Unit, catalogue_of, hang, latency,
+    ByHand, DatabaseError, Deadlocks, Do, Flow, MissedMigration, MissingDatabase, SlowQueries, Standing,
+    Unit, catalogue_of, hang, latency,
 };
 use crate::{
     route::{Dialect, Session, Sql},
@@ -140,7 +140,7 @@ impl Do {
     /// What a command must ask of the data to be met; `None`: each may be.
     pub const fn meets_only(&self) -> Option<&'static [Sql]> {
         match self {
-            Self::ReadOnly(_) => Some(ReadOnly::MEETS),
+            Self::MissedMigration(_) => Some(MissedMigration::MEETS),
             Self::SlowQueries(_) => Some(SlowQueries::MEETS),
             Self::Deadlocks(_) => Some(Deadlocks::MEETS),
             _ => None,

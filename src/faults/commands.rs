@@ -117,9 +117,6 @@ enum Does {
 }
 
 impl ReadOnly {
-    /// What commands must ask of the data to be refused, as a replica does.
-    pub(super) const MEETS: &[Sql] = &[Sql::Write, Sql::Ddl];
-
     pub(super) fn compile() -> Commands {
         Commands::answering(&READ_ONLY, Of::Changes, "read_only")
     }
@@ -139,6 +136,8 @@ impl Deadlocks {
 impl MissedMigration {
     /// The error that it gives.
     pub(super) const ERROR: &str = "missing_table";
+    /// What commands must ask to get it: others name no table.
+    pub(super) const MEETS: &[Sql] = &[Sql::Read, Sql::Write, Sql::Ddl];
 
     pub(super) fn compile(&self) -> Commands {
         Commands {

@@ -12,6 +12,7 @@ pub mod name;
 mod overlap;
 pub mod pattern;
 mod redis;
+mod relations;
 mod settings;
 pub mod sql;
 mod standby;

@@ -26,8 +26,15 @@ impl FromStr for Verb {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
+        // A method may begin so, and none does: whoever writes it means all others.
         let method = Method::from_bytes(text.to_ascii_uppercase().as_bytes())
-            .map_err(|_| BadUnit::new(format!("`{text}` is no method: write it as `GET` or `POST`")))?;
+            .ok()
+            .filter(|_| !text.starts_with('!'));
+        let method = method.ok_or_else(|| {
+            BadUnit::new(format!(
+                "`{text}` is no method: write those that are meant, as `GET` or `[GET, POST]`"
+            ))
+        })?;
         Ok(Self(method))
     }
 }

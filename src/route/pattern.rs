@@ -156,7 +156,8 @@ impl FromStr for HostPattern {
             Some(host) if host.port().is_some() => Err(BadUnit::new(format!(
                 "`{text}` is no host: leave the port out, it does not count"
             ))),
-            Some(host) if host.host() == plain => Ok(Self {
+            // No host begins so: whoever writes it means all others.
+            Some(host) if host.host() == plain && !text.starts_with('!') => Ok(Self {
                 text: text.into(),
                 glob: Glob::text(text, Case::Ignored),
             }),

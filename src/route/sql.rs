@@ -231,7 +231,7 @@ mod tests {
         check(
             "with gone as (delete from orders returning id) select count(*) from gone",
             &[Write],
-            &["orders", "gone"],
+            &["orders"],
         );
         check("update orders set quantity = 2", &[Write], &["orders"]);
         check("copy orders from stdin", &[Write], &["orders"]);

@@ -1,24 +1,23 @@
 //! The tables that a statement names: as the parser says, and by the words before them where it does not know the statement, or takes
 //! them for something else.
 
-use std::ops::ControlFlow;
-
 use sqlparser::{
     ast::{
         CommentObject, CopySource, Grant, GrantObjects, ObjectName, ObjectType, Revoke, SetExpr,
-        ShowCreateObject, Statement, visit_relations,
+        ShowCreateObject, Statement,
     },
     dialect::Dialect as Grammar,
     tokenizer::{Token, Tokenizer, Word},
 };
 
+use super::relations::{self, written};
+
 /// The tables that a statement names which the parser knows.
 pub(super) fn of(grammar: &dyn Grammar, statement: &Statement) -> Vec<String> {
     let mut tables = Vec::new();
-    let _ = visit_relations(statement, |name| {
-        add(&mut tables, written(name));
-        ControlFlow::<()>::Continue(())
-    });
+    for name in relations::of(statement) {
+        add(&mut tables, name);
+    }
     for name in hidden(statement) {
         add(&mut tables, written(name));
     }
@@ -99,14 +98,6 @@ fn hides(statement: &Statement) -> bool {
         | Statement::Vacuum(_) => true,
         _ => false,
     }
-}
-
-fn written(name: &ObjectName) -> String {
-    let parts = name.0.iter().map(|part| {
-        part.as_ident()
-            .map_or_else(|| part.to_string(), |ident| ident.value.clone())
-    });
-    parts.collect::<Vec<_>>().join(".")
 }
 
 /// Adds what is not there yet.

@@ -13,7 +13,7 @@ use crate::kit::{
 };
 
 /// What is said where there is a table `items`, and none that is called `orders`.
-const WITHOUT_ORDERS: [&str; 12] = [
+const WITHOUT_ORDERS: [&str; 15] = [
     "create table orders (id int)",
     "create table if not exists orders (id int)",
     "create table orders as select * from items",
@@ -25,6 +25,9 @@ const WITHOUT_ORDERS: [&str; 12] = [
     "create table more as select * from orders",
     "insert into orders select * from items",
     "truncate table orders",
+    "with orders as (select 1 as id) select * from orders",
+    "with more as (select id from orders) select * from more",
+    "with recursive orders as (select 1 as id union all select id + 1 from orders where id < 3) select * from orders",
     "drop table if exists orders; select * from orders",
 ];
 

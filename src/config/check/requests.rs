@@ -61,7 +61,7 @@ pub(super) fn unspoken(path: &Path, entry: &Entry, ways: &[Way<'_>]) -> Option<F
 }
 
 /// Names in a row: `a`, `b` and `c`.
-fn all_of(names: &[&str]) -> String {
+pub(super) fn all_of(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
@@ -85,6 +85,9 @@ fn of_answer(abort: &Abort) -> Vec<(&'static str, bool)> {
 fn instead(abort: &Abort, ways: &[Way<'_>]) -> &'static str {
     match abort.error {
         Some(_) => "",
+        None if abort.after && ways.iter().any(Way::speaks) => {
+            "; a command gets an error, which `error` names, as in `error: read_only`"
+        }
         None if ways.iter().any(Way::speaks) => {
             "; a session gets an error, which `error` names, as in `error: too_many_connections`"
         }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use super::Finding;
+use super::{Finding, requests::all_of};
 use crate::{
     config::path::Path,
     faults::{Beyond, Do, Entry, Flow, Rewrite, Since},
@@ -180,12 +180,12 @@ fn other_commands(path: &Path, entry: &Entry) -> Option<Finding> {
     if asked.is_empty() || asked.iter().any(|kind| met.contains(kind)) {
         return None;
     }
-    let names: Vec<_> = met.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
+    let names: Vec<_> = met.iter().map(|kind| kind.as_str()).collect();
     Some(Finding::new(
         path.key("where").key("match").key("sql"),
         format!(
             "this kind meets {} alone, and the match asks for others",
-            names.join(" and ")
+            all_of(&names)
         ),
         "remove it: the kind looks at that itself",
     ))

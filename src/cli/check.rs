@@ -1,4 +1,4 @@
-//! `chaosproxy check`: documents and profiles, proved before they are used.
+//! `chaosproxy check`: documents, profiles and runbooks, proved before they are used.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::{self, Document, Problems, Tree},
     drill::{
+        Runbook,
         profile::Profile,
         profiles::{self, Opened},
     },
@@ -20,7 +21,7 @@ use crate::{
 
 mod faults;
 
-/// Check documents and profiles; show what their faults reach
+/// Check documents, profiles and runbooks; show what faults reach
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -28,7 +29,8 @@ Examples:
   chaosproxy check chaosproxy.yaml my-incident.yaml
   render-template | chaosproxy check -
 
-A file with `schema: chaosproxy.profile/v1` is a profile; every other file is a document.
+A file with `schema: chaosproxy.profile/v1` is a profile, one with `schema: chaosproxy.runbook/v1` a runbook;
+every other file is a document.
 Everything that is wrong is told at once, with file, line and column, and how to mend it.
 
 Exit status: 0 all are right, 2 one is not")]
@@ -77,6 +79,12 @@ fn check(file: &Path) -> Checked {
         Ok(text) => text,
         Err(problems) => return wrong("file", problems),
     };
+    if is_runbook(&shown, &text) {
+        return match config::read::<Runbook>(&shown, &text) {
+            Ok(runbook) => of_runbook(shown, &runbook),
+            Err(problems) => wrong("runbook", problems),
+        };
+    }
     if is_profile(&shown, &text) {
         return match profiles::open_text(&shown, &text) {
             Ok(Opened { sealed: Some(id), .. }) => of_sealed(shown, &id),
@@ -99,6 +107,27 @@ fn of_sealed(file: String, id: &str) -> Checked {
         faults: Vec::new(),
         problems: Problems::default(),
     }
+}
+
+/// Of a runbook it is not known which profile it is for, nor whether its acts are.
+fn of_runbook(file: String, runbook: &Runbook) -> Checked {
+    Checked {
+        file,
+        kind: "runbook",
+        summary: format!("{}: {}", runbook.name, counted(runbook.steps.len(), "step")),
+        faults: Vec::new(),
+        problems: Problems::default(),
+    }
+}
+
+/// Runbooks name their grammar.
+fn is_runbook(file: &str, text: &str) -> bool {
+    let schema = config::Path::of(["schema"]);
+    let says = |tree: Tree| {
+        tree.word(&schema)
+            .is_some_and(|word| word.starts_with("chaosproxy.runbook/"))
+    };
+    Tree::parse(file, text).is_ok_and(says)
 }
 
 /// Profiles name their grammar, or a profile that does; documents do not.
@@ -343,6 +372,20 @@ faults:
         assert!(text.contains("(profile)"), "{text}");
         let broken = checked("mine.yaml", "schema: chaosproxy.profile/v1\nname: mine\n");
         assert!(broken.kind == "profile" && !broken.problems.is_empty());
+    }
+
+    #[test]
+    fn a_runbook_is_checked_as_one() {
+        let book =
+            "schema: chaosproxy.runbook/v1\nname: the nightly team\nsteps:\n  - {after: 5m, act: restart}\n";
+        let text = one_text(&checked("runbook.yaml", book));
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert!(
+            text.contains("right (runbook): the nightly team: 1 step"),
+            "{text}"
+        );
+        let broken = checked("runbook.yaml", &book.replace("5m", "5"));
+        assert!(broken.kind == "runbook" && broken.problems.len() == 1);
     }
 
     #[test]

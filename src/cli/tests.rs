@@ -97,7 +97,7 @@ fn help_fits_on_a_screen() {
 
     Commands:
       run          Serve a document, run an incident, or both; `run` may be left out
-      check        Check documents and profiles; show what their faults reach
+      check        Check documents, profiles and runbooks; show what faults reach
       init         Write a commented document for your services
       profiles     List the incidents that can be run, show one, or begin one of your own
       faults       See, set and remove faults while the proxy runs

@@ -28,7 +28,7 @@ const TOO_LONG: usize = 250;
 const END: &str = "chaosproxy_end";
 
 /// So many answers may be under way in the server's place at a time.
-const MOST_REFUSALS: usize = 65_536;
+const MOST_REFUSALS: usize = 4096;
 
 impl Session {
     /// Remembers the command that was stopped before.

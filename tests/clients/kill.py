@@ -45,6 +45,7 @@ def killed(how, sql):
     asking.start()
     while not is_under_way():
         asking.join(.01)
+        assert asking.is_alive() or is_under_way(), f'{sql} has ended by itself'
     ended += 1
     while asking.is_alive():
         try:
@@ -56,6 +57,12 @@ def killed(how, sql):
         except pymysql.MySQLError as e:
             assert e.args[0] == 1094, e
         asking.join(.1)
+    if 'query' in how.lower():
+        # The last of them may have come when the query was over and its session not idle yet: then MySQL ends the next command by it.
+        try:
+            c.query('do 0')
+        except pymysql.MySQLError as e:
+            assert e.args[0] == 1317, e
 
 
 ask('begin')

@@ -3,6 +3,7 @@
 `kill.py PORT PASSWORD ADMIN HOW...`: ADMIN is the port of the proxy whose fault `held` holds the queries, or 0 where the server itself
 runs them.
 """
+import faulthandler
 import json
 import sys
 import threading
@@ -11,6 +12,8 @@ import urllib.request
 import pymysql
 from pymysql.constants import CLIENT
 
+# Once it waited in vain, and nobody knows for what: it tells where it stands before its test gives up.
+faulthandler.dump_traceback_later(25, exit=True)
 p = dict(host='127.0.0.1', port=int(sys.argv[1]), user='web', password=sys.argv[2], database='shop',
          client_flag=CLIENT.MULTI_STATEMENTS)
 c, k = pymysql.connect(**p), pymysql.connect(**p)

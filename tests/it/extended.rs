@@ -180,14 +180,20 @@ async fn a_commit_that_was_prepared_and_fails_ends_its_transaction() {
     assert!(held.is_empty());
 }
 
-#[tokio::test]
-async fn a_statement_is_what_the_server_has_prepared() {
+/// A server with a table `orders`, and a proxy before it that refuses what is about that table, by ZZ999.
+async fn refuses_orders() -> (Postgres, Proxy) {
     let server = Postgres::start().await;
     let admin = connect(server.address, "admin", "shop").await.unwrap();
     admin.batch_execute("create table orders (id int)").await.unwrap();
     let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
     let fault = "where: {match: {table: orders}}, do: {abort: {error: {code: \"ZZ999\", message: met}}}";
     proxy.inject("met", fault).await;
+    (server, proxy)
+}
+
+#[tokio::test]
+async fn a_statement_is_what_the_server_has_prepared() {
+    let (_server, proxy) = refuses_orders().await;
     let runs = || [bind("", "s"), execute("", 0), sync()].concat();
     let group = |messages: &[Vec<u8>]| [messages.concat(), sync()].concat();
     let failed = |messages: &[Vec<u8>]| [group(&[whole("select 1/0")]), group(messages)].concat();
@@ -274,12 +280,7 @@ async fn a_statement_is_what_the_server_has_prepared() {
 
 #[tokio::test]
 async fn behind_the_end_of_a_failed_transaction_commands_meet_faults_before_it_is_answered() {
-    let server = Postgres::start().await;
-    let admin = connect(server.address, "admin", "shop").await.unwrap();
-    admin.batch_execute("create table orders (id int)").await.unwrap();
-    let proxy = Proxy::start(&Doc::postgres(&[server.address])).await;
-    let fault = "where: {match: {table: orders}}, do: {abort: {error: {code: \"ZZ999\", message: met}}}";
-    proxy.inject("met", fault).await;
+    let (_server, proxy) = refuses_orders().await;
     let reads = "select * from orders";
     for (end, then) in [("rollback", 'I'), ("rollback and chain", 'E'), ("commit", 'I')] {
         for behind in [

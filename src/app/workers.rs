@@ -9,7 +9,7 @@ use super::vital::Vital;
 use crate::{
     config::{AccessLog as Wanted, Document},
     control::Control,
-    net::Impostor,
+    net::{Impostor, gather},
     proxy::{database::Cancels, thread, worker::Shared},
     telemetry::{
         Metrics,
@@ -59,6 +59,7 @@ impl Workers {
             let thread = std::thread::Builder::new().name(name).spawn(move || {
                 let local = runtime::Builder::new_current_thread()
                     .enable_all()
+                    .on_thread_park(gather::before_sleep)
                     .build_local(Default::default());
                 let local = match local {
                     Ok(local) => local,

@@ -7,6 +7,7 @@
 mod descriptors;
 pub mod dial;
 mod encrypted;
+pub mod gather;
 mod half;
 pub mod listen;
 pub mod pipe;

@@ -24,6 +24,8 @@ use tokio::{
     time,
 };
 
+use super::gather;
+
 /// The socket and what it counts.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -181,6 +183,7 @@ impl Socket {
     }
 
     pub(super) fn count_received(&self, bytes: usize) {
+        gather::found();
         add(&self.traffic.received, bytes);
     }
 

@@ -157,6 +157,7 @@ LOADS = {
 
 
 def stop():
+    """Ends all that was started."""
     for child in processes:
         try:
             os.killpg(child.pid, signal.SIGTERM)

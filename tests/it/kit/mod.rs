@@ -8,6 +8,8 @@ pub mod mariadb;
 pub mod messages;
 pub mod mysql;
 pub mod origin;
+#[path = "../../kit/ports.rs"]
+mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod raw;

@@ -21,7 +21,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::Body;
+use super::{Body, ports};
 
 /// An address that is taken, so that nobody else gets it, and refuses connections until something listens.
 pub struct Place {
@@ -33,16 +33,16 @@ pub struct Place {
 impl Place {
     /// Takes a free port.
     pub fn new() -> Self {
-        let kept = bound("127.0.0.1:0".parse().unwrap());
-        Self {
-            address: kept.local_addr().unwrap().as_socket().unwrap(),
-            _kept: kept,
-        }
+        let (address, kept) = ports::take();
+        Self { address, _kept: kept }
     }
 
     /// Listens here.
     pub fn listen(&self) -> TcpListener {
-        let socket = bound(self.address);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.bind(&self.address.into()).unwrap();
         socket.listen(1024).unwrap();
         TcpListener::from_std(socket.into()).unwrap()
     }
@@ -73,14 +73,6 @@ impl Place {
         });
         Server { task, connections }
     }
-}
-
-fn bound(address: SocketAddr) -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    socket.bind(&address.into()).unwrap();
-    socket
 }
 
 /// Something that listens; dropped, it is gone with all its connections.

@@ -101,7 +101,7 @@ impl Postgres {
     }
 
     async fn serve(folder: TempDir, settings: &[&str]) -> Self {
-        // The port is free until the server takes it.
+        // Nobody else is given it before the server takes it.
         let port = Place::new().address.port();
         let mut server = as_owner("postgres");
         server

@@ -21,7 +21,7 @@ impl Redis {
     /// Starts one with settings of its own, as `["--requirepass", "secret"]`, and waits until it serves.
     pub async fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The port is free until the server takes it.
+        // Nobody else is given it before the server takes it.
         let address = Place::new().address;
         let child = Command::new("redis-server")
             .args([

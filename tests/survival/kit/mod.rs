@@ -6,12 +6,12 @@ pub mod http;
 pub mod load;
 pub mod nginx;
 pub mod origin;
+#[path = "../../kit/ports.rs"]
+mod ports;
 pub mod proxy;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    ops::Range,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -33,21 +33,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
     }
 }
 
-/// Below the ports that the system gives to outgoing connections, of which visitors open thousands: one of them would take a
-/// port before the process that it is meant for does.
-const PORTS: Range<u32> = 15_000..32_000;
-
 /// An address of this machine that nobody listens on, another one each time.
 pub fn free() -> SocketAddr {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    // Another run of the tests beside this one begins elsewhere.
-    let first = std::process::id().wrapping_mul(101);
-    loop {
-        let number = first.wrapping_add(TAKEN.fetch_add(1, Relaxed)) % (PORTS.end - PORTS.start);
-        let port = u16::try_from(PORTS.start + number).unwrap();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
+    ports::take().0
 }

@@ -27,7 +27,7 @@ async fn ends_the_same(server: SocketAddr, hows: &[&str], hold: &str) {
     let real = kills(server, 0, hows).await;
     let interrupted = "OperationalError 1317 Query execution was interrupted";
     assert_eq!(real.matches(interrupted).count(), 3, "{real}");
-    let fault = format!("where: {{match: {{statement: \"*collations*\"}}}}, do: {{{hold}}}");
+    let fault = format!("where: {{match: {{statement: \"*thousand*\"}}}}, do: {{{hold}}}");
     proxy.inject("held", &fault).await;
     assert_eq!(
         kills(proxy.address(), proxy.admin().port(), hows).await,

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     hook::{Flow, Verdict},
-    line::{Cut, Line, Piece, Shape},
+    line::{Cut, Legacy, Line, Piece, Shape},
 };
 use crate::units::{ByteSize, Span};
 
@@ -68,6 +68,7 @@ impl Moment {
         }
         Some(Box::new(Cutter {
             end: Piece::Cut(self.cut),
+            passed: 0,
             left: self.after_bytes.map(|bytes| bytes.0),
             at: self.time().map(|after| since + after.0),
         }))
@@ -107,10 +108,22 @@ impl Shape for Trap {
     }
 
     fn release(&mut self, line: &mut Line) {
-        // What was taken is lost, and nobody could make sense of the rest.
+        // What was taken is lost, and nobody could make sense of the rest; a good end would hide that.
         if self.at.is_some() {
-            line.hold(Piece::Cut(Cut::Close));
+            line.hold(Piece::Cut(self.cut));
         }
+    }
+
+    fn legacy(&self) -> Legacy {
+        Legacy {
+            lost: self.at.is_some(),
+            ..Legacy::default()
+        }
+    }
+
+    fn inherit(&mut self, legacy: Legacy, now: Instant) -> bool {
+        self.at = legacy.lost.then(|| now + self.after.0);
+        true
     }
 }
 
@@ -118,6 +131,7 @@ impl Shape for Trap {
 #[derive(Debug)]
 pub(super) struct Cutter {
     end: Piece,
+    passed: u64,
     left: Option<u64>,
     at: Option<Instant>,
 }
@@ -127,6 +141,7 @@ impl Cutter {
     pub(super) const fn after_bytes(bytes: ByteSize, end: Piece) -> Self {
         Self {
             end,
+            passed: 0,
             left: Some(bytes.0),
             at: None,
         }
@@ -145,6 +160,7 @@ impl Shape for Cutter {
         match (piece, &mut self.left) {
             (Piece::Data(mut bytes), Some(left)) => {
                 let passed = Self::share(left, bytes.len());
+                self.passed += passed as u64;
                 line.pass(at, Piece::Data(bytes.split_to(passed)));
                 if *left == 0 {
                     line.pass(at, self.end.clone());
@@ -161,6 +177,19 @@ impl Shape for Cutter {
     fn ring(&mut self, at: Instant, line: &mut Line) {
         self.at = None;
         line.pass(at, self.end.clone());
+    }
+
+    fn legacy(&self) -> Legacy {
+        Legacy {
+            passed: self.passed,
+            ..Legacy::default()
+        }
+    }
+
+    fn inherit(&mut self, legacy: Legacy, _: Instant) -> bool {
+        self.passed = legacy.passed;
+        self.left = self.left.map(|left| left.saturating_sub(legacy.passed));
+        false
     }
 }
 
@@ -221,7 +250,7 @@ mod tests {
         faults[0].lift();
         assert_eq!(
             crate::faults::trial::lift(&mut chain, now),
-            [Piece::Cut(Cut::Close)],
+            [Piece::Cut(Cut::Reset)],
             "what was taken is lost"
         );
     }

@@ -186,6 +186,10 @@ impl Shape for Delay {
             end => line.pass(at, end),
         }
     }
+
+    fn is_way(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

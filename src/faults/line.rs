@@ -19,6 +19,8 @@ pub enum Piece {
     End,
     /// The end of the whole connection.
     Cut(Cut),
+    /// The end by a failure of the peer's connection, for one a RST: it comes after what the peer had sent by then.
+    Broken,
 }
 
 impl Piece {
@@ -37,7 +39,7 @@ impl Piece {
 
     /// Whether nothing can follow it.
     pub const fn is_last(&self) -> bool {
-        matches!(self, Self::End | Self::Cut(_))
+        matches!(self, Self::End | Self::Cut(_) | Self::Broken)
     }
 }
 
@@ -81,10 +83,35 @@ pub(super) trait Shape: fmt::Debug + Send + Sync {
         0
     }
 
+    /// Whether what it holds is on its way, however much that is: it comes after a time, as over a long line.
+    fn is_way(&self) -> bool {
+        false
+    }
+
     /// Whether it must go on to the end although the fault is lifted, because a head already promised it.
     fn stays(&self) -> bool {
         false
     }
+
+    /// What it leaves to the shaper that takes its place, when its fault is changed while the flow stands.
+    fn legacy(&self) -> Legacy {
+        Legacy::default()
+    }
+
+    /// Goes on from where the one before stood. True if it answers for bytes that were lost; else that one does, as when its
+    /// fault is lifted.
+    fn inherit(&mut self, _legacy: Legacy, _now: Instant) -> bool {
+        false
+    }
+}
+
+/// What has become of a flow under a shaper.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Legacy {
+    /// Bytes that have passed, where they are counted.
+    pub(super) passed: u64,
+    /// Whether some are lost.
+    pub(super) lost: bool,
 }
 
 /// The pieces that have left a shaper and wait until they are due, in order.

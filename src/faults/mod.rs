@@ -77,7 +77,7 @@ pub use self::{
     body::Body,
     bounds::unnamed,
     capacity::{Beyond, Capacity},
-    chain::{Chain, MOST_HELD},
+    chain::{Chain, MOST_HELD, MOST_ON_THE_WAY},
     close::Close,
     commands::{Deadlocks, MissedMigration, ReadOnly, SlowQueries},
     corrupt::Corrupt,

@@ -9,7 +9,7 @@ use super::{
     doc::{Doc, Hook},
     entry::is_default,
     hook::{Acts, Ask, Flow},
-    line::{Cut, Line, Piece, Shape},
+    line::{Cut, Legacy, Line, Piece, Shape},
 };
 use crate::units::Span;
 
@@ -135,6 +135,18 @@ impl Shape for Hole {
         if self.lost {
             line.hold(Piece::Cut(Cut::Close));
         }
+    }
+
+    fn legacy(&self) -> Legacy {
+        Legacy {
+            lost: self.lost,
+            ..Legacy::default()
+        }
+    }
+
+    fn inherit(&mut self, legacy: Legacy, _: Instant) -> bool {
+        self.lost = legacy.lost;
+        true
     }
 }
 

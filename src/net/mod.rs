@@ -14,6 +14,7 @@ pub mod pipe;
 pub mod pool;
 pub mod proxy_protocol;
 pub mod resolve;
+mod sent;
 mod socket;
 mod sockets;
 #[cfg(target_os = "linux")]

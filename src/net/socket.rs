@@ -24,7 +24,7 @@ use tokio::{
     time,
 };
 
-use super::gather;
+use super::{gather, sent};
 
 /// The socket and what it counts.
 #[derive(Debug)]
@@ -82,6 +82,13 @@ impl Handle {
             }
             SockRef::from(&socket.tcp).shutdown(std::net::Shutdown::Both)
         });
+    }
+
+    /// Comes once what was written has been sent, or after `limit`: until then [`reset`](Self::reset) would take it back.
+    pub async fn all_sent(&self, limit: Duration) {
+        if let Some(socket) = self.socket.upgrade() {
+            sent::sent(&socket.tcp, limit).await;
+        }
     }
 
     /// True once [`reset`](Self::reset) or [`close`](Self::close) was called: the end of the connection is our doing.

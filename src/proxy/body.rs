@@ -97,7 +97,7 @@ impl Source {
             return;
         }
         match self.layer(cover.leg) {
-            Some(shaped) => shaped.shaping.extend(cover.chain),
+            Some(shaped) => shaped.shaping.follow(cover.chain),
             None => *self = std::mem::take(self).shaped(cover),
         }
     }
@@ -294,6 +294,8 @@ impl ShapedBody {
                     Piece::Data(bytes) => Some(Ok(Frame::data(bytes))),
                     Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
                     Piece::End => None,
+                    // It fails by itself: nobody tells its chain.
+                    Piece::Broken => Some(Err(BodyError::Cut(self.leg))),
                     Piece::Cut(cut) => {
                         (self.on_cut)(cut);
                         if !self.linger.is_zero() {

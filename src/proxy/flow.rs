@@ -4,6 +4,7 @@
 //! lets go what a lifted fault held.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     future::{Future, poll_fn},
     io,
@@ -18,19 +19,31 @@ use tokio::{
 };
 
 use crate::{
-    faults::{Chain, Cut, MOST_HELD, Piece},
+    faults::{Chain, Cut, MOST_HELD, MOST_ON_THE_WAY, Piece},
     net::{Reader, Writer},
 };
 
 /// How much is read at once from a shaped flow.
 const READ_SIZE: usize = 16 * 1024;
 
+/// How many bytes all flows of a worker may hold together before each of them may hold no more than [`MOST_HELD`], on their way or not.
+const MOST_TOGETHER: usize = 256 << 20;
+
+thread_local! {
+    /// How many bytes the flows of this worker hold.
+    static TOGETHER: Cell<usize> = const { Cell::new(0) };
+}
+
 /// One direction of one exchange under a chain of faults.
 pub struct Shaping {
     chain: Chain,
+    /// How many bytes of the worker's count are its own.
+    counted: usize,
     ready: VecDeque<Piece>,
     timer: Pin<Box<Sleep>>,
     lifted: Pin<Box<dyn Future<Output = ()>>>,
+    /// Why there is no more to read, where that is a failure.
+    broken: Option<io::Error>,
 }
 
 impl Shaping {
@@ -39,26 +52,55 @@ impl Shaping {
         let lifted = Box::pin(chain.lifting());
         Self {
             chain,
+            counted: 0,
             ready: VecDeque::new(),
             timer: Box::pin(sleep_until(Instant::now())),
             lifted,
+            broken: None,
         }
     }
 
     /// Takes a piece that was read.
     pub fn push(&mut self, piece: Piece) {
         self.chain.push(Instant::now(), piece, &mut self.ready);
+        self.count();
     }
 
-    /// Appends the faults that were added while the flow stands.
+    /// What waits for its time, and what waits for its reader, is memory alike.
+    fn count(&mut self) {
+        self.count_as(self.chain.held() + self.ready.iter().map(Piece::len).sum::<usize>());
+    }
+
+    fn count_as(&mut self, held: usize) {
+        TOGETHER.set(TOGETHER.get() + held - self.counted);
+        self.counted = held;
+    }
+
+    /// The peer's connection has failed. What it had sent by then comes first.
+    fn break_off(&mut self, error: io::Error) {
+        self.broken = Some(error);
+        self.push(Piece::Broken);
+    }
+
+    /// Appends more faults.
     pub fn extend(&mut self, more: Chain) {
         self.chain.extend(more);
         self.lifted = Box::pin(self.chain.lifting());
     }
 
-    /// Whether more may be read: the chain holds less than its limit, and its end has not come.
+    /// Takes in the faults that have come while the flow stands, some of them in the place of others.
+    pub fn follow(&mut self, more: Chain) {
+        self.chain.follow(more, Instant::now());
+        self.lifted = Box::pin(self.chain.lifting());
+    }
+
+    /// Whether more may be read: the chain holds less than its limits, and its end has not come.
     pub fn wants_more(&self) -> bool {
-        self.chain.held() < MOST_HELD && !self.chain.is_over()
+        let most = match TOGETHER.get() < MOST_TOGETHER {
+            true => MOST_ON_THE_WAY,
+            false => MOST_HELD,
+        };
+        self.chain.held_back() < MOST_HELD && self.chain.held() < most && !self.chain.is_over()
     }
 
     /// Whether something waits in it.
@@ -75,10 +117,12 @@ impl Shaping {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         loop {
             if let Some(piece) = self.ready.pop_front() {
+                self.count_as(self.counted - piece.len());
                 return Poll::Ready(piece);
             }
             if self.lifted.as_mut().poll(cx).is_ready() {
                 self.chain.lift(Instant::now(), &mut self.ready);
+                self.count();
                 self.lifted = Box::pin(self.chain.lifting());
                 continue;
             }
@@ -92,12 +136,24 @@ impl Shaping {
                 return Poll::Pending;
             }
             self.chain.advance(Instant::now(), &mut self.ready);
+            self.count();
         }
     }
 
-    /// The next piece, once it is due. Cancel-safe.
-    async fn next(&mut self) -> Piece {
-        poll_fn(|cx| self.poll_next(cx)).await
+    /// The next piece, once it is due; `None` if something else is due by then: faults that have changed are looked at before those that
+    /// they replace let go. Cancel-safe.
+    async fn next(&mut self, is_due: &dyn Fn() -> bool) -> Option<Piece> {
+        poll_fn(|cx| match is_due() {
+            true => Poll::Ready(None),
+            false => self.poll_next(cx).map(Some),
+        })
+        .await
+    }
+}
+
+impl Drop for Shaping {
+    fn drop(&mut self) {
+        self.count_as(0);
     }
 }
 
@@ -114,11 +170,28 @@ pub enum Shaped {
     Interrupted,
 }
 
+/// Why a direction of a connection has failed.
+#[derive(Debug)]
+pub enum Failed {
+    /// It could not be read, for its peer's connection has.
+    Read(io::Error),
+    /// Nobody takes what would have to be written.
+    Write(io::Error),
+}
+
+impl Failed {
+    /// What was said.
+    pub fn into_error(self) -> io::Error {
+        let (Self::Read(error) | Self::Write(error)) = self;
+        error
+    }
+}
+
 /// Moves one direction of a connection through its chain until it ends, is free, or `until` comes, or is due although it has not
 /// come yet: that is asked of bytes that were just read.
 ///
 /// # Errors
-/// What reading or writing said.
+/// What reading said, after all that was read before it, or writing, at once.
 pub async fn shape(
     shaping: &mut Shaping,
     ended: &mut bool,
@@ -126,35 +199,52 @@ pub async fn shape(
     writer: &mut Writer,
     until: impl Future<Output = ()>,
     is_due: &dyn Fn() -> bool,
-) -> io::Result<Shaped> {
+) -> Result<Shaped, Failed> {
     let mut until = std::pin::pin!(until);
     let mut buffer = BytesMut::new();
     loop {
         // Every branch is cancel-safe: `read_buf` loses nothing, `next` keeps its pieces.
         tokio::select! {
             biased;
-            piece = shaping.next() => match piece {
-                Piece::Data(bytes) => writer.write_all(&bytes).await?,
-                Piece::Trailers(_) => {}
-                Piece::End => {
-                    writer.shutdown().await?;
+            piece = shaping.next(is_due) => match piece {
+                None => return Ok(Shaped::Interrupted),
+                Some(Piece::Data(bytes)) => writer.write_all(&bytes).await.map_err(Failed::Write)?,
+                Some(Piece::Trailers(_)) => {}
+                Some(Piece::End) => {
+                    writer.shutdown().await.map_err(Failed::Write)?;
                     return Ok(Shaped::Ended);
                 }
-                Piece::Cut(cut) => return Ok(Shaped::Cut(cut)),
+                Some(Piece::Cut(cut)) => return Ok(Shaped::Cut(cut)),
+                Some(Piece::Broken) => {
+                    let error = shaping.broken.take();
+                    return Err(Failed::Read(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())));
+                }
             },
             () = &mut until => return Ok(Shaped::Interrupted),
             read = read_some(reader, &mut buffer), if !*ended && shaping.wants_more() => {
-                *ended = read? == 0;
+                *ended = !matches!(read, Ok(1..));
                 if !*ended && is_due() {
                     reader.unread(buffer.split().freeze());
                     return Ok(Shaped::Interrupted);
                 }
-                shaping.push(if *ended { Piece::End } else { Piece::Data(buffer.split().freeze()) });
+                match read {
+                    Ok(0) => shaping.push(Piece::End),
+                    Ok(_) => shaping.push(Piece::Data(buffer.split().freeze())),
+                    Err(error) => shaping.break_off(error),
+                }
             }
         }
         if shaping.is_done() && !*ended {
             return Ok(Shaped::Free);
         }
+    }
+}
+
+/// Reads and drops what still comes, until it ends.
+pub async fn drop_rest(reader: &mut Reader) {
+    let mut buffer = BytesMut::new();
+    while matches!(read_some(reader, &mut buffer).await, Ok(1..)) {
+        buffer.clear();
     }
 }
 

@@ -15,8 +15,9 @@ use tokio::{
 
 use super::{
     client::{Client, added},
-    flow::{self, Shaped, Shaping},
+    flow::{self, Failed, Shaped, Shaping, drop_rest},
     follow::{Legs, legs},
+    parting::{LAST_WORDS, Parting, Then},
     standing::BackendId,
 };
 use crate::{
@@ -78,6 +79,7 @@ pub struct Joint {
     farewell: RefCell<Option<Arc<Answer>>>,
     turned: Cell<bool>,
     waits_in_transaction: Cell<bool>,
+    parting: Parting,
 }
 
 /// What a joined connection has been through.
@@ -117,6 +119,7 @@ impl Joint {
             farewell: RefCell::default(),
             turned: Cell::default(),
             waits_in_transaction: Cell::default(),
+            parting: Parting::default(),
         })
     }
 
@@ -163,6 +166,24 @@ impl Joint {
     }
 
     async fn direction(self: Rc<Self>, flow: Flow, mut reader: Reader, mut writer: Writer) -> io::Result<()> {
+        let carried = self.carry(flow, &mut reader, &mut writer).await;
+        match self.parting.ended(&carried) {
+            Then::Nothing => {}
+            Then::End(cut) => self.end(cut),
+            Then::EndAfterAll(cut) => {
+                match flow {
+                    Flow::Request => self.upstream.all_sent(LAST_WORDS).await,
+                    Flow::Reply => self.client.all_sent(LAST_WORDS).await,
+                }
+                self.end(cut);
+            }
+            Then::Drop => drop_rest(&mut reader).await,
+        }
+        carried.map_err(Failed::into_error)
+    }
+
+    /// Moves the bytes of a direction until it ends.
+    async fn carry(&self, flow: Flow, reader: &mut Reader, writer: &mut Writer) -> Result<(), Failed> {
         let mut changes = self.client.worker.changes.wait();
         let mut shaping: Option<Shaping> = None;
         let mut ended = false;
@@ -171,34 +192,29 @@ impl Joint {
         loop {
             if let Some(more) = self.take_fresh(flow) {
                 match &mut shaping {
-                    Some(shaping) => shaping.extend(more),
+                    Some(shaping) => shaping.follow(more),
                     none => *none = Some(Shaping::new(more)),
                 }
             }
             let change = changes.rung();
             let is_behind = || self.is_behind();
             let result = match &mut shaping {
-                None => match pump(&mut reader, &mut writer, change, &is_behind).await.how {
+                None => match pump(reader, writer, change, &is_behind).await.how {
                     Ended::Finished => return Ok(()),
-                    Ended::Interrupted => Ok(Shaped::Interrupted),
-                    Ended::Read(error) | Ended::Write(error) => Err(error),
+                    Ended::Interrupted => Shaped::Interrupted,
+                    Ended::Read(error) => return Err(Failed::Read(error)),
+                    Ended::Write(error) => return Err(Failed::Write(error)),
                 },
-                Some(shaping) => {
-                    flow::shape(shaping, &mut ended, &mut reader, &mut writer, change, &is_behind).await
-                }
+                Some(shaping) => flow::shape(shaping, &mut ended, reader, writer, change, &is_behind).await?,
             };
             match result {
-                Ok(Shaped::Ended) => return Ok(()),
-                Ok(Shaped::Cut(cut)) => {
+                Shaped::Ended => return Ok(()),
+                Shaped::Cut(cut) => {
                     self.end(cut);
                     return Ok(());
                 }
-                Ok(Shaped::Free) => shaping = None,
-                Ok(Shaped::Interrupted) => self.look(),
-                Err(error) => {
-                    self.end(if is_reset(&error) { Cut::Reset } else { Cut::Close });
-                    return Err(error);
-                }
+                Shaped::Free => shaping = None,
+                Shaped::Interrupted => self.look(),
             }
         }
     }
@@ -220,7 +236,7 @@ impl Joint {
     }
 
     /// Whether the truth has changed since the last look. One comparison.
-    fn is_behind(&self) -> bool {
+    pub fn is_behind(&self) -> bool {
         self.generation.get() != self.client.worker.generation()
     }
 
@@ -293,7 +309,7 @@ impl Joint {
             };
             let mut fresh = self.fresh.borrow_mut();
             match (&mut fresh[place(flow)], chain(order, flow, at)) {
-                (Some(waiting), Some(more)) => waiting.extend(more),
+                (Some(waiting), Some(more)) => waiting.follow(more, at),
                 (none, more @ Some(_)) => *none = more,
                 (_, None) => {}
             }
@@ -350,14 +366,6 @@ const fn place(flow: Flow) -> usize {
         Flow::Request => 0,
         Flow::Reply => 1,
     }
-}
-
-/// Whether a connection failed because its peer has reset it.
-pub fn is_reset(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
-    )
 }
 
 /// How a direction has ended. One that fell over by a defect takes the other with it, which would wait for its peer for ever.

@@ -62,7 +62,7 @@ impl Side {
     /// Shapes what passes from now on by these faults too.
     pub(super) fn shape(&mut self, more: Option<Chain>) {
         match (&mut self.shaping, more) {
-            (Some(shaping), Some(more)) => shaping.extend(more),
+            (Some(shaping), Some(more)) => shaping.follow(more),
             (none, Some(more)) => *none = Some(Shaping::new(more)),
             (_, None) => {}
         }
@@ -150,11 +150,16 @@ impl Side {
                 Ok(Some(Event::Finished))
             }
             Piece::Cut(cut) => Ok(Some(Event::Cut(cut))),
+            Piece::Broken => Ok(Some(Event::Cut(Cut::Reset))),
         }
     }
 
-    /// Waits for what comes next. Cancel-safe.
-    pub(super) async fn next(&mut self, input: &mut Input) -> io::Result<Event> {
+    /// Waits for what comes next; faults that have changed come before those that they replace let go. Cancel-safe.
+    pub(super) async fn next(
+        &mut self,
+        input: &mut Input,
+        is_behind: &dyn Fn() -> bool,
+    ) -> io::Result<Event> {
         loop {
             let done = |shaping: &Option<Shaping>| shaping.as_ref().is_some_and(Shaping::is_done);
             if !self.ended && done(&self.shaping) {
@@ -163,7 +168,7 @@ impl Side {
             if !self.ended && done(&self.answer) {
                 self.answer = None;
             }
-            match poll_fn(|cx| self.poll_next(cx, input)).await? {
+            match poll_fn(|cx| self.poll_next(cx, input, is_behind)).await? {
                 Came::Out(out) => {
                     if let Some(event) = self.carry(out).await? {
                         return Ok(event);
@@ -174,7 +179,15 @@ impl Side {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<io::Result<Came>> {
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut Input,
+        is_behind: &dyn Fn() -> bool,
+    ) -> Poll<io::Result<Came>> {
+        if self.shaping.is_some() && is_behind() {
+            return Poll::Ready(Ok(Came::Event(Event::Change)));
+        }
         if let Poll::Ready(out) = poll_out(&mut self.answer, &mut self.shaping, cx) {
             return Poll::Ready(Ok(Came::Out(out)));
         }

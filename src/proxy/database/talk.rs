@@ -19,13 +19,14 @@ use super::{
     side::{Event, Side},
 };
 use crate::{
-    faults::{Answer, Cut, Fault, Flow},
+    faults::{Answer, Fault, Flow},
     net::{Reader, Stream, Writer},
     proxy::{
         bell::{Bell, Waiting},
         client::Client,
         exchange::{Course, Interrupt},
-        relay::{Joint, Parted, is_reset},
+        parting::cut_by,
+        relay::{Joint, Parted},
     },
     route::{self, Session},
     wire::{
@@ -118,8 +119,7 @@ impl Talk {
             self.left.notify_one();
         }
         if let Err(error) = &result {
-            self.joint
-                .end(if is_reset(error) { Cut::Reset } else { Cut::Close });
+            self.joint.end(cut_by(error));
         }
         result
     }
@@ -137,7 +137,8 @@ impl Talk {
             if !goes_on {
                 return Ok(());
             }
-            match side.next(&mut input).await? {
+            let is_behind = || self.joint.is_behind();
+            match side.next(&mut input, &is_behind).await? {
                 Event::Bytes => {}
                 Event::End => {
                     // The beginning of a message that will never end goes on as it is.
@@ -255,7 +256,10 @@ impl Talk {
         self.joint.leave_upstream();
         if !side.end().await? {
             // What a fault of bytes still holds comes out first.
-            while !matches!(side.next(input).await?, Event::Finished | Event::Cut(_)) {}
+            while !matches!(
+                side.next(input, &|| false).await?,
+                Event::Finished | Event::Cut(_)
+            ) {}
         }
         self.told.ring();
         Ok(false)

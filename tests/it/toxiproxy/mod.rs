@@ -1,6 +1,7 @@
 //! Toxiproxy's API and its toxics, as its clients meet them.
 
 mod bench;
+mod changes;
 mod clients;
 mod golden;
 mod many;

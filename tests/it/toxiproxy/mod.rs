@@ -2,6 +2,7 @@
 
 mod bench;
 mod clients;
+mod edges;
 mod golden;
 mod many;
 mod proxies;

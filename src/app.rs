@@ -128,8 +128,8 @@ async fn start(mut plan: Plan, screen: &Screen) -> Result<u8, StartError> {
     let seed = plan.seed.unwrap_or_else(fresh_seed);
     let end = CancellationToken::new();
     let vital = Vital::new(end.clone());
-    let mut orders =
-        signals::listen(vital.failed().clone()).map_err(StartError::system("signals cannot be heard"))?;
+    let mut orders = signals::listen(vital.failed().clone(), plan.toxiproxy.is_none())
+        .map_err(StartError::system("signals cannot be heard"))?;
     let (mut app, admin, written) = open(&mut plan, seed, &vital, &end).await?;
     let (stage, feed) = (sync::watch::channel(None).0, Feed::default());
     let (starts, mut begins) = sync::mpsc::channel(1);

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ArgAction;
+
 use super::{Exit, Outcome, Terminal, Trouble, values};
 use crate::{
     app::{self, InPlace, Plan},
@@ -13,6 +15,7 @@ use crate::{
 
 /// Serve Toxiproxy's API in the place of toxiproxy-server
 #[derive(clap::Args, Clone, Debug)]
+#[command(args_override_self = true)]
 #[command(after_help = "\
 Examples:
   chaosproxy toxiproxy
@@ -28,20 +31,26 @@ pub(super) struct Args {
     #[arg(long, value_name = "PORT", default_value = "8474")]
     port: String,
     /// Proxies to begin with, with their toxics: a JSON file, as `/populate` takes it
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    config: Option<OsString>,
     /// The seed of all dice, to repeat a run; by default a new one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::signed_seed)]
     seed: Option<i64>,
     /// Let /metrics show Toxiproxy's counters of bytes
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(action = ArgAction::Set, value_parser = values::go_bool)]
     proxy_metrics: bool,
     /// The same: there is no Go runtime to show
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(action = ArgAction::Set, value_parser = values::go_bool)]
     runtime_metrics: bool,
     /// Show which version of Toxiproxy is answered for
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(action = ArgAction::Set, value_parser = values::go_bool)]
     version: bool,
+    /// What follows the flags: Toxiproxy does not look at it
+    #[arg(last = true, hide = true)]
+    rest: Vec<OsString>,
 }
 
 /// The command's name.
@@ -50,10 +59,13 @@ const NAME: &str = "toxiproxy";
 /// What Toxiproxy's programs are called: started under such a name, this one is that command.
 const NAMES: [&str; 2] = ["toxiproxy", "toxiproxy-server"];
 
+/// Toxiproxy's flags that are no switches: each takes the next word, whatever that looks like.
+const WITH_VALUE: [&str; 4] = ["host", "port", "config", "seed"];
+
 /// Toxiproxy's variable for the level of its log.
 const LOG_LEVEL: &str = "LOG_LEVEL";
 
-/// Gives a command line for Toxiproxy the form that every other one has: the command, and flags with two dashes.
+/// Gives a command line for Toxiproxy the form that every other one has: the command, flags with two dashes, and what is left over.
 pub(super) fn adapted(line: Vec<OsString>) -> Vec<OsString> {
     let mut line = line;
     let called = line.first().and_then(|name| Path::new(name).file_name());
@@ -63,16 +75,47 @@ pub(super) fn adapted(line: Vec<OsString>) -> Vec<OsString> {
     if line.get(1).is_none_or(|command| command != NAME) {
         return line;
     }
-    let two_dashes = |word: OsString| match word.to_str() {
-        Some(text) if is_flag_of_one_dash(text) => format!("-{text}").into(),
-        _ => word,
-    };
-    line.into_iter().map(two_dashes).collect()
+    let words = line.split_off(2);
+    line.extend(flags(words));
+    line
 }
 
-fn is_flag_of_one_dash(word: &str) -> bool {
-    let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
-    letters.next().is_some_and(|c| c.is_ascii_alphabetic()) && letters.next().is_some()
+/// Flags as Go reads them: up to the first word that is none. What follows stands behind two dashes.
+fn flags(words: Vec<OsString>) -> Vec<OsString> {
+    let mut words = words.into_iter();
+    let mut read = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "-" || !word.as_encoded_bytes().starts_with(b"-") {
+            read.extend([OsString::from("--"), word]);
+            break;
+        }
+        let Some(name) = word.to_str().and_then(name_of_flag) else {
+            // Two dashes, the letter of a flag of ours, or nothing that is known.
+            let ends = word == "--";
+            read.push(word);
+            if ends {
+                break;
+            }
+            continue;
+        };
+        let mut flag = OsString::from(format!("--{name}"));
+        if WITH_VALUE.contains(&name)
+            && let Some(value) = words.next()
+        {
+            flag.push("=");
+            flag.push(value);
+        }
+        read.push(flag);
+    }
+    read.extend(words);
+    read
+}
+
+/// What stands behind the one or two dashes of a flag, its value included.
+fn name_of_flag(word: &str) -> Option<&str> {
+    let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let is_name = name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic());
+    is_name.then_some(name)
 }
 
 impl Args {
@@ -95,6 +138,12 @@ impl Args {
                 LEVELS.map(|(name, _)| name).join(", ")
             );
         }
+        if !self.rest.is_empty() {
+            tracing::warn!(
+                words = ?self.rest,
+                "what follows the first word that is no flag is not looked at, flags included, as with Toxiproxy: leave it out, or write it as a flag"
+            );
+        }
         Ok(app::run(self.plan(terminal), screen).map(Exit::of)?)
     }
 
@@ -105,7 +154,7 @@ impl Args {
         };
         let place = InPlace {
             listen: format!("{host}:{}", self.port),
-            config: self.config,
+            config: self.config.filter(|file| !file.is_empty()).map(PathBuf::from),
             metrics: self.proxy_metrics || self.runtime_metrics,
         };
         // A seed is a number by which a run is repeated; one below 0 is one as well.
@@ -199,6 +248,59 @@ mod tests {
             "-proxy-metrics",
             "-runtime-metrics",
         ]);
+    }
+
+    #[test]
+    fn flags_are_read_as_go_reads_them() {
+        let metrics = |word: &str| args(&["toxiproxy", &format!("-proxy-metrics={word}")]).proxy_metrics;
+        for (yes, no) in ["1", "t", "T", "TRUE", "true", "True"]
+            .iter()
+            .zip(["0", "f", "F", "FALSE", "false", "False"])
+        {
+            assert!(metrics(yes) && !metrics(no), "{yes} {no}");
+        }
+        let line = ["toxiproxy", "-proxy-metrics=yes"].map(OsString::from);
+        assert!(Cli::read(line).is_err());
+        let last = args(&[
+            "toxiproxy",
+            "-port=1",
+            "--port",
+            "2",
+            "-config=a",
+            "-config=",
+            "-proxy-metrics",
+            "-proxy-metrics=0",
+            "-version",
+            "-version=false",
+        ]);
+        assert!(!last.version && last.rest.is_empty());
+        let place = last.plan(Terminal { json: false }).toxiproxy.unwrap();
+        assert_eq!(
+            (&*place.listen, place.config, place.metrics),
+            ("localhost:2", None, false)
+        );
+        let dashed = args(&["toxiproxy", "-config", "-x.json"]);
+        assert_eq!(dashed.config.as_deref(), Some(OsStr::new("-x.json")));
+    }
+
+    #[test]
+    fn what_follows_the_flags_is_not_looked_at() {
+        let check = |line: &[&str], port: &str, rest: &[&str]| {
+            let args = args(line);
+            assert_eq!(
+                (&*args.port, args.rest.as_slice()),
+                (port, &*rest.iter().map(OsString::from).collect::<Vec<_>>()),
+                "{line:?}"
+            );
+        };
+        check(
+            &["toxiproxy", "-port=1", "serve", "-port=2"],
+            "1",
+            &["serve", "-port=2"],
+        );
+        check(&["toxiproxy", "-port", "1", "--", "-port=2"], "1", &["-port=2"]);
+        check(&["toxiproxy", "-", "--", "x"], "8474", &["-", "--", "x"]);
+        check(&["toxiproxy", "-proxy-metrics", "true"], "8474", &["true"]);
     }
 
     #[test]

@@ -36,6 +36,15 @@ pub(super) fn signed_seed(text: &str) -> Result<i64, String> {
         .map_err(|_| format!("write a whole number from {least} to {most}, as in `--seed 7`"))
 }
 
+/// Yes or no, in the words that Go takes for a flag.
+pub(super) fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("write `true` or `false`".to_owned()),
+    }
+}
+
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "write an address and a port, as in `127.0.0.1:8474` or `[::1]:8474`".to_owned())

@@ -81,7 +81,8 @@ impl Bind {
             // The kernel takes it for this machine.
             Host::Ip(ip) if ip.is_unspecified() => vec![if ip.is_ipv4() { v4 } else { v6 }],
             Host::Ip(ip) => vec![ip.to_canonical()],
-            Host::Name(name) if &**name == "localhost" => vec![v4, v6],
+            // Many machines know it by IPv4 alone, so that it may not lead to `::1`.
+            Host::Name(name) if &**name == "localhost" => vec![v4],
             Host::Name(_) => Vec::new(),
         };
         let port = self.0.port();
@@ -131,8 +132,14 @@ mod tests {
                 "[::1]:80",
                 "0.0.0.0:80",
                 "[::]:80",
+                "localhost:80",
             ],
             &["10.0.0.1:80"],
+        );
+        check(
+            "[::1]:80",
+            &["[::1]:80", "[::]:80"],
+            &["localhost:80", "127.0.0.1:80"],
         );
         check("10.0.0.1:80", &["10.0.0.1:80"], &["localhost:80"]);
         check("127.0.0.1:0", &[], &["127.0.0.1:1"]);

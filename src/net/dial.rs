@@ -72,25 +72,35 @@ pub enum DialError {
 pub struct Dialer {
     /// How long all attempts together may take, the wait for a name's first resolution included.
     pub limit: Duration,
+    /// How old the addresses of a name may be; without it, as old as their time to live allows.
+    pub most_age: Option<Duration>,
 }
 
 impl Dialer {
     /// Connects to one of `to`. `turn` is the caller's own counter: the addresses take turns in being tried first.
     pub async fn dial(&self, to: &Addresses, turn: usize) -> Result<Stream, DialError> {
         let dialling = async {
+            if let Some(most_age) = self.most_age {
+                to.renew(most_age).await;
+            }
             let addresses = match to.now() {
                 Some(known) => known?,
                 None => to.first().await?,
             };
             race(&addresses, turn).await
         };
-        match time::timeout(self.limit, dialling).await {
+        let dialled = match time::timeout(self.limit, dialling).await {
             Ok(done) => done,
             Err(_) => Err(DialError::Timeout {
                 to: to.to_string(),
                 limit: self.limit,
             }),
+        };
+        // What this machine lacks says nothing about where the backend is.
+        if matches!(&dialled, Err(error) if !matches!(error, DialError::Exhausted(_))) {
+            to.doubt();
         }
+        dialled
     }
 
     /// Connects to exactly this address.
@@ -207,6 +217,7 @@ mod tests {
 
     const DIALER: Dialer = Dialer {
         limit: Duration::from_secs(20),
+        most_age: None,
     };
 
     fn address(text: &str) -> SocketAddr {
@@ -286,6 +297,7 @@ mod tests {
         let silent = full().await;
         let dialer = Dialer {
             limit: Duration::from_millis(50),
+            most_age: None,
         };
         let error = dialer.connect(silent.address).await.unwrap_err();
         assert!(matches!(&error, DialError::Timeout { .. }));

@@ -22,7 +22,11 @@ use hickory_resolver::{
         rr::{Name, RecordType},
     },
 };
-use tokio::{runtime, sync::watch, time};
+use tokio::{
+    runtime,
+    sync::{Notify, watch},
+    time::{self, Instant},
+};
 use tracing::{debug, warn};
 
 use crate::units::{Address, Host};
@@ -42,6 +46,17 @@ pub struct Unresolved {
 pub struct Addresses {
     address: Address,
     known: watch::Receiver<Known>,
+    /// Who follows the name, where it is one.
+    follower: Option<Follower>,
+}
+
+/// What those who dial have of the task that follows a name.
+#[derive(Clone, Debug)]
+struct Follower {
+    /// Wakes it, so that it looks the name up before its time.
+    wanted: Arc<Notify>,
+    /// When the last lookup ended, whatever it found.
+    looked: watch::Receiver<Option<Instant>>,
 }
 
 /// `None` until the first lookup has ended.
@@ -73,6 +88,10 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between failing lookups.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
+/// Whoever wants newer addresses waits so long for a lookup before those known so far have to do: name servers that are down
+/// take no backend down.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Directory {
     /// A directory that asks as the system would: hosts file, search domains and name servers of this machine.
     ///
@@ -87,19 +106,25 @@ impl Directory {
 
     /// The addresses of `address`, followed until nobody holds the result any more.
     pub fn follow(&self, address: &Address) -> Addresses {
-        let known = match address.host() {
-            Host::Ip(ip) => watch::channel(Some(Ok([SocketAddr::new(*ip, address.port())].into()))).1,
-            Host::Name(name) => {
-                let (publish, known) = watch::channel(None);
-                let name = Arc::clone(name);
-                self.runtime
-                    .spawn(follow(Arc::clone(&self.lookup), name, address.port(), publish));
-                known
-            }
+        let name = match address.host() {
+            Host::Ip(ip) => return Addresses::fixed(SocketAddr::new(*ip, address.port())),
+            Host::Name(name) => Arc::clone(name),
         };
+        let (publish, known) = watch::channel(None);
+        let (tell, looked) = watch::channel(None);
+        let wanted = Arc::new(Notify::new());
+        let follower = Follower {
+            wanted: Arc::clone(&wanted),
+            looked,
+        };
+        let lookup = Arc::clone(&self.lookup);
+        let port = address.port();
+        self.runtime
+            .spawn(async move { follow(&*lookup, name, port, publish, &wanted, tell).await });
         Addresses {
             address: address.clone(),
             known,
+            follower: Some(follower),
         }
     }
 }
@@ -111,6 +136,7 @@ impl Addresses {
         Self {
             address: address.into(),
             known,
+            follower: None,
         }
     }
 
@@ -127,6 +153,27 @@ impl Addresses {
             .ok()
             .flatten()
             .unwrap_or_else(|| Err(self.unresolved("its lookup was given up")))
+    }
+
+    /// Waits until they are no older than that, or it is clear that they cannot be had: the time to live of a name says how long
+    /// an address may be used, and not how long a container keeps it. An age below [`SHORTEST_HOLD`] is taken for that.
+    pub async fn renew(&self, most_age: Duration) {
+        let Some(follower) = &self.follower else { return };
+        let mut looked = follower.looked.clone();
+        let last = *looked.borrow_and_update();
+        // Without a first lookup there is nothing to renew: that one is waited for by itself.
+        if last.is_some_and(|at| at.elapsed() >= most_age.max(SHORTEST_HOLD)) {
+            follower.wanted.notify_one();
+            let _ = time::timeout(PATIENCE, looked.changed()).await;
+        }
+    }
+
+    /// A dial has failed: whoever was there may be elsewhere by now. The name is looked up soon, but not more often than its
+    /// shortest time to live allows.
+    pub fn doubt(&self) {
+        if let Some(follower) = &self.follower {
+            follower.wanted.notify_one();
+        }
     }
 
     /// The address as written.
@@ -148,7 +195,14 @@ impl fmt::Display for Addresses {
     }
 }
 
-async fn follow(lookup: Arc<dyn Lookup>, name: Arc<str>, port: u16, publish: watch::Sender<Known>) {
+async fn follow(
+    lookup: &dyn Lookup,
+    name: Arc<str>,
+    port: u16,
+    publish: watch::Sender<Known>,
+    wanted: &Notify,
+    tell: watch::Sender<Option<Instant>>,
+) {
     let mut failures = 0;
     loop {
         let pause = match lookup.lookup(Arc::clone(&name)).await {
@@ -167,8 +221,15 @@ async fn follow(lookup: Arc<dyn Lookup>, name: Arc<str>, port: u16, publish: wat
                 retry_after(failures)
             }
         };
+        let now = Instant::now();
+        tell.send_replace(Some(now));
+        let asked = async {
+            wanted.notified().await;
+            time::sleep_until(now + SHORTEST_HOLD).await;
+        };
         tokio::select! {
             () = time::sleep(pause) => {}
+            () = asked => {}
             () = publish.closed() => return,
         }
     }

@@ -53,7 +53,10 @@ impl Way<'_> {
 pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<Stream, Failure> {
     let limit = way.target.settings.connect_timeout();
     let begun = Instant::now();
-    let dialler = Dialer { limit };
+    let dialler = Dialer {
+        limit,
+        most_age: way.target.settings.dns.at_most(),
+    };
     let turn = usize::try_from(way.number).unwrap_or(0);
     let addresses = &way.target.addresses[way.index];
     let (dial, fault) = plan.dial();

@@ -267,6 +267,7 @@ async fn connect(
     let fail = |error: &dyn std::fmt::Display| Trouble::Connect(error.to_string());
     let dialler = Dialer {
         limit: settings.timeout(),
+        most_age: target.settings.dns.at_most(),
     };
     let moved;
     let to = match plan.dial() {
@@ -282,7 +283,11 @@ async fn connect(
         Some(port) => {
             let known = to.first().await.map_err(|error| fail(&error))?;
             let first = known.first().ok_or_else(|| fail(&"no address"))?;
-            dialler.connect((first.ip(), port).into()).await
+            let connected = dialler.connect((first.ip(), port).into()).await;
+            if connected.is_err() {
+                to.doubt();
+            }
+            connected
         }
     };
     let mut stream = stream.map_err(|error| fail(&error))?;

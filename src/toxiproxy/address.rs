@@ -24,15 +24,25 @@ struct Parts<'a> {
 impl Parts<'_> {
     /// The address, where no name has to be looked up for it.
     fn known(&self) -> Option<SocketAddr> {
-        match self.host {
-            "" | "0.0.0.0" | "::" => Some(everywhere(self.port)),
-            host => Some(SocketAddr::new(host.parse().ok()?, self.port)),
+        if self.host.is_empty() {
+            return Some(everywhere(self.port));
         }
+        // `::ffff:127.0.0.1` is an address of IPv4, which no socket that is for IPv6 alone can be bound to.
+        let ip = self.host.parse::<IpAddr>().ok()?.to_canonical();
+        Some(match ip.is_unspecified() {
+            true => everywhere(self.port),
+            false => SocketAddr::new(ip, self.port),
+        })
     }
 
-    fn at(&self, found: Option<IpAddr>) -> Result<SocketAddr, String> {
+    /// What a name was found to be, its zone included, with the port.
+    fn at(&self, found: Option<SocketAddr>) -> Result<SocketAddr, String> {
+        let with_port = |mut found: SocketAddr| {
+            found.set_port(self.port);
+            found
+        };
         found
-            .map(|ip| SocketAddr::new(ip, self.port))
+            .map(with_port)
             .ok_or_else(|| format!("lookup {}: no such host", self.host))
     }
 }
@@ -63,9 +73,9 @@ pub(super) async fn find_all(written: &[&str]) -> Vec<Result<SocketAddr, String>
         let name = name.to_owned();
         looking.spawn(async move { (look_up(&name).await, name) });
     }
-    let mut found: HashMap<String, Option<IpAddr>> = HashMap::new();
+    let mut found: HashMap<String, Option<SocketAddr>> = HashMap::new();
     while let Some(looked) = looking.join_next().await {
-        found.extend(looked.ok().map(|(ip, name)| (name, ip)));
+        found.extend(looked.ok().map(|(address, name)| (name, address)));
     }
     let address = |(known, parts): (Option<SocketAddr>, Parts<'_>)| match known {
         Some(address) => Ok(address),
@@ -74,11 +84,11 @@ pub(super) async fn find_all(written: &[&str]) -> Vec<Result<SocketAddr, String>
     parts.into_iter().map(|parts| parts.and_then(address)).collect()
 }
 
-async fn look_up(host: &str) -> Option<IpAddr> {
+async fn look_up(host: &str) -> Option<SocketAddr> {
     let found = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host, 0))).await;
     let found: Vec<SocketAddr> = found.ok().and_then(Result::ok).into_iter().flatten().collect();
     let v4 = found.iter().find(|address| address.is_ipv4());
-    v4.or(found.first()).map(SocketAddr::ip)
+    v4.or(found.first()).copied()
 }
 
 fn part(written: &str) -> Result<Parts<'_>, String> {
@@ -134,6 +144,11 @@ mod tests {
         check(":80", &any(80)).await;
         check("0.0.0.0:80", &any(80)).await;
         check("[::]:80", &any(80)).await;
+        check("[::ffff:127.0.0.1]:80", "127.0.0.1:80").await;
+        check("[::ffff:0.0.0.0]:80", &any(80)).await;
+        check("[0:0:0:0:0:0:0:0]:80", &any(80)).await;
+        // The loopback device has the number 1.
+        check("[fe80::1%lo]:80", "[fe80::1%1]:80").await;
         check("localhost:80", "127.0.0.1:80").await;
         check("127.0.0.1", "address 127.0.0.1: missing port in address").await;
         check("::1:80", "address ::1:80: too many colons in address").await;

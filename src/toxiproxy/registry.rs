@@ -29,6 +29,13 @@ const MOST_TOXICS: usize = 1024;
 /// Toxiproxy's connections may stand still for ever; so long is as good as that.
 const IDLE: &str = "36500d";
 
+/// Toxiproxy leaves it to the system when to give an upstream up that does not answer; Linux does so after this: 6 retries of a SYN
+/// (`net.ipv4.tcp_syn_retries`), each after twice the time of the one before. Less would cut clients that are meant to wait.
+const CONNECT: &str = "127s";
+
+/// Toxiproxy looks a name up for every connection; so often at most, for many that come at once.
+const LOOKUP: &str = "1s";
+
 /// A proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proxy {
@@ -263,7 +270,13 @@ impl Proxy {
 /// What the clusters of all proxies have in common.
 fn usual_cluster() -> Option<ClusterSettings> {
     let nowhere = backend(SocketAddr::from(([127, 0, 0, 1], 1)).into());
-    serde_json::from_value(json!({"backends": [nowhere], "idle_timeout": IDLE})).ok()
+    let usual = json!({
+        "backends": [nowhere],
+        "idle_timeout": IDLE,
+        "connect_timeout": CONNECT,
+        "dns": {"at_most": LOOKUP},
+    });
+    serde_json::from_value(usual).ok()
 }
 
 const fn backend(address: Address) -> BackendSettings {
@@ -312,5 +325,19 @@ impl Serialize for Proxy {
 impl Serialize for Registry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.proxies.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_dialled_as_toxiproxy_dials_it() {
+        let usual = usual_cluster().unwrap();
+        assert_eq!(usual.connect_timeout(), Duration::from_secs(127));
+        assert_eq!(usual.dns.at_most(), Some(Duration::from_secs(1)));
     }
 }

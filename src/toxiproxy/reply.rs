@@ -131,6 +131,17 @@ impl Refusal {
         self.message.strip_prefix(BODY).unwrap_or(&self.message)
     }
 
+    /// The same where nothing was sent that could be wrong: what one of the proxies that are there already meets.
+    pub(super) fn of_proxy(self, name: &str) -> Self {
+        match self.message.strip_prefix(BODY) {
+            Some(what) => Self {
+                message: format!("proxy {name}: {what}"),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     pub(super) fn no_proxy() -> Self {
         Self::new(404, "proxy not found")
     }

@@ -60,7 +60,7 @@ impl Toxiproxy {
                 Ok(()) => {}
                 Err(refusal) => {
                     begin.remove(name);
-                    failed.get_or_insert(refusal);
+                    failed.get_or_insert_with(|| refusal.of_proxy(name));
                 }
             }
         }

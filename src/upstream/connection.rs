@@ -85,7 +85,8 @@ pub struct KeepAliveSettings {
     pub age: Option<Span>,
 }
 
-/// How names are resolved: again when their TTL ends; when that fails, the addresses known so far are kept.
+/// How names are resolved: again when their TTL ends, and soon after a connection could not be made, at most once a second; when
+/// that fails, the addresses known so far are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DnsSettings {
@@ -130,11 +131,9 @@ impl KeepAliveSettings {
 }
 
 impl DnsSettings {
-    /// How long an answer with this TTL is believed.
-    pub fn lifetime(&self, ttl: Duration) -> Duration {
-        let at_least = self.at_least.map_or(Duration::from_secs(1), Into::into);
-        let at_most = self.at_most.map_or(Duration::from_secs(300), Into::into);
-        ttl.min(at_most).max(at_least)
+    /// How old an answer may be when somebody dials, whatever its TTL; where it is not said, the resolver's own limit holds.
+    pub fn at_most(&self) -> Option<Duration> {
+        self.at_most.map(Into::into)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -125,6 +125,63 @@ async fn no_time_to_live_is_taken_at_its_word_when_it_is_absurd() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_wants_newer_addresses_waits_for_a_lookup_but_not_for_ever() {
+    let addresses = follow_script([answer(&["10.0.0.1"], 300), answer(&["10.0.0.2"], 300)]);
+    addresses.first().await.unwrap();
+    let begun = Instant::now();
+    addresses.renew(Duration::ZERO).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.1:80"], "they are new enough");
+    pass(1).await;
+    tokio::join!(addresses.renew(Duration::ZERO), addresses.renew(SHORTEST_HOLD));
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.2:80"], "one lookup for both");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    pass(1).await;
+    let begun = Instant::now();
+    addresses.renew(Duration::ZERO).await;
+    assert!(begun.elapsed() >= PATIENCE && begun.elapsed() < PATIENCE + SHORTEST_HOLD);
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.2:80"], "nobody answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dial_that_fails_has_the_name_looked_up_soon() {
+    let addresses = follow_script([answer(&["127.0.0.1"], 300), answer(&["10.0.0.2"], 300)]);
+    addresses.first().await.unwrap();
+    let dialer = crate::net::Dialer {
+        limit: Duration::from_millis(100),
+        most_age: None,
+    };
+    // It fails with a refusal or at its limit.
+    for _ in 0..3 {
+        dialer.dial(&addresses, 0).await.unwrap_err();
+    }
+    assert_eq!(
+        known(&addresses).unwrap(),
+        ["127.0.0.1:80"],
+        "once a second at most"
+    );
+    pass(1).await;
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.2:80"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_somebody_dials_is_found_within_a_second_of_its_appearance() {
+    let addresses = follow_script([
+        failure(),
+        failure(),
+        failure(),
+        failure(),
+        answer(&["10.0.0.1"], 60),
+    ]);
+    addresses.first().await.unwrap_err();
+    for _ in 0..4 {
+        assert_eq!(known(&addresses), None);
+        addresses.doubt();
+        pass(1).await;
+    }
+    assert_eq!(known(&addresses).unwrap(), ["10.0.0.1:80"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_that_nobody_holds_is_not_followed() {
     let lookup = Arc::new(Script(Mutex::new([answer(&["10.0.0.1"], 1)].into())));
     let directory = Directory {

@@ -3,6 +3,7 @@
 mod bench;
 mod changes;
 mod clients;
+mod edges;
 mod golden;
 mod many;
 mod proxies;

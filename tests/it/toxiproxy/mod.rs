@@ -4,5 +4,6 @@ mod bench;
 mod clients;
 mod golden;
 mod many;
+mod numbers;
 mod proxies;
 mod toxics;

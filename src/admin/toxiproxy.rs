@@ -87,7 +87,7 @@ pub(super) async fn metrics(State((desk, guard)): State<(Desk, Guard)>, request:
     if let Err(refusal) = may_know(&desk, &guard, &head, Role::Observer) {
         return refusal.into_response();
     }
-    let text = toxiproxy::metrics(&desk.control.snapshot());
+    let text = desk.toxiproxy.metrics();
     ([(header::CONTENT_TYPE, toxiproxy::METRICS_MEDIA)], text).into_response()
 }
 

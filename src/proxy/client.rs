@@ -273,6 +273,10 @@ impl Client {
     /// so for this one. (A TCP connection follows by itself, in its pumps.)
     pub fn follow(&self, view: &View) {
         if self.kind.get() == Kind::Bytes {
+            // Whoever has the answer to its change counts on what passed before.
+            if let Some(meter) = self.meter.get().filter(|_| self.is_over()) {
+                meter.count();
+            }
             return;
         }
         let before = self.seen.borrow().1.clone();

@@ -24,6 +24,8 @@ struct Backend {
     lanes: Arc<Sharded<BackendLane>>,
     connection: Handle,
     counted: Cell<Passed>,
+    /// What has been counted for it of the client's.
+    of_client: Cell<Passed>,
 }
 
 /// Bytes received and sent.
@@ -51,6 +53,7 @@ impl Meter {
             lanes,
             connection,
             counted: Cell::default(),
+            of_client: Cell::default(),
         };
         // A connection is joined once.
         let _ = self.backend.set(backend);
@@ -67,6 +70,9 @@ impl Meter {
             let lane = backend.lanes.lane(self.worker);
             lane.received.add(more.received);
             lane.sent.add(more.sent);
+            let more = since(&backend.of_client, &self.client);
+            lane.from_clients.add(more.received);
+            lane.to_clients.add(more.sent);
         }
     }
 }

@@ -137,6 +137,10 @@ pub struct BackendLane {
     pub received: Counter,
     /// Bytes sent to it on connections that only pass bytes.
     pub sent: Counter,
+    /// Bytes received from the clients of those.
+    pub from_clients: Counter,
+    /// Bytes sent to them.
+    pub to_clients: Counter,
 }
 
 impl BackendLane {

@@ -15,8 +15,10 @@ use http::Method;
 
 use super::{
     address,
+    books::Books,
     fields::Fields,
     file::{File, Told},
+    metrics,
     obstacle::{cannot_listen, not_found, refusal},
     populate::Asked,
     registry::Registry,
@@ -39,6 +41,7 @@ const BROWSER: &str = "Mozilla/";
 pub struct Toxiproxy {
     pub(super) control: Arc<Control>,
     registry: Mutex<Registry>,
+    books: Mutex<Books>,
     turn: tokio::sync::Mutex<()>,
     metrics: AtomicBool,
 }
@@ -49,6 +52,7 @@ impl Toxiproxy {
         Self {
             control,
             registry: Mutex::default(),
+            books: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             metrics: AtomicBool::new(false),
         }
@@ -62,6 +66,18 @@ impl Toxiproxy {
     /// Whether `/metrics` shows Toxiproxy's numbers.
     pub fn shows_metrics(&self) -> bool {
         self.metrics.load(Ordering::Relaxed)
+    }
+
+    /// Toxiproxy's numbers, in its format.
+    pub fn metrics(&self) -> String {
+        let mut books = self.books();
+        books.write();
+        metrics::text(&books)
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // At worst the last bytes are not put down yet.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers a request. `agent` is what the client calls itself.
@@ -139,8 +155,11 @@ impl Toxiproxy {
 
     /// Publishes a changed copy, and remembers it once it is in force.
     pub(super) fn publish(&self, next: Registry) -> Result<(), ChangeError> {
+        // What has passed came in where proxies listened until now.
+        self.books().write();
         self.control.set_annex(next.annex())?;
         *self.lock() = next;
+        self.books().follow(metrics::listening(&self.control.snapshot()));
         Ok(())
     }
 

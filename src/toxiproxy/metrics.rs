@@ -2,61 +2,68 @@
 
 use std::fmt::Write as _;
 
-use crate::snapshot::{Listener, Snapshot, Target};
+use super::books::{Books, Listening, Way};
+use crate::snapshot::{Snapshot, Target};
 
 /// The media type of the format.
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// One family of counters.
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    /// Towards the upstream, and from it.
-    of: fn(&Listener, Option<&Target>) -> [u64; 2],
-}
-
-const FAMILIES: [Family; 2] = [
-    Family {
-        name: "toxiproxy_proxy_received_bytes_total",
-        help: "Bytes received by a proxy: from clients upstream, from its upstream downstream",
-        of: |listener, target| {
-            let from_backend = |target: &Target| target.backend_lanes[0].sum(|lane| lane.received.get());
-            [
-                listener.lanes.sum(|lane| lane.received.get()),
-                target.map_or(0, from_backend),
-            ]
-        },
-    },
-    Family {
-        name: "toxiproxy_proxy_sent_bytes_total",
-        help: "Bytes sent by a proxy: to its upstream upstream, to clients downstream",
-        of: |listener, target| {
-            let to_backend = |target: &Target| target.backend_lanes[0].sum(|lane| lane.sent.get());
-            [
-                target.map_or(0, to_backend),
-                listener.lanes.sum(|lane| lane.sent.get()),
-            ]
-        },
-    },
+/// The families of counters, in the order of [`super::books::Bytes`]: name and meaning.
+const FAMILIES: [(&str, &str); 2] = [
+    (
+        "toxiproxy_proxy_received_bytes_total",
+        "Bytes received by a proxy: from clients upstream, from its upstream downstream",
+    ),
+    (
+        "toxiproxy_proxy_sent_bytes_total",
+        "Bytes sent by a proxy: to its upstream upstream, to clients downstream",
+    ),
 ];
 
-/// Writes the numbers of all proxies that listen.
-pub fn metrics(snapshot: &Snapshot) -> String {
+/// The proxies that listen, with what is counted for them. One that leads nowhere passes nothing.
+pub(super) fn listening(snapshot: &Snapshot) -> impl Iterator<Item = Listening> {
+    let proxies = snapshot.listeners.values();
+    let proxies = proxies.filter(|listener| listener.settings.life.is_some());
+    proxies.filter_map(|listener| {
+        let target = snapshot.cluster(&listener.name)?;
+        let way = Way {
+            proxy: listener.name.to_string(),
+            upstream: target.settings.backends[0].name(),
+        };
+        Some(listening_at(listener.sockets.bound().to_string(), way, target))
+    })
+}
+
+fn listening_at(listener: String, way: Way, target: &Target) -> Listening {
+    let lanes = target.backend_lanes[0].clone();
+    let count = move || {
+        [
+            lanes.sum(|lane| lane.from_clients.get()),
+            lanes.sum(|lane| lane.received.get()),
+            lanes.sum(|lane| lane.sent.get()),
+            lanes.sum(|lane| lane.to_clients.get()),
+        ]
+    };
+    Listening {
+        way,
+        listener,
+        count: Box::new(count),
+    }
+}
+
+/// The books in Prometheus's format.
+pub(super) fn text(books: &Books) -> String {
     let mut text = String::new();
-    for Family { name, help, of } in FAMILIES {
+    for (family, (name, help)) in FAMILIES.into_iter().enumerate() {
         // Writing into a string cannot fail.
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n");
-        let proxies = snapshot.listeners.values();
-        for listener in proxies.filter(|listener| listener.settings.life.is_some()) {
-            let target = snapshot.cluster(&listener.name).map(|target| &**target);
-            let upstream = target.map_or_else(String::new, |target| target.settings.backends[0].name());
-            for (direction, bytes) in ["upstream", "downstream"].into_iter().zip(of(listener, target)) {
+        for (way, listener, bytes) in books.entries() {
+            for (direction, bytes) in ["upstream", "downstream"].into_iter().zip(&bytes[2 * family..]) {
                 let _ = writeln!(
                     text,
-                    "{name}{{direction=\"{direction}\",listener=\"{}\",proxy=\"{}\",upstream=\"{}\"}} {bytes}",
-                    listener.sockets.bound(),
-                    escaped(&listener.name),
-                    escaped(&upstream),
+                    "{name}{{direction=\"{direction}\",listener=\"{listener}\",proxy=\"{}\",upstream=\"{}\"}} {bytes}",
+                    escaped(&way.proxy),
+                    escaped(&way.upstream),
                 );
             }
         }

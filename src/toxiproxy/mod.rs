@@ -5,10 +5,12 @@
 //! checks are those of version 2.12, measured; `docs/toxiproxy.md` lists what is better on purpose.
 //!
 //! [`fields`] reads JSON as Toxiproxy's clients expect it, [`toxic`] knows the types, [`registry`] what there is, [`mod@file`] what is wrong in a
-//! file; all are pure. [`api`] waits for names and sockets, and publishes.
+//! file, [`books`] what has
+//! passed; all are pure. [`api`] waits for names and sockets, and publishes.
 
 mod address;
 mod api;
+mod books;
 mod fields;
 mod file;
 mod metrics;
@@ -28,7 +30,7 @@ pub use self::{
     address::find as find_address,
     api::Toxiproxy,
     file::Told,
-    metrics::{MEDIA as METRICS_MEDIA, metrics},
+    metrics::MEDIA as METRICS_MEDIA,
     reply::{Reply, VERSION},
     route::{owns, toxic_of},
 };

@@ -6,5 +6,6 @@ mod clients;
 mod edges;
 mod golden;
 mod many;
+mod numbers;
 mod proxies;
 mod toxics;

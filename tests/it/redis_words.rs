@@ -1,7 +1,7 @@
 //! Commands of Redis by hand: as lines with quotes, and with what is no command behind them.
 
 use crate::kit::{
-    Doc, Proxy, Raw,
+    Doc, Proxy, Raw, eventually,
     redis::{Redis, redis_cli},
 };
 
@@ -60,4 +60,45 @@ async fn what_is_no_command_takes_no_answer_from_those_before_it() {
         assert_eq!(behind, format!("{BUSY}+PONG\r\n{alone}"), "{broken}");
         assert_eq!(Raw::ask(proxy.address(), broken).await, alone, "{broken}");
     }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_done_is_told_at_its_end_that_it_is_not() {
+    let server = Redis::start(&[]).await;
+    let proxy = Proxy::start(&Doc::redis(&[server.address])).await;
+    let fault = "where: {match: {table: zz}}, do: {abort: {error: out_of_memory, after: true}}";
+    proxy.inject("late", fault).await;
+    let mut one = Raw::connect(proxy.address()).await;
+    one.say("MULTI\r\nSET zz 7\r\nSET q 7\r\nEXEC\r\nGET q\r\nMULTI\r\nSET zz 8\r\nDISCARD\r\nPING\r\n")
+        .await;
+    let told = "+OK\r\n+QUEUED\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.\r\n$1\r\n7\r\n+OK\r\n+QUEUED\r\n+OK\r\n+PONG\r\n";
+    assert_eq!(one.until("+PONG\r\n").await, told);
+    assert_eq!(redis_cli(server.address, &["GET", "zz"]).await, "7");
+}
+
+#[tokio::test]
+async fn what_fails_a_request_of_http_is_an_internal_error_to_a_command() {
+    let server = Redis::start(&[]).await;
+    let proxy = Proxy::start(&Doc::redis(&[server.address])).await;
+    let error = "-ERR internal error\r\n";
+    let mut one = Raw::connect(proxy.address()).await;
+    proxy
+        .inject("limit", "do: {rate_limit: {rate: 1/h, burst: 1}}")
+        .await;
+    one.say("PING\r\nPING\r\n").await;
+    assert_eq!(one.until(error).await, format!("+PONG\r\n{error}"));
+    proxy.lift("limit").await;
+    proxy
+        .inject("full", "do: {threads: {size: 0, edge_timeout: 10ms}}")
+        .await;
+    one.say("PING\r\n").await;
+    assert_eq!(one.until("\r\n").await, error);
+    proxy.lift("full").await;
+    proxy.inject("hung", "do: {hang: {on_lift: unavailable}}").await;
+    one.say("PING\r\n").await;
+    eventually("it is held", async || proxy.held().await == 1.0).await;
+    proxy.lift("hung").await;
+    assert_eq!(one.until("\r\n").await, error);
+    one.say("PING\r\n").await;
+    assert_eq!(one.until("\r\n").await, "+PONG\r\n");
 }

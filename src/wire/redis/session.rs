@@ -47,8 +47,8 @@ pub struct Session {
     /// Whose it is.
     choices: Choices,
     transaction: Transaction,
-    /// The command at the front would set going what is queued.
-    executes: bool,
+    /// How the command at the front would end the transaction.
+    ends: Option<Ends>,
     /// Answers that are replaced, by their unit.
     refused: VecDeque<(u64, By, Refusal)>,
     number: u64,
@@ -100,6 +100,11 @@ impl Session {
         if is(0, "reset") {
             self.marked = false;
         }
+        if Ends::of(text) == Some(Ends::Exec)
+            && let Some(refusal) = self.transaction.take_late()
+        {
+            self.refused.push_back((self.begun, By::Deed, aborted(refusal)));
+        }
         self.choices.ask(self.begun, words)?;
         self.transaction.asks(self.begun, text);
         self.begun += 1;
@@ -117,7 +122,7 @@ impl Session {
             _ => return None,
         };
         self.front = Asked::from(words.front).dropped();
-        self.executes = Ends::of(&words.text) == Some(Ends::Exec);
+        self.ends = Ends::of(&words.text);
         Some(Command {
             text: words.text.as_str().into(),
             step,
@@ -255,11 +260,19 @@ impl Dialogue for Session {
 
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
-        self.refused.push_back((self.begun, By::Deed, refusal));
+        match self.ends {
+            // The transaction's fate is told by EXEC alone.
+            None if self.transaction.is_open() => self.transaction.replace(self.begun, refusal),
+            Some(Ends::Exec) => {
+                self.transaction.take_late();
+                self.refused.push_back((self.begun, By::Deed, aborted(refusal)));
+            }
+            _ => self.refused.push_back((self.begun, By::Deed, refusal)),
+        }
     }
 
     fn queued(&self) -> Vec<Arc<str>> {
-        if self.executes {
+        if self.ends == Some(Ends::Exec) {
             self.transaction.queued()
         } else {
             Vec::new()

@@ -1,4 +1,5 @@
 mod broken;
+mod late;
 
 use proptest::prelude::*;
 

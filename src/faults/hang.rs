@@ -36,7 +36,7 @@ pub enum At {
 /// The page of `hang`.
 pub(super) const DOC: Doc = Doc {
     kind: "hang",
-    does: "Never answers; when it is lifted, held exchanges go on in order or end with 503",
+    does: "Never answers; when it is lifted, held exchanges go on in order or end with 503 (commands of databases with `internal_error`)",
     acts_at: &[Hook::Open, Hook::Reply],
     settings: &[
         ("at", "open, or reply: then what the request does is done (open)"),

@@ -25,7 +25,7 @@ pub struct IdleCut {
 /// The page of `idle_cut`.
 pub(super) const DOC: Doc = Doc {
     kind: "idle_cut",
-    does: "Connections that stand idle are forgotten, as by a firewall: what either side sends then is lost, without FIN or RST; once lifted, those are reset",
+    does: "Connections that stand idle are forgotten, as by a firewall: what either side sends then is lost, without FIN or RST; once lifted, those on which something was lost are reset, and the others go on",
     acts_at: &[Hook::Flow],
     settings: &[(
         "after",

@@ -36,7 +36,7 @@ pub struct RateLimit {
 /// The page of `rate_limit`.
 pub(super) const DOC: Doc = Doc {
     kind: "rate_limit",
-    does: "Refuses exchanges beyond a rate with 429 and Retry-After, or delays them",
+    does: "Refuses exchanges beyond a rate with 429 and Retry-After (commands of databases with `internal_error`), or delays them",
     acts_at: &[Hook::Open],
     settings: &[
         ("rate", "how many exchanges may go, over all clients and workers"),

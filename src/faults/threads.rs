@@ -76,7 +76,10 @@ pub(super) const DOC: Doc = Doc {
             "edge_timeout",
             "after how long a client that waits gets an answer (never)",
         ),
-        ("status", "the status of that answer (504)"),
+        (
+            "status",
+            "the status of that answer (504); a command of a database gets `internal_error`",
+        ),
         (
             "most_waiting",
             "how many may wait; beyond it the answer comes at once (10000)",

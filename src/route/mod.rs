@@ -21,6 +21,7 @@ mod statuses;
 mod table;
 mod tables;
 mod tag;
+mod unicode;
 pub mod wording;
 
 pub use command::{Command, Session};

@@ -6,7 +6,10 @@ use sqlparser::{
     ast::{CopySource, Query, SetExpr, Statement, UtilityOption},
     dialect::Dialect,
     parser::Parser,
+    tokenizer::Tokenizer,
 };
+
+use super::unicode;
 
 /// What a statement asks of the data. One that the parser does not know is judged by its first word; one whose first word is
 /// not known either is none of these.
@@ -40,11 +43,12 @@ const DEEPEST: usize = 40;
 
 /// The statements of a text; `None` where the parser does not know it.
 pub(super) fn parse(grammar: &dyn Dialect, text: &str) -> Option<Vec<Statement>> {
-    let parser = Parser::new(grammar).with_recursion_limit(DEEPEST);
-    let parsed = parser
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
-    parsed.ok()
+    let tokens = Tokenizer::new(grammar, text).tokenize_with_location().ok()?;
+    Parser::new(grammar)
+        .with_recursion_limit(DEEPEST)
+        .with_tokens_with_locations(unicode::joined(tokens))
+        .parse_statements()
+        .ok()
 }
 
 /// The kind of a statement that the parser knows.

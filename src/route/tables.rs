@@ -10,7 +10,10 @@ use sqlparser::{
     tokenizer::{Token, Tokenizer, Word},
 };
 
-use super::relations::{self, written};
+use super::{
+    relations::{self, written},
+    unicode,
+};
 
 /// The tables that a statement names which the parser knows.
 pub(super) fn of(grammar: &dyn Grammar, statement: &Statement) -> Vec<String> {
@@ -67,6 +70,10 @@ fn hidden(statement: &Statement) -> &[ObjectName] {
             names,
             ..
         } => names,
+        // An index's, in MySQL.
+        Statement::Drop {
+            table: Some(table), ..
+        } => from_ref(table),
         Statement::ShowCreate {
             obj_type: ShowCreateObject::Table,
             obj_name,
@@ -112,7 +119,7 @@ pub(super) fn by_words(grammar: &dyn Grammar, text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     // Of a text that ends within quotes all that stands before them.
     let _ = Tokenizer::new(grammar, text).tokenize_with_location_into_buf(&mut tokens);
-    let tokens: Vec<_> = tokens
+    let tokens: Vec<_> = unicode::joined(tokens)
         .into_iter()
         .map(|token| token.token)
         .filter(|token| !matches!(token, Token::Whitespace(_)))
@@ -167,6 +174,8 @@ struct Reading {
     has_from: bool,
     /// USING leads to tables by now, and not to columns or to a set of characters.
     has_using: bool,
+    /// ON leads to a table: that of an index which is made or taken away.
+    has_on: bool,
     outer: Vec<Level>,
     level: Level,
 }
@@ -292,6 +301,8 @@ impl Reading {
         }
         self.has_from |= matches!(&*small, "select" | "delete" | "update") && !self.is("revoke");
         self.has_using |= matches!(&*small, "delete" | "merge");
+        let makes = self.is("create") || self.is("drop");
+        self.has_on |= small == "index" && makes && self.outer.is_empty();
         if let Some(lead) = self.lead(&small, behind) {
             self.level.list = List::Awaits(lead);
         }
@@ -329,6 +340,7 @@ impl Reading {
             "join" => Some(Lead::From),
             "using" if self.has_using && !has_brackets => Some(Lead::From),
             "into" => Some(Lead::Into),
+            "on" if self.has_on => Some(Lead::Into),
             "table" if self.before != "returns" => Some(Lead::Into),
             "tables" if self.is("lock") => Some(Lead::Into),
             "insert" | "replace" | "update" if begins => Some(Lead::Into),

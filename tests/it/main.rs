@@ -36,6 +36,7 @@ mod primary;
 mod read_only;
 mod redis;
 mod redis_commands;
+mod redis_words;
 mod reload;
 mod several;
 mod tcp;

@@ -51,6 +51,7 @@ async fn a_table_that_is_missing_can_be_made_in_postgres() {
         "alter table if exists orders add more int",
         "select id into orders from items",
         "drop table public.orders cascade",
+        "select * from U&\"orders\"",
     ];
     for text in WITHOUT_ORDERS.into_iter().chain(own) {
         let mut told = Vec::new();
@@ -84,6 +85,8 @@ async fn can_be_made(at: std::net::SocketAddr, administer: impl AsyncFn(&str)) {
         "rename table items to orders",
         "create table orders like items",
         "drop temporary table orders",
+        "create index i on orders (id)",
+        "drop index i on orders",
         "Drop  table shop.orders",
     ];
     let url = |at| format!("mysql://web:{PASSWORD}@{at}/shop?prefer_socket=false");

@@ -17,6 +17,8 @@ use rustls::{
 };
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
+use super::wording::of_handshake;
+
 /// A certificate chain and its private key, both PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {
@@ -76,7 +78,10 @@ impl KeyPair {
                     format!("this key does not belong to the certificate in {certificate}"),
                 )
             }
-            other => BadFile::new(&self.key, format!("the private key cannot be used: {other}")),
+            other => BadFile::new(
+                &self.key,
+                format!("the private key cannot be used: {}", of_handshake(other)),
+            ),
         }
     }
 }
@@ -114,7 +119,10 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, BadFile> {
 pub(super) fn read_authorities(file: &Path) -> Result<RootCertStore, BadFile> {
     let mut roots = RootCertStore::empty();
     for (i, certificate) in read_certificates(file)?.into_iter().enumerate() {
-        let unfit = |error| BadFile::new(file, format!("certificate {} is no authority: {error}", i + 1));
+        let unfit = |error| {
+            let why = of_handshake(&error);
+            BadFile::new(file, format!("certificate {} is no authority: {why}", i + 1))
+        };
         roots.add(certificate).map_err(unfit)?;
     }
     Ok(roots)

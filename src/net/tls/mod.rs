@@ -8,6 +8,7 @@ mod client;
 mod files;
 mod impostor;
 mod server;
+mod wording;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -69,7 +70,7 @@ pub enum TlsError {
     #[error("certificate refused: {0}")]
     Certificate(String),
     /// The other side broke the rules or does not accept us.
-    #[error("TLS handshake failed: {0}")]
+    #[error("TLS handshake failed: {}", wording::of_handshake(.0))]
     Protocol(rustls::Error),
     /// The connection broke meanwhile.
     #[error("connection lost during the TLS handshake: {0}")]
@@ -82,7 +83,7 @@ impl TlsError {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
-            Some(rustls::Error::InvalidCertificate(why)) => Self::Certificate(why.to_string()),
+            Some(rustls::Error::InvalidCertificate(why)) => Self::Certificate(wording::of_certificate(why)),
             Some(other) => Self::Protocol(other.clone()),
             None => Self::Lost(error),
         }

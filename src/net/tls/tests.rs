@@ -98,7 +98,10 @@ async fn the_certificate_is_chosen_by_name_exactly_then_by_wildcard_then_the_fir
     for bad in ["example.org", "a.b.example.org", "nobody.example"] {
         let (client, _server) = shake(&client, &server, bad).await;
         let error = client.unwrap_err().to_string();
-        assert!(error.contains("not valid for name"), "{bad}: {error}");
+        assert!(
+            error.contains(&format!("it is not for {bad}, but for ")),
+            "{bad}: {error}"
+        );
     }
 }
 
@@ -237,8 +240,11 @@ async fn a_wrong_certificate_is_wrong_in_one_respect_only() {
     let client = files.load().unwrap();
     for (kind, expected) in [
         (BadCertificate::Expired, "expired"),
-        (BadCertificate::WrongName, "not valid for name"),
-        (BadCertificate::Untrusted, "UnknownIssuer"),
+        (BadCertificate::WrongName, "it is not for shop.example, but for "),
+        (
+            BadCertificate::Untrusted,
+            "nobody who is trusted here has issued it",
+        ),
     ] {
         let server = impostor.server(kind, &[Alpn::Http1]);
         // The second comes from the kept ones.
@@ -247,6 +253,27 @@ async fn a_wrong_certificate_is_wrong_in_one_respect_only() {
             let error = client.unwrap_err().to_string();
             assert!(error.contains(expected), "{kind:?}: {error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_shows_the_certificate_of_an_authority_is_told_how_to_make_another() {
+    let authority = Authority::new();
+    let pair = authority.sign(&["localhost"], |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let server = server_files(vec![pair]).load().unwrap();
+    let (client, server) = shake(&authority.client(), &server, "localhost").await;
+    let error = client.unwrap_err().to_string();
+    for part in [
+        "certificate refused: it is one of an authority (CA:TRUE)",
+        "basicConstraints=critical,CA:FALSE",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    if let Err(error) = server {
+        let error = error.to_string();
+        assert!(error.contains("the other side says: "), "{error}");
     }
 }
 

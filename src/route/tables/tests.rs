@@ -43,6 +43,7 @@ fn tables_are_found_by_the_words_before_them() {
         &["a", "b", "c", "d"],
     );
     check("vacuum (analyze, verbose) a", &["a"]);
+    check("create table a (id int, index i (id) on delete b)", &["a"]);
     check("create function f() returns table (id int) as 'x'", &[]);
     check("select 1 from a where x = 'open", &["a"]);
     check("", &[]);
@@ -63,6 +64,8 @@ fn what_the_parser_does_not_know_or_hides_names_its_tables() {
         "select * from orders for no key update of orders nowait",
         "select * from orders where id between symmetric 2 and 1",
         "lock table orders in share mode",
+        "select * from U&\"orders\"",
+        "select * from u&\"!006frders\" uescape '!' where id between symmetric 2 and 1",
     ] {
         let there = meaning(Dialect::Postgres, text);
         assert!(there.names(&"orders".parse().unwrap()), "{text}: {there:?}");
@@ -77,6 +80,11 @@ fn what_the_parser_does_not_know_or_hides_names_its_tables() {
         "show create table orders",
         "rename table orders to old",
         "lock tables other read, orders write",
+        "create index i on orders (id)",
+        "create or replace fulltext index i on orders (item) wait 5",
+        "drop index i on orders",
+        "drop index if exists i on shop.orders",
+        "drop index `primary` on orders algorithm = inplace lock = none",
     ] {
         let there = meaning(Dialect::Mysql, text);
         assert!(there.names(&"orders".parse().unwrap()), "{text}: {there:?}");
@@ -90,6 +98,7 @@ fn a_statement_without_a_table_names_none() {
         "set search_path from current",
         "fetch next from c",
         "drop view orders",
+        "drop index orders",
         "revoke web from admin",
         "vacuum",
         "select 1 is distinct from 2",

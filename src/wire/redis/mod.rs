@@ -5,6 +5,8 @@
 mod choice;
 mod errors;
 mod frame;
+mod inline;
+mod passing;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::{
     choice::Choices,
-    frame::{bulk, part},
+    passing::{Asked, Said},
     transaction::{DISCARD, EXEC, Ends, Transaction, aborted, silence},
-    words::{Front, GLANCE, LOOK, Words, of_the_connection, plain, proves, words},
+    words::{GLANCE, LOOK, Words, of_the_connection, plain, proves, words},
 };
 use crate::wire::{
     dialogue::{After, Command, Dialogue, Heard, Lost, Next, Step, Stops, Told, Watch},
@@ -17,42 +17,6 @@ use crate::wire::{
 
 /// So many answers may be under way in the server's place at a time: a pipeline is sent whole before its answers are read.
 const MOST_REFUSALS: usize = 64 << 10;
-
-/// What is left of the client's command that is passing through.
-#[derive(Clone, Copy, Debug, Default)]
-struct Asked {
-    /// Bytes of its line or string.
-    bytes: usize,
-    /// Strings after those.
-    strings: u64,
-    /// Whether it is dropped.
-    dropped: bool,
-}
-
-impl From<Front> for Asked {
-    fn from(front: Front) -> Self {
-        Self {
-            bytes: front.line,
-            strings: front.strings,
-            dropped: false,
-        }
-    }
-}
-
-/// What is left of the server's reply that is passing through.
-#[derive(Clone, Copy, Debug, Default)]
-struct Said {
-    /// Bytes of its line or string.
-    bytes: usize,
-    /// Values after those.
-    values: u64,
-    /// Whether it is dropped.
-    dropped: bool,
-    /// Whether it answers a command.
-    answers: bool,
-    /// Whether it has begun.
-    under_way: bool,
-}
 
 /// What the server does while its answer is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +40,15 @@ pub struct Session {
     answered: u64,
     /// From this unit on replies cannot be told from what comes unasked: all passes as it comes.
     free: Option<u64>,
+    /// What the client says is not understood any more, and passes as it comes.
+    is_lost: bool,
     /// The client has chosen RESP 3, where what comes unasked is marked.
     marked: bool,
     /// Whose it is.
     choices: Choices,
     transaction: Transaction,
-    /// The command at the front would set going what is queued.
-    executes: bool,
+    /// How the command at the front would end the transaction.
+    ends: Option<Ends>,
     /// Answers that are replaced, by their unit.
     refused: VecDeque<(u64, By, Refusal)>,
     number: u64,
@@ -134,6 +100,11 @@ impl Session {
         if is(0, "reset") {
             self.marked = false;
         }
+        if Ends::of(text) == Some(Ends::Exec)
+            && let Some(refusal) = self.transaction.take_late()
+        {
+            self.refused.push_back((self.begun, By::Deed, aborted(refusal)));
+        }
         self.choices.ask(self.begun, words)?;
         self.transaction.asks(self.begun, text);
         self.begun += 1;
@@ -150,11 +121,8 @@ impl Session {
             (false, false) if stops.commands => Step::Whole,
             _ => return None,
         };
-        self.front = Asked {
-            dropped: true,
-            ..words.front.into()
-        };
-        self.executes = Ends::of(&words.text) == Some(Ends::Exec);
+        self.front = Asked::from(words.front).dropped();
+        self.ends = Ends::of(&words.text);
         Some(Command {
             text: words.text.as_str().into(),
             step,
@@ -173,37 +141,11 @@ impl Session {
         self.begun += 1;
     }
 
-    /// What is left of the command under way, taken from the input; how much of it was there.
-    fn pass_command(&mut self, rest: &[u8]) -> Result<Option<usize>, Lost> {
-        if self.asked.bytes == 0 && self.asked.strings > 0 {
-            if rest.first().is_some_and(|byte| *byte != b'$') {
-                return Err(Lost("a command of Redis is made of strings"));
-            }
-            let Some(string) = bulk(rest)? else {
-                return Ok(None);
-            };
-            self.asked.strings -= 1;
-            self.asked.bytes = string.whole;
-        }
-        let n = self.asked.bytes.min(rest.len());
-        self.asked.bytes -= n;
-        Ok(Some(n))
-    }
-
-    fn is_in_command(&self) -> bool {
-        self.asked.bytes > 0 || self.asked.strings > 0
-    }
-
     /// Begins with the reply at the front; what to say in its place, if anything.
     fn begin_reply(&mut self, kind: u8) -> Option<Refusal> {
         // What is marked answers nothing, nor does an error to which no unit is open: that of a subscription.
         let answers = kind != b'>' && self.answered < self.begun;
-        self.said = Said {
-            values: 1,
-            answers,
-            under_way: true,
-            ..Said::default()
-        };
+        self.said = Said::begins(answers);
         if !answers || self.refused.front()?.0 != self.answered {
             return None;
         }
@@ -218,37 +160,23 @@ impl Session {
 
     /// What is left of the reply under way, taken from the input; how much of it was there.
     fn pass_reply(&mut self, rest: &[u8]) -> Result<Option<usize>, Lost> {
-        if self.said.bytes == 0 && self.said.values > 0 {
-            let Some(part) = part(rest)? else {
-                return Ok(None);
-            };
-            self.said.bytes = part.bytes;
-            self.said.values = (self.said.values - 1)
-                .checked_add(part.values)
-                .ok_or(Lost("no reply of Redis has so many values"))?;
-        }
-        let n = self.said.bytes.min(rest.len());
-        self.said.bytes -= n;
-        if self.said.bytes == 0 && self.said.values == 0 {
-            self.said.under_way = false;
-            self.answered += u64::from(self.said.answers);
-        }
-        Ok(Some(n))
+        let passed = self.said.pass(rest)?;
+        self.answered += u64::from(passed.is_some() && !self.said.under_way && self.said.answers);
+        Ok(passed)
     }
-}
 
-impl Dialogue for Session {
-    fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
+    /// Passes on what the client has said, up to where it stops.
+    fn follow(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
         let (mut at, mut drop) = (0, 0);
         let heard = |pass, drop, then| Ok(Heard::plain(pass, drop, then));
         loop {
-            if self.is_in_command() {
-                let dropped = self.asked.dropped;
-                let Some(n) = self.pass_command(&input[at + drop..])? else {
+            if self.asked.is_under_way() {
+                let dropped = self.asked.is_dropped();
+                let Some(n) = self.asked.pass(&input[at + drop..])? else {
                     return heard(at, drop, Next::More);
                 };
                 *(if dropped { &mut drop } else { &mut at }) += n;
-                match (self.is_in_command(), dropped) {
+                match (self.asked.is_under_way(), dropped) {
                     (false, true) => return heard(at, drop, Next::Again),
                     (true, _) if at + drop == input.len() => return heard(at, drop, Next::More),
                     _ => continue,
@@ -269,7 +197,7 @@ impl Dialogue for Session {
             };
             self.asked = words.front.into();
             // What says nothing is answered by nothing.
-            if words.text.is_empty() {
+            if words.is_empty {
                 continue;
             }
             if let Some(command) = self.stop(&words, stops) {
@@ -278,6 +206,23 @@ impl Dialogue for Session {
             }
             self.accepted = false;
             self.asks(&words.text)?;
+        }
+    }
+}
+
+impl Dialogue for Session {
+    fn hear(&mut self, input: &[u8], stops: Stops) -> Result<Heard, Lost> {
+        if self.is_lost {
+            return Ok(Heard::plain(input.len(), 0, Next::More));
+        }
+        match self.follow(input, stops) {
+            // What was asked before is answered still, and what stands in the place of those answers with it.
+            Err(_) if self.answered < self.begun => {
+                self.is_lost = true;
+                self.free.get_or_insert(self.begun);
+                self.hear(input, stops)
+            }
+            heard => heard,
         }
     }
 
@@ -315,11 +260,19 @@ impl Dialogue for Session {
 
     fn replace(&mut self, refusal: Refusal) {
         self.accepted = true;
-        self.refused.push_back((self.begun, By::Deed, refusal));
+        match self.ends {
+            // The transaction's fate is told by EXEC alone.
+            None if self.transaction.is_open() => self.transaction.replace(self.begun, refusal),
+            Some(Ends::Exec) => {
+                self.transaction.take_late();
+                self.refused.push_back((self.begun, By::Deed, aborted(refusal)));
+            }
+            _ => self.refused.push_back((self.begun, By::Deed, refusal)),
+        }
     }
 
     fn queued(&self) -> Vec<Arc<str>> {
-        if self.executes {
+        if self.ends == Some(Ends::Exec) {
             self.transaction.queued()
         } else {
             Vec::new()

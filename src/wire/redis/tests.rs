@@ -1,3 +1,6 @@
+mod broken;
+mod late;
+
 use proptest::prelude::*;
 
 use super::{ERRORS, Session, refusal};

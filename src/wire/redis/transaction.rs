@@ -45,6 +45,8 @@ pub(super) struct Transaction {
     queued: Vec<(u64, Arc<str>)>,
     /// An error has come: the server queues no more.
     failed: bool,
+    /// What is said in place of EXEC's answer, and the unit of the command that is queued for which it is.
+    late: Option<(u64, Refusal)>,
 }
 
 impl Transaction {
@@ -69,12 +71,24 @@ impl Transaction {
         }
     }
 
+    /// What this unit does is done at EXEC, and this is said then in place of the answer: of several the first, as an error leaves the
+    /// others undone.
+    pub(super) fn replace(&mut self, unit: u64, refusal: Refusal) {
+        self.late.get_or_insert((unit, refusal));
+    }
+
+    /// What is said in place of the answer to an EXEC that comes now.
+    pub(super) fn take_late(&mut self) -> Option<Refusal> {
+        self.late.take().map(|(_, refusal)| refusal)
+    }
+
     /// The server has answered this unit by an error, or will.
     pub(super) fn fails(&mut self, unit: u64) {
         match self.begun {
             Some(begun) if begun == unit => *self = Self::default(),
             Some(begun) if begun < unit => {
                 self.queued.retain(|(of, _)| *of < unit);
+                self.late.take_if(|(of, _)| *of == unit);
                 self.failed = true;
             }
             _ => {}

@@ -1,6 +1,9 @@
 //! The words of a command, as far as they are looked at.
 
-use super::frame::{bulk, elements, text_line};
+use super::{
+    frame::{bulk, elements, text_line},
+    inline,
+};
 use crate::wire::dialogue::Lost;
 
 /// So much of a command is looked at; of a longer one the front tells what it is.
@@ -14,6 +17,8 @@ pub(super) const GLANCE: usize = 1 << 10;
 pub(super) struct Words {
     pub(super) text: String,
     pub(super) front: Front,
+    /// There are none: it says nothing, and is answered by nothing.
+    pub(super) is_empty: bool,
 }
 
 /// How a command begins.
@@ -83,13 +88,7 @@ pub(super) fn proves(text: &str) -> bool {
 /// The words of the command at the front, as far as they are looked at; `None` until they are there.
 pub(super) fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
     if rest.first() != Some(&b'*') {
-        return Ok(text_line(rest)?.map(|line| {
-            let text = String::from_utf8_lossy(&rest[..line]);
-            Words {
-                text: text.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
-                front: Front { line, strings: 0 },
-            }
-        }));
+        return by_hand(rest, look);
     }
     let Some((strings, line)) = elements(rest)? else {
         return Ok(None);
@@ -120,6 +119,24 @@ pub(super) fn words(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
     Ok(Some(Words {
         text,
         front: Front { line, strings },
+        is_empty: strings == 0,
+    }))
+}
+
+/// The same of a line of text.
+fn by_hand(rest: &[u8], look: usize) -> Result<Option<Words>, Lost> {
+    let Some(line) = text_line(rest)? else {
+        return Ok(None);
+    };
+    let words = inline::words(&rest[..line])?;
+    let mut text = String::new();
+    for (n, word) in (0..).zip(&words) {
+        push(&mut text, n, word, look);
+    }
+    Ok(Some(Words {
+        text,
+        front: Front { line, strings: 0 },
+        is_empty: words.is_empty(),
     }))
 }
 

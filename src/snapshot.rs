@@ -9,6 +9,7 @@ mod ports;
 mod secret;
 mod standing;
 mod steering;
+mod whereabouts;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -27,7 +27,7 @@ pub mod tls;
 pub use descriptors::raise_descriptors;
 pub use dial::{DialError, Dialer};
 pub use listen::{Acceptor, Admitted, Permits, Post};
-pub use resolve::{Addresses, Directory};
+pub use resolve::{Addresses, Directory, Terms};
 pub use socket::Handle;
 pub use sockets::Sockets;
 pub use stream::{Reader, Stream, Writer};

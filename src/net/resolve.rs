@@ -41,10 +41,43 @@ pub struct Unresolved {
     pub why: Arc<str>,
 }
 
+/// What is asked of the addresses of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// A shorter time to live is taken for this.
+    pub at_least: Duration,
+    /// Whether those of IPv4 are used.
+    pub ipv4: bool,
+    /// Whether those of IPv6 are used.
+    pub ipv6: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            at_least: SHORTEST_HOLD,
+            ipv4: true,
+            ipv6: true,
+        }
+    }
+}
+
+impl Terms {
+    /// Those of the addresses that may be used; an error where there is none of them.
+    fn fitting(self, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
+        found.retain(|ip| if ip.is_ipv4() { self.ipv4 } else { self.ipv6 });
+        match found.is_empty() {
+            true => Err("it has no address of the family that `dns` asks for".to_owned()),
+            false => Ok(found),
+        }
+    }
+}
+
 /// The addresses of a backend as known now.
 #[derive(Clone, Debug)]
 pub struct Addresses {
     address: Address,
+    terms: Terms,
     known: watch::Receiver<Known>,
     /// Who follows the name, where it is one.
     follower: Option<Follower>,
@@ -105,7 +138,7 @@ impl Directory {
     }
 
     /// The addresses of `address`, followed until nobody holds the result any more.
-    pub fn follow(&self, address: &Address) -> Addresses {
+    pub fn follow(&self, address: &Address, terms: Terms) -> Addresses {
         let name = match address.host() {
             Host::Ip(ip) => return Addresses::fixed(SocketAddr::new(*ip, address.port())),
             Host::Name(name) => Arc::clone(name),
@@ -120,12 +153,21 @@ impl Directory {
         let lookup = Arc::clone(&self.lookup);
         let port = address.port();
         self.runtime
-            .spawn(async move { follow(&*lookup, name, port, publish, &wanted, tell).await });
+            .spawn(async move { follow(&*lookup, (name, port), terms, publish, &wanted, tell).await });
         Addresses {
             address: address.clone(),
+            terms,
             known,
             follower: Some(follower),
         }
+    }
+
+    /// The same addresses, followed anew where other terms are asked of them than before.
+    pub fn on_terms(&self, known: &Addresses, terms: Terms) -> Addresses {
+        if known.follower.is_none() || known.terms == terms {
+            return known.clone();
+        }
+        self.follow(&known.address, terms)
     }
 }
 
@@ -135,6 +177,7 @@ impl Addresses {
         let known = watch::channel(Some(Ok([address].into()))).1;
         Self {
             address: address.into(),
+            terms: Terms::default(),
             known,
             follower: None,
         }
@@ -197,15 +240,16 @@ impl fmt::Display for Addresses {
 
 async fn follow(
     lookup: &dyn Lookup,
-    name: Arc<str>,
-    port: u16,
+    (name, port): (Arc<str>, u16),
+    terms: Terms,
     publish: watch::Sender<Known>,
     wanted: &Notify,
     tell: watch::Sender<Option<Instant>>,
 ) {
     let mut failures = 0;
     loop {
-        let pause = match lookup.lookup(Arc::clone(&name)).await {
+        let found = lookup.lookup(Arc::clone(&name)).await;
+        let pause = match found.and_then(|(found, holds)| Ok((terms.fitting(found)?, holds))) {
             Ok((found, holds)) => {
                 failures = 0;
                 announce(
@@ -213,7 +257,7 @@ async fn follow(
                     &name,
                     found.iter().map(|ip| SocketAddr::new(*ip, port)).collect(),
                 );
-                holds.clamp(SHORTEST_HOLD, LONGEST_HOLD)
+                holds.min(LONGEST_HOLD).max(terms.at_least).max(SHORTEST_HOLD)
             }
             Err(why) => {
                 keep(&publish, &name, &why, failures == 0);

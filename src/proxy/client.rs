@@ -207,11 +207,6 @@ impl Client {
         })
     }
 
-    /// Comes once what was written to it has been sent, or after `limit`.
-    pub async fn all_sent(&self, limit: Duration) {
-        self.socket.all_sent(limit).await;
-    }
-
     /// Ends the connection in the way a fault wants it.
     pub fn cut(&self, cut: Cut) {
         match cut {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     faults::{Dial, Fault, Handshake, Plan},
-    net::{Addresses, DialError, Dialer, Stream, proxy_protocol},
+    net::{Addresses, DialError, Dialer, Stream, Terms, proxy_protocol},
     route::Dialect,
     snapshot::Target,
     units::Host,
@@ -71,7 +71,9 @@ pub async fn dial(way: &Way<'_>, place: Connected, plan: &mut Plan) -> Result<St
         }
         (Dial::To(wrong), _) => {
             let directory = &way.target.directory;
-            dialler.dial(&directory.follow(&wrong), turn).await
+            dialler
+                .dial(&directory.follow(&wrong, Terms::default()), turn)
+                .await
         }
         _ => dialler.dial(addresses, turn).await,
     };

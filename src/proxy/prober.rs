@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     faults::{self, Plan, Told},
-    net::{Addresses, Dialer, Stream},
+    net::{Addresses, Dialer, Stream, Terms},
     route::Facts,
     snapshot::{Snapshot, Target},
     telemetry::events::{Event, Events},
@@ -273,7 +273,7 @@ async fn connect(
     let to = match plan.dial() {
         (faults::Dial::Hang, _) => pending().await,
         (faults::Dial::To(wrong), _) => {
-            moved = target.directory.follow(&wrong);
+            moved = target.directory.follow(&wrong, Terms::default());
             &moved
         }
         (faults::Dial::Backend, _) => addresses,

@@ -125,9 +125,11 @@ impl Joint {
 
     /// Moves bytes both ways until both directions have ended, one has failed, or nothing has moved for too long.
     pub async fn run(self: &Rc<Self>, client: Stream, upstream: Stream, idle: std::time::Duration) -> Parted {
+        let (to_client, to_server) = (client.handle(), upstream.handle());
         let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
-        let request = self.clone().direction(Flow::Request, client_reader, writer);
-        let reply = self.clone().direction(Flow::Reply, reader, client_writer);
+        let (one, other) = (self.clone(), self.clone());
+        let request = one.direction(Flow::Request, client_reader, writer, to_server);
+        let reply = other.direction(Flow::Reply, reader, client_writer, to_client);
         self.both(request, reply, idle).await
     }
 
@@ -165,16 +167,19 @@ impl Joint {
         }
     }
 
-    async fn direction(self: Rc<Self>, flow: Flow, mut reader: Reader, mut writer: Writer) -> io::Result<()> {
+    async fn direction(
+        self: Rc<Self>,
+        flow: Flow,
+        mut reader: Reader,
+        mut writer: Writer,
+        to: Handle,
+    ) -> io::Result<()> {
         let carried = self.carry(flow, &mut reader, &mut writer).await;
         match self.parting.ended(&carried) {
             Then::Nothing => {}
             Then::End(cut) => self.end(cut),
             Then::EndAfterAll(cut) => {
-                match flow {
-                    Flow::Request => self.upstream.all_sent(LAST_WORDS).await,
-                    Flow::Reply => self.client.all_sent(LAST_WORDS).await,
-                }
+                to.all_sent(LAST_WORDS).await;
                 self.end(cut);
             }
             Then::Drop => drop_rest(&mut reader).await,

@@ -4,10 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -19,17 +16,18 @@ use super::{
     secret::password,
     standing::{Sorted, compile_faults},
     steering::{monitors, steered, watched},
+    whereabouts::{terms, whereabouts},
 };
 use crate::{
     config::{self, Path},
     faults::{Fault, Leg, Scope},
     net::{
-        Addresses, Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool,
+        Alpn, ClientTls, Directory, Permits, ServerTls, Sockets, pool,
         tls::{ClientFiles, KeyPair, ServerFiles, Trust},
     },
     route::{RouteSettings, Table},
     telemetry::Metrics,
-    units::{Address, Dice},
+    units::Dice,
     upstream::{
         Cluster, ClusterSettings,
         retry::Retry,
@@ -174,10 +172,11 @@ impl Compiler {
             before.map(|before| &*before.cluster),
             now,
         ));
+        let terms = terms(&settings.dns);
         let (ids, addresses) = settings
             .backends
             .iter()
-            .map(|backend| self.whereabouts(&backend.address, before))
+            .map(|backend| whereabouts(&self.directory, &self.next_id, (&backend.address, terms), before))
             .unzip();
         let keep_alive = &settings.keep_alive;
         let faults = cluster.backends().iter().map(|backend| {
@@ -217,19 +216,6 @@ impl Compiler {
                 .collect(),
             settings: settings.clone(),
             cluster,
-        })
-    }
-
-    /// The number and the addresses of a backend, carried over by what was written.
-    fn whereabouts(&self, address: &Address, before: Option<&Arc<Target>>) -> (u64, Addresses) {
-        let known = before.and_then(|target| {
-            let mut known = target.addresses.iter();
-            let place = known.position(|known| known.address() == address)?;
-            Some((target.ids[place], target.addresses[place].clone()))
-        });
-        known.unwrap_or_else(|| {
-            let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-            (id, self.directory.follow(address))
         })
     }
 

@@ -20,12 +20,16 @@ impl Lookup for Script {
 }
 
 fn follow_script(answers: impl IntoIterator<Item = Found>) -> Addresses {
+    follow_on(Terms::default(), answers)
+}
+
+fn follow_on(terms: Terms, answers: impl IntoIterator<Item = Found>) -> Addresses {
     let lookup = Arc::new(Script(Mutex::new(answers.into_iter().collect())));
     let directory = Directory {
         lookup,
         runtime: runtime::Handle::current(),
     };
-    directory.follow(&"app.internal:80".parse().unwrap())
+    directory.follow(&"app.internal:80".parse().unwrap(), terms)
 }
 
 fn answer(ips: &[&str], ttl: u64) -> Found {
@@ -125,6 +129,26 @@ async fn no_time_to_live_is_taken_at_its_word_when_it_is_absurd() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn addresses_are_of_the_family_that_is_asked_for_and_hold_for_as_long() {
+    let both = ["10.0.0.1", "::1"];
+    let check = async |terms: Terms, expected: &[&str]| {
+        let addresses = follow_on(terms, [answer(&both, 5), answer(&["10.0.0.2", "::2"], 5)]);
+        addresses.first().await.unwrap();
+        pass(5).await;
+        assert_eq!(known(&addresses).unwrap(), expected, "{terms:?}");
+    };
+    let usual = Terms::default();
+    check(usual, &["10.0.0.2:80", "[::2]:80"]).await;
+    check(Terms { ipv6: false, ..usual }, &["10.0.0.2:80"]).await;
+    check(Terms { ipv4: false, ..usual }, &["[::2]:80"]).await;
+    let at_least = Duration::from_secs(60);
+    check(Terms { at_least, ..usual }, &["10.0.0.1:80", "[::1]:80"]).await;
+    let none = follow_on(Terms { ipv4: false, ..usual }, [answer(&["10.0.0.1"], 5)]);
+    let why = none.first().await.unwrap_err().to_string();
+    assert!(why.contains("no address of the family"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_wants_newer_addresses_waits_for_a_lookup_but_not_for_ever() {
     let addresses = follow_script([answer(&["10.0.0.1"], 300), answer(&["10.0.0.2"], 300)]);
     addresses.first().await.unwrap();
@@ -188,7 +212,7 @@ async fn a_name_that_nobody_holds_is_not_followed() {
         lookup: Arc::clone(&lookup) as Arc<dyn Lookup>,
         runtime: runtime::Handle::current(),
     };
-    let addresses = directory.follow(&"app.internal:80".parse().unwrap());
+    let addresses = directory.follow(&"app.internal:80".parse().unwrap(), Terms::default());
     addresses.first().await.unwrap();
     drop((addresses, directory));
     pass(0).await;
@@ -201,7 +225,7 @@ async fn a_literal_is_known_at_once_and_never_looked_up() {
         lookup: Arc::new(Script(Mutex::default())),
         runtime: runtime::Handle::current(),
     };
-    let addresses = directory.follow(&"[::1]:80".parse().unwrap());
+    let addresses = directory.follow(&"[::1]:80".parse().unwrap(), Terms::default());
     assert_eq!(known(&addresses).unwrap(), ["[::1]:80"]);
 }
 
@@ -209,7 +233,7 @@ async fn a_literal_is_known_at_once_and_never_looked_up() {
 async fn the_system_knows_its_own_name() {
     let directory = Directory::system(runtime::Handle::current());
     let found = directory
-        .follow(&"localhost:80".parse().unwrap())
+        .follow(&"localhost:80".parse().unwrap(), Terms::default())
         .first()
         .await
         .unwrap();

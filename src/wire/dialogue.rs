@@ -45,6 +45,11 @@ pub trait Dialogue {
     /// itself gives is not.
     fn replace(&mut self, refusal: Refusal);
 
+    /// The answer before which [`Self::tell`] stopped is replaced in the same way; false: the protocol has no place for it.
+    fn replace_next(&mut self, _refusal: Refusal) -> bool {
+        false
+    }
+
     /// Keeps an answer for the moment of the opening that it belongs to, where the protocol has an opening.
     fn refuse_opening(&mut self, _refusal: Refusal) {}
 

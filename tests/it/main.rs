@@ -38,6 +38,7 @@ mod redis;
 mod redis_commands;
 mod reload;
 mod several;
+mod silent;
 mod tcp;
 mod tls;
 mod toxiproxy;

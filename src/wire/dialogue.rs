@@ -112,6 +112,8 @@ pub struct Stops {
     pub proofs: bool,
     /// Before each that chooses a database, where that is a command like others.
     pub choices: bool,
+    /// Before each that has no statement, as a ping has none, where that is a command of its own kind.
+    pub pings: bool,
 }
 
 impl Stops {
@@ -121,6 +123,7 @@ impl Stops {
         preparing: true,
         proofs: true,
         choices: true,
+        pings: true,
     };
 
     /// Before what is done.
@@ -129,6 +132,7 @@ impl Stops {
         preparing: false,
         proofs: false,
         choices: false,
+        pings: false,
     };
 }
 
@@ -205,6 +209,8 @@ pub enum Step {
     Prove,
     /// To choose a database.
     Choose,
+    /// To be done, without a statement: a ping, and what is like it.
+    Ping,
 }
 
 /// What is waited for in the server's bytes.

@@ -1,8 +1,8 @@
-//! Commands of databases whose answers do not come: faults end them after a time, or keep them back.
+//! Commands of databases whose answers do not come: faults end them after a time, or keep the answer back, and pings are commands too.
 
 use std::time::{Duration, Instant};
 
-use super::databases::{before_mariadb, before_postgres, before_redis, orders};
+use super::databases::{before_mariadb, before_postgres, before_redis, orders, python};
 use crate::kit::{
     Proxy, eventually,
     mariadb::mariadb,
@@ -116,4 +116,36 @@ async fn an_answer_that_was_kept_back_may_be_replaced_by_an_error_when_the_fault
         "{client:?}"
     );
     assert_eq!(redis_cli(server.address, &["GET", "visits"]).await, "1");
+}
+
+#[tokio::test]
+async fn a_ping_of_mysql_is_a_command_without_a_statement() {
+    let (_server, proxy) = before_mariadb().await;
+    let script = r"
+import pymysql, sys, urllib.request
+c = pymysql.connect(host='127.0.0.1', port=int(sys.argv[1]), user='web', password=sys.argv[2], database='shop', read_timeout=1)
+def order(method, path, body=None):
+    kind = {'content-type': 'application/yaml'} if body else {}
+    request = urllib.request.Request('http://127.0.0.1:ADMIN/api/v1/faults' + path, body, kind, method=method)
+    return urllib.request.urlopen(request).read()
+def meets(fault, *asks):
+    order('POST', '', ('faults: {pinged: {for: 5m, %s}}' % fault).encode())
+    for ask in asks:
+        try: ask(); print('well')
+        except pymysql.Error as e: print(e.args[0])
+    order('DELETE', '/pinged')
+def ping(): c.ping(reconnect=False)
+meets('where: {match: {statement: \'*\'}}, do: {abort: {error: internal_error}}', ping, lambda: c.query('select 1'))
+meets('do: read_only', ping)
+meets('nth: 2, where: {match: {sql: read}}, do: {abort: {error: internal_error}}', ping, lambda: c.query('select 1'), ping, lambda: c.query('select 1'))
+meets('do: {abort: {error: internal_error}}', ping, lambda: c.select_db('shop'))
+ping()
+meets('do: hang', ping)
+";
+    let script = script.replace("ADMIN", &proxy.admin().port().to_string());
+    let heard = python(&script, &proxy).await;
+    let expected = [
+        "well", "1105", "well", "well", "well", "well", "1105", "1105", "1105", "2013",
+    ];
+    assert_eq!(heard, expected.join("\n"));
 }

@@ -69,6 +69,7 @@ impl Commands {
             if fault.meets(Unit::Command, self.dialect) {
                 stops.commands = true;
                 stops.preparing |= fault.meets(Unit::Preparation, self.dialect);
+                stops.pings |= fault.meets(Unit::Ping, self.dialect);
             }
             stops.proofs |= fault.meets(Unit::Proof, self.dialect);
             stops.choices |= fault.is_of_databases(self.dialect);
@@ -99,6 +100,7 @@ impl Commands {
             Step::First => Unit::Prepared,
             Step::Prove => Unit::Proof,
             Step::Choose => Unit::Choice,
+            Step::Ping => Unit::Ping,
         };
         let mut interrupt = std::pin::pin!(interrupt);
         for (faults, number) in [

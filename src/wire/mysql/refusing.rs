@@ -126,7 +126,7 @@ mod tests {
         super::tests::{BASE, OK, known, logged_in, no_change, query, result},
         *,
     };
-    use crate::wire::dialogue::{After, Dialogue as _, Watch};
+    use crate::wire::dialogue::{After, Dialogue as _, Next, Step, Stops, Watch};
 
     #[test]
     fn a_command_of_several_packets_is_heard_to_its_end_and_its_answer_counts_them() {
@@ -147,6 +147,45 @@ mod tests {
         line.asks(&query("insert into orders values (1)"), &no_change);
         line.says(&packet(1, OK));
         assert_eq!(line.took().1[3], 1);
+    }
+
+    #[test]
+    fn what_has_no_statement_is_refused_as_one_is_and_only_where_that_is_asked_for() {
+        let pings = Stops {
+            pings: true,
+            ..Stops::COMMANDS
+        };
+        for (asked, answer) in [
+            (&b"\x0e"[..], OK),
+            (b"\x02stock", OK),
+            (b"\x09", b"Uptime: 1"),
+            (b"\x1f", OK),
+            (b"\x1b\x01\0", b"\xfe\0\0\x02\0"),
+        ] {
+            let mut line = logged_in(BASE);
+            let asked = packet(0, asked);
+            // With a statement in mind nobody stops it.
+            line.asks(&asked, &no_change);
+            line.says(&packet(1, answer));
+            assert_eq!(line.took(), (asked.to_vec(), packet(1, answer).to_vec()));
+            let heard = line.session.hear(&asked, pings).unwrap();
+            let Next::Command(command) = heard.then else {
+                panic!("{heard:?}");
+            };
+            assert_eq!((&*command.text, command.step), ("", Step::Ping));
+            let stub = line.session.refuse(known("internal_error"), b"", "");
+            assert_eq!(stub, query("DO 0"));
+            assert_eq!(line.session.hear(&asked, pings).unwrap().drop, asked.len());
+            line.says(&packet(1, OK));
+            assert_eq!(line.took().1, known("internal_error").bytes);
+            // Its answer is thrown away once it is done.
+            line.session.hear(&asked, pings).unwrap();
+            line.session.replace(known("internal_error"));
+            assert_eq!(line.session.hear(&asked, pings).unwrap().pass, asked.len());
+            line.says(&packet(1, answer));
+            assert_eq!(line.took().1, known("internal_error").bytes);
+            assert_eq!((line.session.begun(), line.session.answered()), (3, 3));
+        }
     }
 
     #[test]

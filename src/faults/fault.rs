@@ -215,6 +215,7 @@ impl Fault {
             Unit::Choice => self.is_of_databases(dialect) || self.meets(Unit::Command, dialect),
             Unit::Preparation => self.meets(Unit::Command, dialect) && self.acts.meets_preparation(dialect),
             Unit::Prepared => self.meets(Unit::Command, dialect) && !self.acts.meets_preparation(dialect),
+            Unit::Ping => self.acts.meets(Unit::Command, dialect) && !self.core.matcher.needs_command(),
             _ if self.core.matcher.needs_command() => unit == Unit::Command,
             _ => self.acts.meets(unit, dialect),
         }

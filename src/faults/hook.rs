@@ -115,6 +115,8 @@ pub enum Unit {
     Proof,
     /// What chooses a database in a session that has begun.
     Choice,
+    /// A command without a statement, as a ping is: no match that asks for something of a statement holds for it.
+    Ping,
 }
 
 /// What a health check is told instead of the truth.

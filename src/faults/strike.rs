@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::{
         faults::{
-            Plan, effective,
+            Plan, Unit, effective,
             trial::{entry, facts, in_session, plan, request},
         },
         route::{Dialect, Session},
@@ -168,6 +168,26 @@ mod tests {
             hits("{nth: 2, do: {missed_migration: {table: orders}}}"),
             [false, false, true, false, false]
         );
+    }
+
+    #[test]
+    fn a_match_that_asks_for_something_of_a_statement_lets_pings_be() {
+        let meets = |text: &str| compiled(text).meets(Unit::Ping, Dialect::Mysql);
+        for text in [
+            "{do: hang}",
+            "{where: {match: {user: web}}, do: {latency: {add: 1s}}}",
+            "{do: {abort: {error: deadlock}}}",
+        ] {
+            assert!(meets(text), "{text}");
+        }
+        for text in [
+            "{where: {match: {statement: \"*\"}}, do: hang}",
+            "{where: {match: {sql: read}}, do: reset}",
+            "{do: reset}",
+            "{do: too_many_connections}",
+        ] {
+            assert!(!meets(text), "{text}");
+        }
     }
 
     fn with(fields: &[(&'static str, &str)]) -> request::Parts {

@@ -45,6 +45,11 @@ pub trait Dialogue {
     /// itself gives is not.
     fn replace(&mut self, refusal: Refusal);
 
+    /// The answer before which [`Self::tell`] stopped is replaced in the same way; false: the protocol has no place for it.
+    fn replace_next(&mut self, _refusal: Refusal) -> bool {
+        false
+    }
+
     /// Keeps an answer for the moment of the opening that it belongs to, where the protocol has an opening.
     fn refuse_opening(&mut self, _refusal: Refusal) {}
 
@@ -107,6 +112,8 @@ pub struct Stops {
     pub proofs: bool,
     /// Before each that chooses a database, where that is a command like others.
     pub choices: bool,
+    /// Before each that has no statement, as a ping has none, where that is a command of its own kind.
+    pub pings: bool,
 }
 
 impl Stops {
@@ -116,6 +123,7 @@ impl Stops {
         preparing: true,
         proofs: true,
         choices: true,
+        pings: true,
     };
 
     /// Before what is done.
@@ -124,6 +132,7 @@ impl Stops {
         preparing: false,
         proofs: false,
         choices: false,
+        pings: false,
     };
 }
 
@@ -200,6 +209,8 @@ pub enum Step {
     Prove,
     /// To choose a database.
     Choose,
+    /// To be done, without a statement: a ping, and what is like it.
+    Ping,
 }
 
 /// What is waited for in the server's bytes.

@@ -59,6 +59,7 @@ fn converse<D: Dialogue>(
         preparing: stops & 2 != 0,
         proofs: stops & 4 != 0,
         choices: stops & 8 != 0,
+        pings: stops & 16 != 0,
     };
     let mut whole = Ends::new(new(), stops);
     let mut split = Ends::new(new(), stops);

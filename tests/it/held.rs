@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use super::databases::{before_mariadb, before_postgres, before_redis, orders, python};
 use crate::kit::{
-    Doc, Proxy, Raw,
+    Doc, Place, Proxy, Raw,
     certificates::Authority,
     eventually,
     mariadb::mariadb,
@@ -144,6 +144,38 @@ print(c.execute('select 2').fetchall())
 ";
     assert_eq!(python(script, &proxy).await, "57014\n[(2,)]");
     assert_eq!(orders(&server).await, "0");
+}
+
+#[tokio::test]
+async fn of_two_listeners_of_which_one_leads_to_the_other_each_passes_a_cancel_request_on() {
+    let (server, inner) = (Postgres::start().await, Place::new());
+    let proxy = Proxy::setup()
+        .start(format!(
+            "listeners:\n  public: {{bind: \"127.0.0.1:0\", protocol: postgres, cluster: inner}}\n  \
+             inner: {{bind: \"{inner}\", protocol: postgres, cluster: app}}\n\
+             clusters:\n  inner: {{backends: [{{address: \"{inner}\"}}]}}\n  \
+             app: {{backends: [{{address: \"{}\"}}]}}\n",
+            server.address,
+            inner = inner.address,
+        ))
+        .await;
+    let psql = asking(&proxy, "select pg_sleep(3600)").spawn().unwrap();
+    let running = "select count(*) from pg_stat_activity where query = 'select pg_sleep(3600)'";
+    eventually("the server is at it", async || {
+        postgres::said(&self::psql(server.address, "shop", &["-c", running]).await) == "1"
+    })
+    .await;
+    interrupt(&psql);
+    let heard = within("psql", psql.wait_with_output()).await.unwrap();
+    assert!(
+        postgres::complained(&heard).contains("canceling statement due to user request"),
+        "{}",
+        postgres::complained(&heard)
+    );
+    // The session and the request.
+    proxy
+        .counts("chaosproxy_connections_total", "listener=\"inner\"", 2.0)
+        .await;
 }
 
 #[tokio::test]

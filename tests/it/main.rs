@@ -39,6 +39,7 @@ mod redis_commands;
 mod redis_words;
 mod reload;
 mod several;
+mod silent;
 mod tcp;
 mod tls;
 mod toxiproxy;

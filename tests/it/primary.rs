@@ -128,6 +128,8 @@ async fn a_check_says_in_the_servers_words_why_it_was_turned_away() {
         proxy.wait_for_health("a", "down").await;
         let backend = proxy.backend("a").await;
         assert!(backend["why"].as_str().unwrap().starts_with(why), "{backend}");
+        let hits = &proxy.show("/api/v1/faults/opening").await["hits"];
+        assert!(hits.as_u64() >= Some(1), "{kind}: {hits}");
         proxy.lift("opening").await;
         proxy.wait_for_health("a", "up").await;
     }

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 
@@ -30,16 +30,25 @@ pub(super) struct Owner {
     pub(super) backend: u64,
     /// The server.
     pub(super) address: SocketAddr,
+    /// Where the session's client has come in.
+    pub(super) listener: SocketAddr,
 }
 
 impl Owner {
-    /// The key under which a session is known that its server has given this one. MySQL's are numbers, which each server gives anew.
+    /// The key under which a session is known that its server has given this one. MySQL's are numbers, which each server gives anew,
+    /// and are named to that server. PostgreSQL's come in where their sessions do: of two listeners of which one leads to the other
+    /// both know the key, and each has a session of its own by it.
     pub(super) fn key(&self, dialect: Dialect, given: &[u8]) -> Box<[u8]> {
         match dialect {
-            Dialect::Mysql => [self.address.to_string().as_bytes(), b" ", given].concat().into(),
-            Dialect::Postgres | Dialect::Redis => given.into(),
+            Dialect::Mysql => key_at(self.address, given),
+            Dialect::Postgres | Dialect::Redis => key_at(self.listener, given),
         }
     }
+}
+
+/// The key under which a session is known that this one was given to, at this address.
+pub(super) fn key_at(address: SocketAddr, given: &[u8]) -> Box<[u8]> {
+    [address.to_string().as_bytes(), b" ", given].concat().into()
 }
 
 impl Cancels {
@@ -90,6 +99,22 @@ impl Drop for Known {
 pub(super) struct Holding {
     state: AtomicU8,
     cancelled: Notify,
+    /// How many requests to cancel its command are being passed on.
+    passing: AtomicUsize,
+}
+
+/// So many requests to cancel a session's command are passed on at a time; more are dropped. One that comes back to where it was, by
+/// whatever way, ends here.
+const MOST_PASSING: usize = 4;
+
+/// A request that is being passed on.
+#[derive(Debug)]
+pub(super) struct Passing(Arc<Holding>);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.0.passing.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What the server may still be doing for the client while a command is held.
@@ -148,6 +173,12 @@ impl Holding {
         }
         matches!(before, Ok(ALONE) | Err(CANCELLED))
     }
+
+    /// A request is about to be passed on; `None`: too many are under way.
+    pub(super) fn pass(self: &Arc<Self>) -> Option<Passing> {
+        let passing = Passing(self.clone());
+        (self.passing.fetch_add(1, Ordering::Relaxed) < MOST_PASSING).then_some(passing)
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +219,7 @@ mod tests {
             cluster: "app".into(),
             backend: 7,
             address: "127.0.0.1:3306".parse().unwrap(),
+            listener: "127.0.0.1:13306".parse().unwrap(),
         };
         let known = cancels.add(b"key", owner.clone(), &holding);
         let (found, held) = cancels.find(b"key").unwrap();
@@ -200,17 +232,36 @@ mod tests {
     }
 
     #[test]
-    fn two_servers_may_give_the_same_number() {
-        let key = |dialect, address: &str| {
+    fn two_servers_may_give_the_same_number_and_two_listeners_pass_the_same_key_on() {
+        let key = |dialect, server: &str, listener: &str| {
             let owner = Owner {
                 cluster: "app".into(),
                 backend: 7,
-                address: address.parse().unwrap(),
+                address: server.parse().unwrap(),
+                listener: listener.parse().unwrap(),
             };
             owner.key(dialect, b"\x07\0\0\0")
         };
-        let (one, other) = ("127.0.0.1:3306", "127.0.0.1:3307");
-        assert_ne!(key(Dialect::Mysql, one), key(Dialect::Mysql, other));
-        assert_eq!(key(Dialect::Postgres, one), key(Dialect::Postgres, other));
+        let (server, inner, outer) = ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3");
+        for dialect in [Dialect::Mysql, Dialect::Postgres] {
+            assert_ne!(key(dialect, server, inner), key(dialect, inner, outer));
+        }
+        assert_eq!(
+            key(Dialect::Mysql, server, inner),
+            key(Dialect::Mysql, server, outer)
+        );
+        assert_eq!(
+            key(Dialect::Postgres, server, inner),
+            key_at(inner.parse().unwrap(), b"\x07\0\0\0")
+        );
+    }
+
+    #[test]
+    fn no_request_is_passed_on_for_ever() {
+        let holding = Arc::new(Holding::default());
+        let mut under_way: Vec<_> = (0..MOST_PASSING).map(|_| holding.pass().unwrap()).collect();
+        assert!(holding.pass().is_none() && holding.pass().is_none());
+        under_way.pop();
+        assert!(holding.pass().is_some(), "one is over");
     }
 }

@@ -8,12 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    faults::{Chain, Cut, Fault, Flow, Plan, Unit},
+    faults::{Chain, Cut, Due, Fault, Flow, Plan, Unit},
     proxy::{
         attempt::attempt_number,
+        bell::{Bell, Waiting},
         client::Client,
         exchange::{self, Course, Interrupt},
         relay::Joint,
@@ -33,6 +34,8 @@ pub(super) struct Commands {
     shaped: Cell<Option<u64>>,
     /// The faults that have done something to one of them, each once.
     met: RefCell<Vec<Arc<Fault>>>,
+    /// Rings when one has come that a fault ends if no answer comes.
+    due: Rc<Bell>,
 }
 
 /// A command that faults have to do with, until its answer has ended.
@@ -51,6 +54,7 @@ impl Commands {
             pending: RefCell::default(),
             shaped: Cell::default(),
             met: RefCell::default(),
+            due: Rc::default(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Commands {
             if fault.meets(Unit::Command, self.dialect) {
                 stops.commands = true;
                 stops.preparing |= fault.meets(Unit::Preparation, self.dialect);
+                stops.pings |= fault.meets(Unit::Ping, self.dialect);
             }
             stops.proofs |= fault.meets(Unit::Proof, self.dialect);
             stops.choices |= fault.is_of_databases(self.dialect);
@@ -95,6 +100,7 @@ impl Commands {
             Step::First => Unit::Prepared,
             Step::Prove => Unit::Proof,
             Step::Choose => Unit::Choice,
+            Step::Ping => Unit::Ping,
         };
         let mut interrupt = std::pin::pin!(interrupt);
         for (faults, number) in [
@@ -110,13 +116,63 @@ impl Commands {
                 self.count(&plan);
                 return course;
             }
+            // The command's time begins: an answer that begins within it is cut at the same moment as one that does not.
+            let now = Instant::now();
+            plan.begin_flows(now);
+            let ends_silence = !plan.due(now).is_empty();
             self.pending.borrow_mut().push_back(Pending {
                 unit: begun,
                 plan,
                 asked: false,
             });
+            if ends_silence {
+                self.due.ring();
+            }
         }
         Course::On
+    }
+
+    /// Hears of commands that a fault ends if no answer comes, from now on.
+    pub(super) fn watch(&self) -> Waiting {
+        self.due.wait()
+    }
+
+    /// Comes when a fault ends the session because no answer to a command has begun for so long.
+    pub(super) async fn struck(&self, mut watch: Waiting) -> Cut {
+        loop {
+            let Some(due) = self.first_due() else {
+                watch.rung().await;
+                continue;
+            };
+            if due.at <= Instant::now() {
+                due.touch();
+                return due.cut;
+            }
+            // In a box: a session would else keep room for it for as long as it stands.
+            let wait = Box::pin(async {
+                tokio::select! {
+                    () = due.fault().lifted() => {}
+                    () = watch.rung() => {}
+                    () = sleep_until(due.at) => {}
+                }
+            });
+            wait.await;
+        }
+    }
+
+    /// What is answered cannot be told from now on: nothing is ended for want of an answer.
+    pub(super) fn lose(&self) {
+        let mut pending = self.pending.borrow_mut();
+        pending.iter_mut().for_each(|pending| pending.asked = true);
+    }
+
+    /// What ends the session first if no answer begins.
+    fn first_due(&self) -> Option<Due> {
+        let pending = self.pending.borrow();
+        let silent = pending.iter().filter(|pending| !pending.asked);
+        let due = silent.flat_map(|pending| pending.plan.due(Instant::now()));
+        due.filter(|due| !due.fault().is_lifted())
+            .min_by_key(|due| due.at)
     }
 
     /// The first of a text's statements that a fault has to do with, and how much of the text stands before it.
@@ -146,12 +202,12 @@ impl Commands {
     /// Asks the faults when an answer begins, which shapes it if one does.
     ///
     /// # Errors
-    /// The session is cut instead.
+    /// What becomes of the answer, or the session, instead.
     pub(super) async fn reply(
         &self,
         answered: u64,
         interrupt: impl Future<Output = Interrupt>,
-    ) -> Result<Option<Chain>, Cut> {
+    ) -> Result<Option<Chain>, Course> {
         let mut shapes: Option<Chain> = None;
         let mut interrupt = std::pin::pin!(interrupt);
         loop {
@@ -182,8 +238,8 @@ impl Commands {
             {
                 pending.plan = plan;
             }
-            if let Course::Cut(cut, _) = course {
-                return Err(cut);
+            if !matches!(course, Course::On) {
+                return Err(course);
             }
         }
     }

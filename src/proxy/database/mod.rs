@@ -1,8 +1,9 @@
 //! Databases: the opening of a session by its protocol, then commands as exchanges.
 //!
 //! `postgres`, `mysql` and `redis` open sessions, `talk` passes them on, `commands` asks the faults about each command, `held` lets it be
-//! cancelled meanwhile, `answers` puts errors into the protocol's words, `greeting` begins TLS of MySQL, `side` moves bytes. What the bytes mean is told by a `wire::dialogue`.
+//! cancelled meanwhile, `answered` asks them about its answer, `answers` puts errors into the protocol's words, `greeting` begins TLS of MySQL, `side` moves bytes. What the bytes mean is told by a `wire::dialogue`.
 
+mod answered;
 mod answers;
 mod cancels;
 mod commands;

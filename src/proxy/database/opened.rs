@@ -240,6 +240,7 @@ async fn join(
         cluster: target.name.clone(),
         backend: target.backend_id(backend),
         address: upstream.peer(),
+        listener: client.seen().1.sockets.bound(),
     };
     let talk = Talk::new(client, session, joint, dialogue, owner);
     let lane = target.backend_lanes[backend].lane(client.worker.index);

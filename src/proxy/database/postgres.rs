@@ -8,7 +8,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::opened::{self, Opened};
+use super::{
+    cancels::key_at,
+    opened::{self, Opened},
+};
 use crate::{
     config::Encryption,
     faults::Plan,
@@ -199,14 +202,19 @@ async fn next(stream: &mut Stream, bytes: &mut BytesMut) -> Result<Option<Openin
 /// is no session.
 async fn cancel(client: &Rc<Client>, key: &CancelKey, packet: &[u8]) {
     let worker = &client.worker;
-    let Some((owner, holding)) = worker.shared.cancels.find(&key.0) else {
+    let (view, listener) = client.seen();
+    let key = key_at(listener.sockets.bound(), &key.0);
+    let Some((owner, holding)) = worker.shared.cancels.find(&key) else {
         tracing::debug!(peer = %client.peer, "a cancel request for a session that is not here");
         return;
     };
     if holding.cancel() {
         return;
     }
-    let (view, _) = client.seen();
+    let Some(_passing) = holding.pass() else {
+        tracing::debug!(peer = %client.peer, "a cancel request among too many for the same session");
+        return;
+    };
     let Some(target) = view.clusters.iter().find(|target| target.name == owner.cluster) else {
         return;
     };

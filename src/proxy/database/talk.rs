@@ -24,7 +24,7 @@ use crate::{
     proxy::{
         bell::{Bell, Waiting},
         client::Client,
-        exchange::{Course, Interrupt},
+        exchange::Course,
         parting::cut_by,
         relay::{Joint, Parted},
     },
@@ -58,7 +58,7 @@ pub(super) struct Talk {
     /// The client was told the end.
     told: Rc<Bell>,
     /// The client says no more.
-    left: Notify,
+    pub(super) left: Notify,
 }
 
 impl Talk {
@@ -114,7 +114,10 @@ impl Talk {
         let side = Side::new(reader, writer, self.client.worker.changes.wait(), told);
         // The truth may have changed while the backend was dialled.
         self.joint.look();
-        let result = self.follow(flow, side).await;
+        let result = match flow {
+            Flow::Request => self.follow(flow, side).await,
+            Flow::Reply => self.follow_answers(side).await,
+        };
         if flow == Flow::Request {
             self.left.notify_one();
         }
@@ -124,7 +127,7 @@ impl Talk {
         result
     }
 
-    async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
+    pub(super) async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
         let mut input = Input::default();
         loop {
             // A fault that was in force before a command came meets it, whether the bell has been heard yet or not.
@@ -270,6 +273,7 @@ impl Talk {
             .inspect_err(|lost| {
                 tracing::debug!(peer = %self.client.peer, %lost, "the session passes unread from here on");
                 self.lost.set(true);
+                self.commands.lose();
             })
             .ok()
     }
@@ -353,43 +357,5 @@ impl Talk {
             .borrow_mut()
             .refuse(refusal, &input[..before], command.text());
         side.say(instead).await
-    }
-
-    /// Asks the faults when a command's answer begins; false: the session is over.
-    async fn reply(&self, side: &mut Side) -> bool {
-        let answered = self.dialogue.borrow().answered();
-        let left = async {
-            self.left.notified().await;
-            Interrupt::Gone
-        };
-        match self.commands.reply(answered, left).await {
-            Ok(shapes) => {
-                if let Some(shapes) = shapes {
-                    side.shape_answer(shapes);
-                }
-                true
-            }
-            Err(cut) => {
-                self.joint.end(cut);
-                false
-            }
-        }
-    }
-
-    /// Lets go what commands held whose answers have ended; false: the session is over.
-    async fn settle(&self, side: &mut Side) -> io::Result<bool> {
-        let answered = self.dialogue.borrow().answered();
-        self.commands.settle(answered);
-        if !self.commands.has_ended(answered) {
-            return Ok(true);
-        }
-        match side.finish_answer().await? {
-            Some(Event::Cut(cut)) => {
-                self.joint.end(cut);
-                Ok(false)
-            }
-            Some(_) => Ok(false),
-            None => Ok(true),
-        }
     }
 }

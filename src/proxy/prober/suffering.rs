@@ -1,6 +1,11 @@
 //! What a health check suffers of the faults that stand before its backend: as traffic would, within the check's own limit.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::{pending, ready},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -63,13 +68,29 @@ pub(super) async fn suffer(
             // is how monitoring makes an exhausted server worse.
             Verdict::Queue(queue) => {
                 let refusal = session.and_then(|session| Some((session, queue.limit.clone()?)));
-                tokio::select! {
+                let mut thread = pin!(queue.thread());
+                let at_once = tokio::select! {
                     biased;
-                    place = queue.thread() => match place {
-                        Ok(guard) => plan.keep(i, guard),
-                        Err(_) => return Err(Trouble::Broken("connection reset".into())),
-                    },
-                    trouble = turned_away(refusal) => return Err(trouble),
+                    place = &mut thread => Some(place),
+                    () = ready(()) => None,
+                };
+                let place = match at_once {
+                    Some(place) => place,
+                    None => {
+                        plan.touch(i);
+                        tokio::select! {
+                            biased;
+                            place = thread => place,
+                            trouble = turned_away(refusal) => return Err(trouble),
+                        }
+                    }
+                };
+                match place {
+                    Ok(guard) => plan.keep(i, guard),
+                    Err(_) => {
+                        plan.touch(i);
+                        return Err(Trouble::Broken("connection reset".into()));
+                    }
                 }
             }
             Verdict::Answer(answer) => match session {

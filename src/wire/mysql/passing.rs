@@ -139,6 +139,11 @@ impl Dialogue for Session {
         });
     }
 
+    fn replace_next(&mut self, refusal: Refusal) -> bool {
+        self.refuses_next(refusal);
+        true
+    }
+
     fn refuse_opening(&mut self, refusal: Refusal) {
         self.opening = Some(refusal);
     }

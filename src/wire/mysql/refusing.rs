@@ -96,6 +96,19 @@ impl Session {
         [forgets.unwrap_or_default(), query].concat().into()
     }
 
+    /// The answer that is about to begin is this, unless it is replaced already.
+    pub(super) fn refuses_next(&mut self, refusal: Refusal) {
+        let unit = self.answered;
+        if self.refused.front().is_none_or(|replaced| replaced.unit != unit) {
+            self.refused.push_front(Replaced {
+                unit,
+                by: By::Deed,
+                refusal,
+                behind: 0,
+            });
+        }
+    }
+
     /// The answer to the next unit is this.
     fn stands_in(&mut self, by: By, refusal: Refusal) {
         self.refused.push_back(Replaced {
@@ -110,9 +123,10 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{BASE, OK, logged_in, no_change, query},
+        super::tests::{BASE, OK, known, logged_in, no_change, query, result},
         *,
     };
+    use crate::wire::dialogue::{After, Dialogue as _, Next, Step, Stops, Watch};
 
     #[test]
     fn a_command_of_several_packets_is_heard_to_its_end_and_its_answer_counts_them() {
@@ -133,6 +147,75 @@ mod tests {
         line.asks(&query("insert into orders values (1)"), &no_change);
         line.says(&packet(1, OK));
         assert_eq!(line.took().1[3], 1);
+    }
+
+    #[test]
+    fn what_has_no_statement_is_refused_as_one_is_and_only_where_that_is_asked_for() {
+        let pings = Stops {
+            pings: true,
+            ..Stops::COMMANDS
+        };
+        for (asked, answer) in [
+            (&b"\x0e"[..], OK),
+            (b"\x02stock", OK),
+            (b"\x09", b"Uptime: 1"),
+            (b"\x1f", OK),
+            (b"\x1b\x01\0", b"\xfe\0\0\x02\0"),
+        ] {
+            let mut line = logged_in(BASE);
+            let asked = packet(0, asked);
+            // With a statement in mind nobody stops it.
+            line.asks(&asked, &no_change);
+            line.says(&packet(1, answer));
+            assert_eq!(line.took(), (asked.to_vec(), packet(1, answer).to_vec()));
+            let heard = line.session.hear(&asked, pings).unwrap();
+            let Next::Command(command) = heard.then else {
+                panic!("{heard:?}");
+            };
+            assert_eq!((&*command.text, command.step), ("", Step::Ping));
+            let stub = line.session.refuse(known("internal_error"), b"", "");
+            assert_eq!(stub, query("DO 0"));
+            assert_eq!(line.session.hear(&asked, pings).unwrap().drop, asked.len());
+            line.says(&packet(1, OK));
+            assert_eq!(line.took().1, known("internal_error").bytes);
+            // Its answer is thrown away once it is done.
+            line.session.hear(&asked, pings).unwrap();
+            line.session.replace(known("internal_error"));
+            assert_eq!(line.session.hear(&asked, pings).unwrap().pass, asked.len());
+            line.says(&packet(1, answer));
+            assert_eq!(line.took().1, known("internal_error").bytes);
+            assert_eq!((line.session.begun(), line.session.answered()), (3, 3));
+        }
+    }
+
+    #[test]
+    fn the_answer_that_is_about_to_begin_is_replaced_and_no_other() {
+        let mut line = logged_in(BASE);
+        let watch = Watch {
+            unit: Some(0),
+            border: false,
+        };
+        line.asks(&[query("select 1"), query("select 2")].concat(), &no_change);
+        line.asks(&query("insert into orders values (1)"), &no_change);
+        let answer = result(false, 2);
+        let told = line.session.tell(&answer, watch).unwrap();
+        assert_eq!((told.pass, told.then), (0, After::Answer));
+        assert!(line.session.replace_next(known("internal_error")));
+        line.says(&[&answer[..], &answer, &packet(1, OK)].concat());
+        let error = known("internal_error").bytes;
+        let refused = known("read_only_mode").bytes;
+        assert_eq!(line.took().1, [&error[..], &answer, &refused].concat());
+        // The server's own error stands, and so does the one that is there already.
+        for (sql, said) in [
+            ("select 3", packet(1, b"\xff\x28\x04#42000no")),
+            ("insert into orders values (2)", packet(1, OK)),
+        ] {
+            line.asks(&query(sql), &no_change);
+            assert!(line.session.replace_next(known("internal_error")));
+            line.says(&said);
+        }
+        let own = packet(1, b"\xff\x28\x04#42000no");
+        assert_eq!(line.took().1, [&own[..], &refused].concat());
     }
 
     #[test]

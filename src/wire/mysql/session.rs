@@ -150,6 +150,9 @@ impl Session {
                 let Prepared { text, fresh } = self.statements.get(long(body, 0)?);
                 Some((text, if fresh { Step::First } else { Step::Whole }))
             }
+            com::PING | com::INIT_DB | com::STATISTICS | com::RESET | com::SET_OPTION if stops.pings => {
+                Some((Arc::default(), Step::Ping))
+            }
             _ => None,
         }
     }

@@ -250,6 +250,15 @@ impl Dialogue for Session {
         });
     }
 
+    fn replace_next(&mut self, refusal: Refusal) -> bool {
+        self.replaced.push_back(Replaced {
+            by: By::Place(self.given.of(DONE)),
+            unit: self.answered,
+            refusal,
+        });
+        true
+    }
+
     fn refuse_opening(&mut self, refusal: Refusal) {
         self.opening = Some(refusal);
     }

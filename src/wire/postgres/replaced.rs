@@ -6,7 +6,7 @@ use super::{
     trial::{bind, error, execute, known, parse, query, ready, sync, welcome},
 };
 use crate::wire::{
-    dialogue::{Dialogue as _, Step},
+    dialogue::{After, Dialogue as _, Step, Watch},
     errors::Refusal,
 };
 
@@ -159,6 +159,29 @@ fn an_error_of_the_server_itself_stands() {
     let answer = [done("SELECT 1"), ready(b'I')].concat();
     line.says(&answer);
     assert_eq!(line.took().1, answer);
+}
+
+#[test]
+fn the_answer_that_is_about_to_begin_is_replaced_and_no_other() {
+    let mut line = started();
+    let group = [parse("", "select 1"), bind("", ""), execute(""), sync()].concat();
+    let rows = [message(b'D', b"row"), done("SELECT 1")].concat();
+    let described = message(b'T', b"\0\x01row");
+    let parsed = [message(b'1', b""), message(b'2', b"")].concat();
+    let error = known("internal_error").bytes.to_vec();
+    for (asked, before) in [(query("select 1; select 2"), described), (group, parsed)] {
+        line.asks(&[asked, query("select 3")].concat(), &no_insert);
+        let answer = [&before[..], &rows, &rows, &ready(b'I')].concat();
+        let watch = Watch {
+            unit: Some(line.session.answered()),
+            border: false,
+        };
+        assert_eq!(line.session.tell(&answer, watch).unwrap().then, After::Answer);
+        assert!(line.session.replace_next(known("internal_error")));
+        let next = [rows.clone(), ready(b'I')].concat();
+        line.says(&[answer, next.clone()].concat());
+        assert_eq!(line.took().1, [before, error.clone(), ready(b'I'), next].concat());
+    }
 }
 
 #[test]

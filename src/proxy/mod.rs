@@ -30,7 +30,7 @@ pub mod listener;
 pub mod meter;
 pub mod once;
 pub mod outcome;
-mod parting;
+pub mod parting;
 mod passed;
 pub mod prober;
 pub mod record;

@@ -4,7 +4,7 @@
 use std::{cell::Cell, io, time::Duration};
 
 use super::flow::Failed;
-use crate::faults::Cut;
+use crate::faults::{Cut, Plan};
 
 /// How long the last that a peer said may take to leave, before the other one is told by a RST that it has gone.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -43,6 +43,14 @@ impl Parting {
             }
         }
     }
+}
+
+/// What a joined connection has been through.
+pub struct Parted {
+    /// The plans of its faults, for the record.
+    pub plans: Vec<Plan>,
+    /// Why it ended, where that was not as it should be.
+    pub error: Option<String>,
 }
 
 /// How a failure of one connection ends the other.

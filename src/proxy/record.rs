@@ -15,7 +15,7 @@ use super::{
     headers::X_REQUEST_ID,
     hop::Stretch,
     lent::Lender,
-    relay::Parted,
+    parting::Parted,
     upload::Progress,
     worker::View,
 };

@@ -17,7 +17,7 @@ use super::{
     client::{Client, added},
     flow::{self, Failed, Shaped, Shaping, drop_rest},
     follow::{Legs, legs},
-    parting::{LAST_WORDS, Parting, Then},
+    parting::{LAST_WORDS, Parted, Parting, Then},
     standing::BackendId,
 };
 use crate::{
@@ -82,14 +82,6 @@ pub struct Joint {
     parting: Parting,
 }
 
-/// What a joined connection has been through.
-pub struct Parted {
-    /// The plans of its faults, for the record.
-    pub plans: Vec<Plan>,
-    /// Why it ended, where that was not as it should be.
-    pub error: Option<String>,
-}
-
 impl Joint {
     /// Joins two connections under the plans that were rolled for their legs.
     pub fn new(
@@ -130,23 +122,21 @@ impl Joint {
         let (one, other) = (self.clone(), self.clone());
         let request = one.direction(Flow::Request, client_reader, writer, to_server);
         let reply = other.direction(Flow::Reply, reader, client_writer, to_client);
-        self.both(request, reply, idle).await
+        self.both(spawn_local(request), spawn_local(reply), idle).await
     }
 
-    /// Runs both directions until they have ended, one has failed, or nothing has moved for too long.
+    /// Waits until both directions have ended, one has failed, or nothing has moved for too long. They run already: a future that
+    /// took them in would keep their room for as long as the connection stands.
     pub async fn both(
         &self,
-        request: impl Future<Output = io::Result<()>> + 'static,
-        reply: impl Future<Output = io::Result<()>> + 'static,
+        request: JoinHandle<io::Result<()>>,
+        reply: JoinHandle<io::Result<()>>,
         idle: std::time::Duration,
     ) -> Parted {
         let idle = self.upstream.idle(idle);
         let fell = || self.end(Cut::Reset);
         let both = async {
-            let (reply, request) = tokio::join!(
-                outcome(spawn_local(reply), fell),
-                outcome(spawn_local(request), fell)
-            );
+            let (reply, request) = tokio::join!(outcome(reply, fell), outcome(request, fell));
             reply.and(request)
         };
         let error = tokio::select! {
@@ -202,15 +192,15 @@ impl Joint {
                 }
             }
             let change = changes.rung();
-            let is_behind = || self.is_behind();
+            let has_news = || self.has_news(flow);
             let result = match &mut shaping {
-                None => match pump(reader, writer, change, &is_behind).await.how {
+                None => match pump(reader, writer, change, &has_news).await.how {
                     Ended::Finished => return Ok(()),
                     Ended::Interrupted => Shaped::Interrupted,
                     Ended::Read(error) => return Err(Failed::Read(error)),
                     Ended::Write(error) => return Err(Failed::Write(error)),
                 },
-                Some(shaping) => flow::shape(shaping, &mut ended, reader, writer, change, &is_behind).await?,
+                Some(shaping) => flow::shape(shaping, &mut ended, reader, writer, change, &has_news).await?,
             };
             match result {
                 Shaped::Ended => return Ok(()),
@@ -241,8 +231,13 @@ impl Joint {
     }
 
     /// Whether the truth has changed since the last look. One comparison.
-    pub fn is_behind(&self) -> bool {
+    fn is_behind(&self) -> bool {
         self.generation.get() != self.client.worker.generation()
+    }
+
+    /// Whether a direction has yet to look, or to take in what the other one has found.
+    pub fn has_news(&self, flow: Flow) -> bool {
+        self.is_behind() || self.fresh.borrow()[place(flow)].is_some()
     }
 
     /// Rolls for the faults that were added since the last look; whichever direction comes first does it for both.

@@ -155,11 +155,7 @@ impl Side {
     }
 
     /// Waits for what comes next; faults that have changed come before those that they replace let go. Cancel-safe.
-    pub(super) async fn next(
-        &mut self,
-        input: &mut Input,
-        is_behind: &dyn Fn() -> bool,
-    ) -> io::Result<Event> {
+    pub(super) async fn next(&mut self, input: &mut Input, has_news: &dyn Fn() -> bool) -> io::Result<Event> {
         loop {
             let done = |shaping: &Option<Shaping>| shaping.as_ref().is_some_and(Shaping::is_done);
             if !self.ended && done(&self.shaping) {
@@ -168,7 +164,7 @@ impl Side {
             if !self.ended && done(&self.answer) {
                 self.answer = None;
             }
-            match poll_fn(|cx| self.poll_next(cx, input, is_behind)).await? {
+            match poll_fn(|cx| self.poll_next(cx, input, has_news)).await? {
                 Came::Out(out) => {
                     if let Some(event) = self.carry(out).await? {
                         return Ok(event);
@@ -183,9 +179,9 @@ impl Side {
         &mut self,
         cx: &mut Context<'_>,
         input: &mut Input,
-        is_behind: &dyn Fn() -> bool,
+        has_news: &dyn Fn() -> bool,
     ) -> Poll<io::Result<Came>> {
-        if self.shaping.is_some() && is_behind() {
+        if self.shaping.is_some() && has_news() {
             return Poll::Ready(Ok(Came::Event(Event::Change)));
         }
         if let Poll::Ready(out) = poll_out(&mut self.answer, &mut self.shaping, cx) {

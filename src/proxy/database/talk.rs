@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::spawn_local};
 
 use super::{
     answers,
@@ -25,8 +25,8 @@ use crate::{
         bell::{Bell, Waiting},
         client::Client,
         exchange::Course,
-        parting::cut_by,
-        relay::{Joint, Parted},
+        parting::{Parted, cut_by},
+        relay::Joint,
     },
     route::{self, Session},
     wire::{
@@ -100,7 +100,10 @@ impl Talk {
             .clone()
             .direction(Flow::Request, client_reader, writer, Some(told));
         let reply = self.clone().direction(Flow::Reply, reader, client_writer, None);
-        let parted = self.joint.both(request, reply, idle).await;
+        let parted = self
+            .joint
+            .both(spawn_local(request), spawn_local(reply), idle)
+            .await;
         (parted, self.commands.end())
     }
 
@@ -140,8 +143,8 @@ impl Talk {
             if !goes_on {
                 return Ok(());
             }
-            let is_behind = || self.joint.is_behind();
-            match side.next(&mut input, &is_behind).await? {
+            let has_news = || self.joint.has_news(flow);
+            match side.next(&mut input, &has_news).await? {
                 Event::Bytes => {}
                 Event::End => {
                     // The beginning of a message that will never end goes on as it is.

@@ -9,24 +9,25 @@ use tokio::net::TcpStream;
 use super::bench::{Bench, WHILE};
 use crate::kit::{Place, Raw, eventually, noise, origin::Server, raw::End, within};
 
+/// For a look that does not wait.
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 /// Ends a connection with a RST, once all that was said is out: it takes back what is not.
 async fn reset(stream: TcpStream) {
     let socket = socket2::SockRef::from(&stream);
     socket.set_tcp_notsent_lowat(1).unwrap();
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    eventually("all of it is out", async || {
-        poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&now)).unwrap() == 1
-    })
-    .await;
+    while poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&NOW)).unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     socket.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Puts a server behind the proxy that says this and ends, by a RST or not.
-async fn says(bench: &Bench, what: Vec<u8>, resets: bool) -> (Place, Server) {
-    let place = Place::new();
+async fn says(bench: &Bench, what: impl Into<Vec<u8>>, resets: bool) -> (Place, Server) {
+    let (place, what) = (Place::new(), what.into());
     let server = place.serve(move |stream| {
         let what = what.clone();
         async move {
@@ -95,7 +96,7 @@ async fn what_a_client_said_before_its_reset_comes_through_the_toxics_first() {
 #[tokio::test]
 async fn a_client_that_writes_to_a_server_that_has_gone_still_gets_what_it_said() {
     let bench = Bench::start().await;
-    let _server = says(&bench, b"hello\n".to_vec(), false).await;
+    let _server = says(&bench, "hello\n", false).await;
     bench.downstream("latency", json!({"latency": 600})).await;
     let mut client = bench.connect().await;
     for _ in 0..3 {

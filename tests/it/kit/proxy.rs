@@ -129,9 +129,14 @@ impl Proxy {
 
     /// Starts one in the place of `toxiproxy-server`, with these flags, and waits until it listens.
     pub async fn in_place(flags: &[&str]) -> Self {
+        Self::in_place_by("--default-signal=HUP", flags).await
+    }
+
+    /// The same, started by `env` with this flag: the tests themselves may run under `nohup`.
+    pub async fn in_place_by(how: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let child = Command::new(BINARY)
-            .args(["toxiproxy", "-port=0"])
+        let child = Command::new("env")
+            .args([how, BINARY, "toxiproxy", "-port=0"])
             .args(flags)
             .current_dir(folder.path())
             .stdin(Stdio::null())

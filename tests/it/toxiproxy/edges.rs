@@ -30,6 +30,10 @@ async fn without_a_document_a_hangup_ends_it() {
     let mut proxy = Proxy::in_place(&["-host=127.0.0.1"]).await;
     proxy.signal(Signal::HUP);
     assert!(proxy.ended().await.success());
+    let mut kept = Proxy::in_place_by("--ignore-signal=HUP", &["-host=127.0.0.1"]).await;
+    kept.signal(Signal::HUP);
+    assert_eq!(kept.show("/proxies").await, json!({}), "as `nohup` asks for");
+    assert!(kept.is_alive());
 }
 
 #[tokio::test]

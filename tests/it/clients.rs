@@ -312,7 +312,7 @@ async fn the_servers_own_programs_see_no_difference() {
             "-c",
             "50",
             "-n",
-            "20000",
+            "5000",
             "--csv",
             "-t",
             "ping,set,get,incr,lpush,lrange_100,mset",

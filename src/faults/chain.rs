@@ -70,7 +70,8 @@ impl Stage {
 
     /// Goes on from where the one before it stood; what that one held meets this one as if it came now.
     fn succeed(&mut self, mut before: Self, now: Instant) {
-        if !self.shaper.inherit(before.shaper.legacy(), now) {
+        let legacy = before.shaper.legacy();
+        if !(self.shaper.inherit(legacy, now) && legacy.lost) {
             before.shaper.release(&mut before.line);
         }
         for piece in before.line.into_pieces() {

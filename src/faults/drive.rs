@@ -34,6 +34,14 @@ pub struct Driven {
 }
 
 impl Driven {
+    /// A fault of this kind in this place among the others.
+    fn fault(&mut self, place: usize, kind: u8, size: u8, now: Instant) -> Arc<Fault> {
+        let (r#do, loses, adds) = kind_of(kind, size);
+        self.lossless &= !loses;
+        self.adds_nothing &= !adds;
+        Fault::compile(&format!("driven-{place}"), &Entry::new(r#do), now)
+    }
+
     /// Whether the chain kept its word; else what it broke.
     pub fn verdict(&self) -> Result<(), &'static str> {
         let end_is_missing = self.last.is_none();
@@ -60,8 +68,8 @@ impl Driven {
     }
 }
 
-/// Runs a program: faults first, then pieces, waits and liftings in any order, then the end of the stream, a lifting of all
-/// that is left, and silence. Every program is valid; time begins at `start`.
+/// Runs a program: faults first, then pieces, waits, liftings and changes in any order, then the end of the stream, a lifting
+/// of all that is left, and silence. Every program is valid; time begins at `start`.
 pub fn drive_chain(program: &[u8], start: Instant) -> Driven {
     let mut program = program.iter().copied();
     let mut driven = Driven {
@@ -70,12 +78,9 @@ pub fn drive_chain(program: &[u8], start: Instant) -> Driven {
         ..Driven::default()
     };
     let mut faults = Vec::new();
-    for _ in 0..1 + program.next().unwrap_or(0) % MOST_FAULTS {
+    for place in 0..1 + program.next().unwrap_or(0) % MOST_FAULTS {
         let (kind, size) = (program.next().unwrap_or(0), program.next().unwrap_or(0));
-        let (r#do, loses, adds) = kind_of(kind, size);
-        driven.lossless &= !loses;
-        driven.adds_nothing &= !adds;
-        faults.push(Fault::compile("driven", &Entry::new(r#do), start));
+        faults.push(driven.fault(place.into(), kind, size, start));
     }
     let mut drive = Drive {
         chain: chain_of(&faults, start),
@@ -110,6 +115,9 @@ fn chain_of(faults: &[Arc<Fault>], now: Instant) -> Chain {
             chain
         })
 }
+
+/// So many of the first kinds lose nothing.
+const LOSSLESS: u8 = 7;
 
 /// A kind, whether it may lose bytes, and whether it may add some.
 fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
@@ -224,7 +232,7 @@ struct Drive {
 impl Drive {
     fn step(&mut self, step: u8, size: u8) {
         let mut out = VecDeque::new();
-        match step % 8 {
+        match step % 9 {
             0..=4 => {
                 let bytes: Vec<u8> = (0..size).map(|i| i.wrapping_add(step)).collect();
                 self.driven.sent.extend(&bytes);
@@ -235,12 +243,29 @@ impl Drive {
                 self.now += Duration::from_millis(u64::from(size));
                 self.chain.advance(self.now, &mut out);
             }
-            _ => {
+            7 => {
                 self.faults[usize::from(size) % self.faults.len()].lift();
                 self.chain.lift(self.now, &mut out);
             }
+            _ => self.change(step / 9, size, &mut out),
         }
         self.take(out);
+    }
+
+    /// One of the faults becomes another kind; what loses nothing becomes nothing that does.
+    fn change(&mut self, kind: u8, size: u8, out: &mut VecDeque<Piece>) {
+        let place = usize::from(size) % self.faults.len();
+        let kind = if self.driven.lossless {
+            kind % LOSSLESS
+        } else {
+            kind
+        };
+        let fault = self.driven.fault(place, kind, size, self.now);
+        let before = std::mem::replace(&mut self.faults[place], fault);
+        let changed = chain_of(&self.faults[place..=place], self.now);
+        self.chain.follow(changed, self.now);
+        before.lift();
+        self.chain.lift(self.now, out);
     }
 
     fn finish(mut self) -> Driven {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     doc::{Doc, Hook},
     hook::{Acts, Ask, Flow},
-    line::{Cut, Line, Piece, Shape},
+    line::{Cut, Legacy, Line, Piece, Shape},
     track::Track,
 };
 use crate::{route::matcher::Facts, units::Span};
@@ -75,6 +75,13 @@ impl Shape for Firewall {
         // What was sent is lost, and nobody could make sense of the rest.
         if self.track.is_forgotten() {
             line.hold(Piece::Cut(Cut::Reset));
+        }
+    }
+
+    fn legacy(&self) -> Legacy {
+        Legacy {
+            lost: self.track.is_forgotten(),
+            ..Legacy::default()
         }
     }
 }

@@ -62,7 +62,7 @@ mod timeout;
 mod tls;
 mod track;
 #[cfg(test)]
-mod trial;
+pub(crate) mod trial;
 mod truncate;
 
 use schemars::JsonSchema;

@@ -115,7 +115,7 @@ pub(super) fn open(fault: &Arc<Fault>, exchange: u64, now: Instant) -> Verdict {
 }
 
 /// The chain that these kinds make of a standing reply.
-pub(super) fn chain(kinds: &[&str], now: Instant) -> (Vec<Arc<Fault>>, Chain) {
+pub(crate) fn chain(kinds: &[&str], now: Instant) -> (Vec<Arc<Fault>>, Chain) {
     let faults: Vec<_> = kinds.iter().map(|kind| fault(kind, now)).collect();
     let mut plan = Plan::of_standing(&faults, Dice::new(7), 1, &facts(None));
     let chain = plan.flow(Flow::Reply, now).unwrap();

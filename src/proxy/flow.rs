@@ -252,3 +252,66 @@ async fn read_some(reader: &mut Reader, buffer: &mut BytesMut) -> io::Result<usi
     buffer.reserve(READ_SIZE);
     reader.read_buf(buffer).await
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::faults::trial::chain;
+
+    /// What all flows share costs a test one mebibyte of memory, however often it is counted.
+    fn push(shaping: &mut Shaping, mebibytes: usize) {
+        let mebibyte = Bytes::from(vec![0; 1 << 20]);
+        for _ in 0..mebibytes {
+            shaping.push(Piece::Data(mebibyte.clone()));
+        }
+    }
+
+    fn late() -> Shaping {
+        Shaping::new(chain(&["{latency: {add: 1h, at: chunk}}"], Instant::now()).1)
+    }
+
+    #[tokio::test]
+    async fn flows_hold_little_each_once_they_hold_much_together() {
+        let mut one = late();
+        push(&mut one, 31);
+        assert!(one.wants_more());
+        push(&mut one, 1);
+        assert!(!one.wants_more(), "it holds what one may");
+        let mut others: Vec<_> = (0..7).map(|_| late()).collect();
+        others.iter_mut().for_each(|flow| push(flow, 31));
+        push(&mut others[0], 6);
+        assert!(
+            others[1].wants_more(),
+            "249 MiB + 6 MiB are less than all may hold"
+        );
+        push(&mut others[1], 1);
+        assert!(!others[2].wants_more(), "all of them hold what all may");
+        let mut another = late();
+        assert!(another.wants_more(), "who holds less than 1 MiB goes on");
+        push(&mut another, 1);
+        assert!(!another.wants_more());
+        drop(one);
+        assert!(
+            others[2].wants_more() && another.wants_more(),
+            "what is dropped is held no more"
+        );
+        drop((others, another));
+        assert_eq!(TOGETHER.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_its_reader_is_held_too() {
+        let (faults, chain) = chain(&["{latency: {add: 1h, at: chunk}}"], Instant::now());
+        let mut flow = Shaping::new(chain);
+        push(&mut flow, 3);
+        faults[0].lift();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        for left in [2, 1, 0] {
+            assert!(matches!(flow.poll_next(&mut cx), Poll::Ready(Piece::Data(_))));
+            assert_eq!(TOGETHER.get(), left << 20);
+        }
+        assert!(flow.poll_next(&mut cx).is_pending() && flow.is_done());
+    }
+}

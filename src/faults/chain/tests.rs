@@ -126,6 +126,33 @@ fn what_was_lost_ends_the_flow_where_another_kind_takes_the_place() {
 }
 
 #[test]
+fn what_the_one_before_kept_meets_the_one_that_takes_its_place() {
+    let now = Instant::now();
+    let closed = Piece::Cut(Cut::Close);
+    let (out, _) = changed(
+        "{throttle: {rate: 1B/s}}",
+        "timeout",
+        now,
+        &[text("abcd"), Piece::End],
+    );
+    assert_eq!(
+        out,
+        std::slice::from_ref(&closed),
+        "its end is lost no more than any other"
+    );
+    // What a firewall has lost is not told by the one that takes its place, but by its lifting.
+    let (before, mut standing) = chain(&["{idle_cut: {after: 100ms}}"], now);
+    let late = now + ms(200);
+    assert_eq!(push(&mut standing, late, text("a")), []);
+    let (after, timeout) = chain(&["timeout"], late);
+    standing.follow(timeout, late);
+    before[0].lift();
+    assert_eq!(lift(&mut standing, late), []);
+    after[0].lift();
+    assert_eq!(lift(&mut standing, late), [closed]);
+}
+
+#[test]
 fn a_changed_fault_keeps_its_place_among_others() {
     let now = Instant::now();
     let (faults, mut standing) = chain(&["{limit_data: {bytes: 2B}}"], now);

@@ -1,6 +1,6 @@
 //! The answers of a session under way: what faults do when one begins, in its place, where none comes, and when it has ended.
 
-use std::{io, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc};
 
 use super::{
     answers,
@@ -8,23 +8,21 @@ use super::{
     talk::Talk,
 };
 use crate::{
-    faults::{Answer, Cut, Flow},
-    proxy::exchange::{Course, Interrupt},
+    faults::{Answer, Cut},
+    proxy::{
+        bell::Waiting,
+        exchange::{Course, Interrupt},
+    },
     route::Command,
 };
 
 impl Talk {
-    /// Passes answers on until the session ends, be it because one does not come.
-    pub(super) async fn follow_answers(&self, side: Side) -> io::Result<()> {
-        let watch = self.commands.watch();
-        tokio::select! {
-            biased;
-            cut = self.commands.struck(watch) => {
-                self.joint.end(cut);
-                Ok(())
-            }
-            over = self.follow(Flow::Reply, side) => over,
-        }
+    /// Ends the session where a fault ends a command to which no answer has begun, and never comes itself: both directions end by
+    /// that.
+    pub(super) async fn end_silence(&self, watch: Waiting) -> Infallible {
+        let cut = self.commands.struck(watch).await;
+        self.joint.end(cut);
+        std::future::pending().await
     }
 
     /// Asks the faults when a command's answer begins; false: the session is over.

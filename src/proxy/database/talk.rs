@@ -100,10 +100,13 @@ impl Talk {
             .clone()
             .direction(Flow::Request, client_reader, writer, Some(told));
         let reply = self.clone().direction(Flow::Reply, reader, client_writer, None);
-        let parted = self
-            .joint
-            .both(spawn_local(request), spawn_local(reply), idle)
-            .await;
+        let silence = self.commands.watch();
+        let both = self.joint.both(spawn_local(request), spawn_local(reply), idle);
+        // Beside the directions, which are woken by every byte: a session that meets no such fault never looks.
+        let parted = tokio::select! {
+            parted = both => parted,
+            never = self.end_silence(silence) => match never {},
+        };
         (parted, self.commands.end())
     }
 
@@ -117,10 +120,7 @@ impl Talk {
         let side = Side::new(reader, writer, self.client.worker.changes.wait(), told);
         // The truth may have changed while the backend was dialled.
         self.joint.look();
-        let result = match flow {
-            Flow::Request => self.follow(flow, side).await,
-            Flow::Reply => self.follow_answers(side).await,
-        };
+        let result = self.follow(flow, side).await;
         if flow == Flow::Request {
             self.left.notify_one();
         }
@@ -130,7 +130,7 @@ impl Talk {
         result
     }
 
-    pub(super) async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
+    async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
         let mut input = Input::default();
         loop {
             // A fault that was in force before a command came meets it, whether the bell has been heard yet or not.

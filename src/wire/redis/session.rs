@@ -271,6 +271,21 @@ impl Dialogue for Session {
         }
     }
 
+    fn replace_next(&mut self, refusal: Refusal) -> bool {
+        // What is queued is undone only with the connection.
+        if self.transaction.is_open() {
+            return false;
+        }
+        if self
+            .refused
+            .front()
+            .is_none_or(|(unit, ..)| *unit != self.answered)
+        {
+            self.refused.push_front((self.answered, By::Deed, refusal));
+        }
+        true
+    }
+
     fn queued(&self) -> Vec<Arc<str>> {
         if self.ends == Some(Ends::Exec) {
             self.transaction.queued()

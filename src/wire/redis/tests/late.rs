@@ -78,3 +78,32 @@ fn an_exec_that_is_met_itself_says_it_once() {
     line.says(b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n$-1\r\n");
     assert_eq!(text(&line.client), format!("+OK\r\n+QUEUED\r\n{OOM}$-1\r\n"));
 }
+
+#[test]
+fn an_answer_that_has_come_is_replaced_but_not_what_the_server_refuses() {
+    let error = "-ERR internal error\r\n";
+    let stops = |line: &mut Line, said: &str| {
+        let watch = Watch {
+            unit: Some(line.session.answered()),
+            border: false,
+        };
+        let told = line.session.tell(said.as_bytes(), watch).unwrap();
+        assert_eq!((told.pass, told.then), (0, After::Answer));
+    };
+    for (said, expected) in [(":1\r\n", error), ("-OOM no\r\n", "-OOM no\r\n")] {
+        let mut line = Line::default();
+        line.asks(b"INCR zz\r\nPING\r\n", &|_| None);
+        stops(&mut line, said);
+        assert!(line.session.replace_next(known("internal_error")));
+        line.says(format!("{said}+PONG\r\n").as_bytes());
+        assert_eq!(text(&line.client), format!("{expected}+PONG\r\n"));
+    }
+    // It was refused already, and its transaction ends with its connection only.
+    let mut line = Line::default();
+    line.asks(b"SET zz 1\r\nMULTI\r\nINCR q\r\n", &|text| {
+        text.contains("zz").then(|| known("out_of_memory"))
+    });
+    let refused = "-ERR unknown command\r\n";
+    stops(&mut line, refused);
+    assert!(!line.session.replace_next(known("internal_error")));
+}

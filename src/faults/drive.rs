@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Body, Chain, Close, Corrupt, Do, Entry, Fault, Flow, IdleCut, Latency, LimitData, Piece, Plan, Reset,
-    Slice, SlowClose, Stall, Throttle, Timeout, Truncate,
+    Since, Slice, SlowClose, Stall, Throttle, Timeout, Truncate,
 };
 use crate::{
     route::matcher::Facts,
@@ -68,8 +68,8 @@ impl Driven {
     }
 }
 
-/// Runs a program: faults first, then pieces, waits, liftings and changes in any order, then the end of the stream, a lifting
-/// of all that is left, and silence. Every program is valid; time begins at `start`.
+/// Runs a program: faults first, then pieces, waits, liftings and changes in any order, then the end of the stream, by a failure
+/// of the peer or not, a lifting of all that is left, and silence. Every program is valid; time begins at `start`.
 pub fn drive_chain(program: &[u8], start: Instant) -> Driven {
     let mut program = program.iter().copied();
     let mut driven = Driven {
@@ -78,7 +78,8 @@ pub fn drive_chain(program: &[u8], start: Instant) -> Driven {
         ..Driven::default()
     };
     let mut faults = Vec::new();
-    for place in 0..1 + program.next().unwrap_or(0) % MOST_FAULTS {
+    let first = program.next().unwrap_or(0);
+    for place in 0..1 + first % MOST_FAULTS {
         let (kind, size) = (program.next().unwrap_or(0), program.next().unwrap_or(0));
         faults.push(driven.fault(place.into(), kind, size, start));
     }
@@ -91,7 +92,8 @@ pub fn drive_chain(program: &[u8], start: Instant) -> Driven {
     while let (Some(step), Some(size)) = (program.next(), program.next()) {
         drive.step(step, size);
     }
-    drive.finish()
+    let is_broken = first / MOST_FAULTS % 2 == 1;
+    drive.finish(if is_broken { Piece::Broken } else { Piece::End })
 }
 
 /// More faults than this in one chain add nothing new.
@@ -124,7 +126,7 @@ fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
     let bytes = ByteSize(u64::from(size));
     let time = Span::millis(u64::from(size));
     let flow = Flow::Reply;
-    match kind % 15 {
+    match kind % 16 {
         0 => (
             Do::Latency(Latency::of_chunks(time, Span::millis(10), flow)),
             false,
@@ -209,6 +211,16 @@ fn kind_of(kind: u8, size: u8) -> (Do, bool, bool) {
             false,
         ),
         13 => (Do::IdleCut(IdleCut { after: time }), true, false),
+        14 => (
+            Do::Reset(Reset {
+                after: Some(time),
+                since: Since::Data,
+                flow,
+                ..Reset::default()
+            }),
+            true,
+            false,
+        ),
         _ => {
             let find = String::from_utf8_lossy(&[size % 4, size % 4 + 1]).into_owned();
             let body = Body {
@@ -268,9 +280,9 @@ impl Drive {
         self.chain.lift(self.now, out);
     }
 
-    fn finish(mut self) -> Driven {
+    fn finish(mut self, end: Piece) -> Driven {
         let mut out = VecDeque::new();
-        self.chain.push(self.now, Piece::End, &mut out);
+        self.chain.push(self.now, end, &mut out);
         self.faults.iter().for_each(|fault| fault.lift());
         self.chain.lift(self.now, &mut out);
         // What stays although it is lifted may still have something due.

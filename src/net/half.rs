@@ -65,10 +65,11 @@ impl Reader {
         }
     }
 
-    /// Whether something can be read, so that nobody holds a buffer while waiting; a TLS half is always worth a try.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.0 {
-            ReadSide::Plain(plain) => plain.poll_readable(cx),
+    /// Whether something can be read, so that nobody holds a buffer while waiting; a TLS half is always worth a try. The read that
+    /// follows does not ask again.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            ReadSide::Plain(plain) => plain.poll_worth(cx),
             ReadSide::Tls(_) => Poll::Ready(Ok(())),
         }
     }

@@ -86,6 +86,8 @@ impl Source {
             leg: cover.leg,
             on_cut: cover.on_cut,
             linger: cover.linger,
+            in_order: cover.in_order,
+            broken: None,
             cut: None,
         }))
     }
@@ -268,6 +270,8 @@ pub struct Cover {
     pub on_cut: Box<dyn Fn(Cut)>,
     /// What has passed has so long to get out before the body breaks off, where nobody says that it is out.
     pub linger: Duration,
+    /// Where it comes from may break: that comes after what the faults hold, or at once.
+    pub in_order: bool,
 }
 
 /// A body under a chain of faults.
@@ -278,6 +282,9 @@ pub struct ShapedBody {
     leg: Leg,
     on_cut: Box<dyn Fn(Cut)>,
     linger: Duration,
+    in_order: bool,
+    /// Where it came from has failed.
+    broken: Option<BodyError>,
     /// It breaks off then.
     cut: Option<Pin<Box<Sleep>>>,
 }
@@ -294,8 +301,7 @@ impl ShapedBody {
                     Piece::Data(bytes) => Some(Ok(Frame::data(bytes))),
                     Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
                     Piece::End => None,
-                    // It fails by itself: nobody tells its chain.
-                    Piece::Broken => Some(Err(BodyError::Cut(self.leg))),
+                    Piece::Broken => Some(Err(self.broken.take().unwrap_or(BodyError::Cut(self.leg)))),
                     Piece::Cut(cut) => {
                         (self.on_cut)(cut);
                         if !self.linger.is_zero() {
@@ -318,6 +324,10 @@ impl ShapedBody {
                         }
                     }
                 },
+                Some(Err(error @ BodyError::Source(_))) if self.in_order => {
+                    (self.ended, self.broken) = (true, Some(error));
+                    self.shaping.push(Piece::Broken);
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => {
                     self.ended = true;

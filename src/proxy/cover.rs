@@ -20,7 +20,8 @@ pub fn is_promised(headers: &HeaderMap) -> bool {
         .is_some_and(|length| length != "0")
 }
 
-/// Faults around a request's body. Where the backend's end of it breaks, the attempt is over and not the client.
+/// Faults around a request's body. Where the backend's end of it breaks, the attempt is over and not the client. Whose client has gone
+/// is over at once.
 pub fn of_request(chain: Chain, leg: Leg, client: &Rc<Client>) -> Cover {
     let client = (leg == Leg::Client).then(|| client.clone());
     let on_cut = Box::new(move |cut| {
@@ -33,6 +34,7 @@ pub fn of_request(chain: Chain, leg: Leg, client: &Rc<Client>) -> Cover {
         leg,
         on_cut,
         linger: Duration::ZERO,
+        in_order: false,
     }
 }
 
@@ -54,5 +56,6 @@ pub fn of_reply(chain: Chain, leg: Leg, client: &Rc<Client>) -> Cover {
         leg,
         on_cut,
         linger,
+        in_order: true,
     }
 }

@@ -54,7 +54,7 @@ pub struct Parted {
 }
 
 /// How a failure of one connection ends the other.
-pub(super) fn cut_by(error: &io::Error) -> Cut {
+fn cut_by(error: &io::Error) -> Cut {
     if is_reset(error) { Cut::Reset } else { Cut::Close }
 }
 

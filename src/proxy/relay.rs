@@ -165,16 +165,21 @@ impl Joint {
         to: Handle,
     ) -> io::Result<()> {
         let carried = self.carry(flow, &mut reader, &mut writer).await;
-        match self.parting.ended(&carried) {
+        self.part(carried, &mut reader, &to).await
+    }
+
+    /// A direction has ended from this reader to that peer, well or by a failure: does what is to be done about the connections.
+    pub async fn part(&self, how: Result<(), Failed>, reader: &mut Reader, to: &Handle) -> io::Result<()> {
+        match self.parting.ended(&how) {
             Then::Nothing => {}
             Then::End(cut) => self.end(cut),
             Then::EndAfterAll(cut) => {
                 to.all_sent(LAST_WORDS).await;
                 self.end(cut);
             }
-            Then::Drop => drop_rest(&mut reader).await,
+            Then::Drop => drop_rest(reader).await,
         }
-        carried.map_err(Failed::into_error)
+        how.map_err(Failed::into_error)
     }
 
     /// Moves the bytes of a direction until it ends.

@@ -21,6 +21,7 @@ mod faults;
 mod held;
 mod http1;
 mod http2;
+mod last_words;
 mod life;
 mod missing;
 mod mysql;

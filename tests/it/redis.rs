@@ -18,7 +18,6 @@ async fn before(server: &Redis) -> Proxy {
 }
 
 /// Sends this and reads as many bytes as the answer has.
-/// Says this and expects to hear that.
 pub(super) async fn ask(stream: &mut TcpStream, words: &str, answer: &str) {
     stream.write_all(words.as_bytes()).await.unwrap();
     let mut read = vec![0; answer.len()];

@@ -13,7 +13,10 @@ use super::input::{self, Input};
 use crate::{
     faults::{Chain, Cut, Piece},
     net::{Reader, Writer},
-    proxy::{bell::Waiting, flow::Shaping},
+    proxy::{
+        bell::Waiting,
+        flow::{Failed, Shaping},
+    },
 };
 
 /// One direction of a session.
@@ -27,6 +30,10 @@ pub(super) struct Side {
     /// Rings when the client was told the end.
     told: Option<Waiting>,
     ended: bool,
+    /// Its peer's connection has failed.
+    is_broken: bool,
+    /// By this, of which its faults have yet to hear.
+    broken: Option<io::Error>,
 }
 
 /// What happened on a side.
@@ -56,6 +63,35 @@ impl Side {
             changes,
             told,
             ended: false,
+            is_broken: false,
+            broken: None,
+        }
+    }
+
+    /// Which of its connections it is that an error comes from.
+    pub(super) fn failed(&self, error: io::Error) -> Failed {
+        if self.is_broken && self.broken.is_none() {
+            Failed::Read(error)
+        } else {
+            Failed::Write(error)
+        }
+    }
+
+    /// What it is read from.
+    pub(super) const fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    /// Its peer's connection has failed. What had come by then goes on first, where faults hold it.
+    fn break_off(&mut self, error: io::Error) -> io::Result<()> {
+        (self.ended, self.is_broken) = (true, true);
+        match self.answer.as_mut().or(self.shaping.as_mut()) {
+            Some(shaping) => {
+                self.broken = Some(error);
+                shaping.push(Piece::Broken);
+                Ok(())
+            }
+            None => Err(error),
         }
     }
 
@@ -150,7 +186,10 @@ impl Side {
                 Ok(Some(Event::Finished))
             }
             Piece::Cut(cut) => Ok(Some(Event::Cut(cut))),
-            Piece::Broken => Ok(Some(Event::Cut(Cut::Reset))),
+            Piece::Broken => Err(self
+                .broken
+                .take()
+                .unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())),
         }
     }
 
@@ -202,8 +241,16 @@ impl Side {
         if self.ended || !wants(&self.shaping) || !wants(&self.answer) {
             return Poll::Pending;
         }
-        self.ended = ready!(input.poll_read(&mut self.reader, cx))? == 0;
-        came(if self.ended { Event::End } else { Event::Bytes })
+        match ready!(input.poll_read(&mut self.reader, cx)) {
+            Ok(n) => {
+                self.ended = n == 0;
+                came(if self.ended { Event::End } else { Event::Bytes })
+            }
+            Err(error) => {
+                self.break_off(error)?;
+                self.poll_next(cx, input, has_news)
+            }
+        }
     }
 
     /// Comes when the peer has gone.

@@ -20,14 +20,8 @@ use super::{
 };
 use crate::{
     faults::{Answer, Fault, Flow},
-    net::{Reader, Stream, Writer},
-    proxy::{
-        bell::{Bell, Waiting},
-        client::Client,
-        exchange::Course,
-        parting::{Parted, cut_by},
-        relay::Joint,
-    },
+    net::{Handle, Stream},
+    proxy::{bell::Bell, client::Client, exchange::Course, flow::Failed, parting::Parted, relay::Joint},
     route::{self, Session},
     wire::{
         dialogue::{After, Command, Dialogue, Heard, Next, Told, Watch},
@@ -93,13 +87,17 @@ impl Talk {
         upstream: Stream,
         idle: Duration,
     ) -> (Parted, Vec<Arc<Fault>>) {
+        let (to_client, to_server) = (client.handle(), upstream.handle());
         let ((client_reader, client_writer), (reader, writer)) = (client.into_split(), upstream.into_split());
         // Listened for before anything runs: the reply may have ended before the request's task begins.
         let told = self.told.wait();
-        let request = self
-            .clone()
-            .direction(Flow::Request, client_reader, writer, Some(told));
-        let reply = self.clone().direction(Flow::Reply, reader, client_writer, None);
+        let side = |reader, writer, told| Side::new(reader, writer, self.client.worker.changes.wait(), told);
+        let (request, reply) = (
+            side(client_reader, writer, Some(told)),
+            side(reader, client_writer, None),
+        );
+        let request = self.clone().direction(Flow::Request, request, to_server);
+        let reply = self.clone().direction(Flow::Reply, reply, to_client);
         let silence = self.commands.watch();
         let both = self.joint.both(spawn_local(request), spawn_local(reply), idle);
         // Beside the directions, which are woken by every byte: a session that meets no such fault never looks.
@@ -110,35 +108,31 @@ impl Talk {
         (parted, self.commands.end())
     }
 
-    async fn direction(
-        self: Rc<Self>,
-        flow: Flow,
-        reader: Reader,
-        writer: Writer,
-        told: Option<Waiting>,
-    ) -> io::Result<()> {
-        let side = Side::new(reader, writer, self.client.worker.changes.wait(), told);
+    async fn direction(self: Rc<Self>, flow: Flow, mut side: Side, to: Handle) -> io::Result<()> {
         // The truth may have changed while the backend was dialled.
         self.joint.look();
-        let result = self.follow(flow, side).await;
+        let carried = self.follow(flow, &mut side).await;
+        let carried = carried.map_err(|error| side.failed(error));
+        // Whose server takes no more is there still, for what it has said.
+        if flow == Flow::Request && !matches!(carried, Err(Failed::Write(_))) {
+            self.left.notify_one();
+        }
+        let parted = self.joint.part(carried, side.reader(), &to).await;
         if flow == Flow::Request {
             self.left.notify_one();
         }
-        if let Err(error) = &result {
-            self.joint.end(cut_by(error));
-        }
-        result
+        parted
     }
 
-    async fn follow(&self, flow: Flow, mut side: Side) -> io::Result<()> {
+    async fn follow(&self, flow: Flow, side: &mut Side) -> io::Result<()> {
         let mut input = Input::default();
         loop {
             // A fault that was in force before a command came meets it, whether the bell has been heard yet or not.
             self.joint_now(flow, &input).follow();
             side.shape(self.joint.take_fresh(flow));
             let goes_on = match flow {
-                Flow::Request => self.hear(&mut side, &mut input).await?,
-                Flow::Reply => self.tell(&mut side, &mut input).await?,
+                Flow::Request => self.hear(side, &mut input).await?,
+                Flow::Reply => self.tell(side, &mut input).await?,
             };
             if !goes_on {
                 return Ok(());

@@ -1,7 +1,8 @@
 //! A TCP connection of which a test sees every byte.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -172,4 +173,20 @@ impl Raw {
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }
+}
+
+/// For a look that does not wait.
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+/// Ends a connection with a RST, once all that was said is out: it takes back what is not.
+pub async fn reset(stream: TcpStream) {
+    let socket = socket2::SockRef::from(&stream);
+    socket.set_tcp_notsent_lowat(1).unwrap();
+    while poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&NOW)).unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
 }

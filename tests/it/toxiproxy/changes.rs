@@ -2,28 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
-use tokio::net::TcpStream;
 
 use super::bench::{Bench, WHILE};
-use crate::kit::{Place, Raw, eventually, noise, origin::Server, raw::End, within};
-
-/// For a look that does not wait.
-const NOW: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
+use crate::kit::{
+    Place, Raw, eventually, noise,
+    origin::Server,
+    raw::{End, reset},
+    within,
 };
-
-/// Ends a connection with a RST, once all that was said is out: it takes back what is not.
-async fn reset(stream: TcpStream) {
-    let socket = socket2::SockRef::from(&stream);
-    socket.set_tcp_notsent_lowat(1).unwrap();
-    while poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&NOW)).unwrap() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    socket.set_linger(Some(Duration::ZERO)).unwrap();
-}
 
 /// Puts a server behind the proxy that says this and ends, by a RST or not.
 async fn says(bench: &Bench, what: impl Into<Vec<u8>>, resets: bool) -> (Place, Server) {

@@ -122,6 +122,11 @@ async fn a_check_says_in_the_servers_words_why_it_was_turned_away() {
             "turned away: FATAL 3D000 database \"shop\" does not exist",
         ),
         ("too_many_connections", "turned away: FATAL 53300 "),
+        (
+            "{pool_exhausted: {sessions: 0, wait: 100ms}}",
+            "turned away: FATAL 53300 ",
+        ),
+        ("{pool_exhausted: {sessions: 0}}", "no answer within "),
     ] {
         let fault = format!("where: {{cluster: app}}, do: {kind}");
         proxy.inject("opening", &fault).await;
